@@ -1,0 +1,270 @@
+//! `Address`: the URL of a target, kept as it was written and parsed once.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::Url;
+
+/// How a target is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port that the scheme stands for when the address names none.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// The scheme as it is written in an address.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// The host part of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Host<'a> {
+    /// A name that has to be resolved, in ASCII (IDNA) form and lower case.
+    Name(&'a str),
+    /// An IP address literal, without the brackets of IPv6.
+    Ip(IpAddr),
+}
+
+/// Why a text is not an address that can be polled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// The text is no URL at all; the parser's own words follow.
+    #[error("is not a URL ({0}); write it like https://example.com/")]
+    Invalid(url::ParseError),
+    /// The URL's scheme is none that can be polled.
+    #[error("has the scheme \"{0}\"; only http and https can be polled")]
+    Scheme(String),
+    /// The URL holds a control character, which could smuggle a second request line.
+    #[error("holds a control character; remove it or percent-encode it")]
+    Control,
+    /// The URL is longer than 65,535 bytes.
+    #[error("is longer than 65535 bytes")]
+    TooLong,
+}
+
+/// An http or https URL, as it was written and as it goes on the wire.
+///
+/// Both forms are usually the same text and then stored once; they differ for an
+/// internationalised host, a space in the path, a missing final slash and the like.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    written: Box<str>,
+    wire: Option<Box<str>>,
+    scheme: Scheme,
+    port: u16,
+    host_start: u16,
+    host_end: u16,
+    path_start: u16,
+    path_end: u16,
+}
+
+impl Address {
+    /// Parses `text` by the WHATWG URL standard; http and https alone are taken.
+    ///
+    /// # Errors
+    /// Says why the text cannot be polled.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        if text.len() > usize::from(u16::MAX) {
+            return Err(AddressError::TooLong);
+        }
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(AddressError::Control);
+        }
+        let url = Url::parse(text).map_err(AddressError::Invalid)?;
+        Self::from_url(text, &url)
+    }
+
+    /// Resolves `location`, as a redirect names it, against this address (RFC 3986, section 5).
+    ///
+    /// # Errors
+    /// Says why the result cannot be polled.
+    pub fn join(&self, location: &str) -> Result<Self, AddressError> {
+        let base = Url::parse(self.wire()).map_err(AddressError::Invalid)?;
+        let url = base.join(location.trim()).map_err(AddressError::Invalid)?;
+        Self::from_url(url.as_str(), &url)
+    }
+
+    fn from_url(text: &str, url: &Url) -> Result<Self, AddressError> {
+        let scheme = match url.scheme() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            other => return Err(AddressError::Scheme(other.to_owned())),
+        };
+        let wire = url.as_str();
+        let place =
+            |position| u16::try_from(wire[..position].len()).map_err(|_| AddressError::TooLong);
+        Ok(Self {
+            scheme,
+            port: url.port().unwrap_or(scheme.default_port()),
+            host_start: place(url[..url::Position::BeforeHost].len())?,
+            host_end: place(url[..url::Position::AfterHost].len())?,
+            path_start: place(url[..url::Position::BeforePath].len())?,
+            path_end: place(url[..url::Position::AfterQuery].len())?,
+            wire: (wire != text).then(|| wire.into()),
+            written: text.into(),
+        })
+    }
+
+    /// The address as it was written, credentials and all: for identity, never for output.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    fn wire(&self) -> &str {
+        self.wire.as_deref().unwrap_or(&self.written)
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The port, that of the scheme unless the address names one.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The host as text, with the brackets of an IPv6 literal.
+    #[must_use]
+    pub fn host_text(&self) -> &str {
+        self.part(self.host_start, self.host_end)
+    }
+
+    /// The host, told apart into name and IP address.
+    #[must_use]
+    pub fn host(&self) -> Host<'_> {
+        let text = self.host_text();
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        match bare.unwrap_or(text).parse() {
+            Ok(ip) => Host::Ip(ip),
+            Err(_) => Host::Name(text),
+        }
+    }
+
+    /// What the request line asks for: path and query, never empty (RFC 9112, section 3.2.1).
+    #[must_use]
+    pub fn path_and_query(&self) -> &str {
+        match self.part(self.path_start, self.path_end) {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// User name and password of the address, percent-decoded, when it holds any.
+    #[must_use]
+    pub fn credentials(&self) -> Option<(String, String)> {
+        let url = Url::parse(self.wire()).ok()?;
+        let decode = |text: &str| {
+            url::form_urlencoded::parse(format!("={}", text.replace('+', "%2B")).as_bytes())
+                .next()
+                .map_or_else(String::new, |(_, value)| value.into_owned())
+        };
+        let password = url.password().unwrap_or_default();
+        (!url.username().is_empty() || !password.is_empty())
+            .then(|| (decode(url.username()), decode(password)))
+    }
+
+    fn part(&self, start: u16, end: u16) -> &str {
+        self.wire().get(usize::from(start)..usize::from(end)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Address {
+    /// The address as it was written, with `<secret>` in the place of its credentials.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &*self.written;
+        let Some(after_scheme) = text.find("://").map(|at| at + 3) else {
+            return formatter.write_str(text);
+        };
+        let (scheme, rest) = text.split_at(after_scheme);
+        let authority = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        match rest[..authority].rfind('@') {
+            None => formatter.write_str(text),
+            Some(at) => write!(formatter, "{scheme}<secret>{}", &rest[at..]),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Address({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).expect("the test's own address is right")
+    }
+
+    #[test]
+    fn the_written_form_is_kept_and_the_wire_form_completed() {
+        let address = address("http://cnn.com");
+        assert_eq!(address.to_string(), "http://cnn.com");
+        assert_eq!(address.path_and_query(), "/");
+        assert_eq!(address.port(), 80);
+    }
+
+    #[test]
+    fn the_fragment_never_goes_on_the_wire() {
+        assert_eq!(address("https://a.example/b?c=d#e").path_and_query(), "/b?c=d");
+    }
+
+    #[test]
+    fn credentials_are_decoded_and_never_shown() {
+        let address = address("https://me:p%40ss+1@a.example/x@y");
+        assert_eq!(address.to_string(), "https://<secret>@a.example/x@y");
+        assert_eq!(address.credentials(), Some(("me".into(), "p@ss+1".into())));
+        assert!(!format!("{address:?}").contains("p%40ss"));
+    }
+
+    #[test]
+    fn an_international_name_is_asked_for_in_ascii() {
+        assert_eq!(address("http://bücher.example/").host(), Host::Name("xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn an_ipv6_literal_loses_its_brackets() {
+        let address = address("http://[::1]:8080/");
+        assert_eq!(address.host(), Host::Ip("::1".parse().expect("an address")));
+        assert_eq!(address.host_text(), "[::1]");
+        assert_eq!(address.port(), 8080);
+    }
+
+    #[test]
+    fn other_schemes_and_control_characters_are_refused() {
+        assert_eq!(Address::parse("ftp://a.example/"), Err(AddressError::Scheme("ftp".into())));
+        assert_eq!(Address::parse("http://a.example/\r\nX: y"), Err(AddressError::Control));
+        assert!(matches!(Address::parse("nonsense"), Err(AddressError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_redirect_is_resolved_against_its_origin() {
+        let next = address("http://a.example/b/c").join("../d?e").expect("a good location");
+        assert_eq!(next.to_string(), "http://a.example/d?e");
+    }
+}

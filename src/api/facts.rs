@@ -1,0 +1,44 @@
+//! `Facts`: what the daemon can be asked and told, whoever asks.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::follow::Feed;
+use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
+
+/// An answer that takes its time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the daemon knows and does. Questions are answered on a thread of their own, so an answer
+/// may take some milliseconds; it must not hold a lock that a poll waits for any longer.
+pub trait Facts: Send + Sync + 'static {
+    /// What is going on.
+    fn summary(&self, lists: Lists) -> Summary;
+
+    /// Polls that run now, the longest-running first.
+    fn in_flight(&self, lists: Lists) -> InFlight;
+
+    /// The targets that `query` asks for.
+    fn targets(&self, query: &TargetQuery) -> TargetPage;
+
+    /// Reads list and settings again; says what changed, or why all stays as it is.
+    fn reload(&self) -> Answer<'_, Result<String, String>>;
+
+    /// Begins to stop, as the first TERM does; returns at once.
+    fn stop(&self);
+
+    /// Whether polls are made; if not, why.
+    ///
+    /// # Errors
+    /// The reason why not.
+    fn readiness(&self) -> Result<(), String>;
+
+    /// Whether the daemon works at all, so that a restart would not help; if not, why.
+    ///
+    /// # Errors
+    /// The reason why not.
+    fn liveness(&self) -> Result<(), String>;
+
+    /// Where finished polls are told as they finish.
+    fn feed(&self) -> &Feed;
+}

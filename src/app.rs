@@ -1,0 +1,17 @@
+//! The composition root: puts settings, edges, stages and faces together, and takes them down.
+
+mod boot;
+mod check;
+mod door;
+mod engine;
+mod keeper;
+mod list;
+mod live;
+mod plan;
+mod stored;
+
+pub use boot::{Booted, StartError, boot};
+pub use check::check;
+pub use keeper::{Again, Keeper};
+pub use list::Listing;
+pub use stored::{show_sql, show_targets, stored_summary};

@@ -1,0 +1,252 @@
+//! Starting: from settings to a daemon that polls, in the order in which one part needs another.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::door::Door;
+use super::engine::{Engine, Parts};
+use super::keeper::{Again, Keeper};
+use super::list::Listing;
+use super::live::Live;
+use crate::api::{Feed, Server, finished_line, socket_path};
+use crate::check::{HttpCheck, HttpOptions};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::targets::{List, ListError};
+use crate::lock::Lock;
+use crate::outcome::Outcome;
+use crate::process::{open_files_limit, raise_open_files_limit};
+use crate::queue::local::Outbox;
+use crate::queue::{Outlet, Places};
+use crate::roster::Roster;
+use crate::stage::recorder::{self, Recorder, Resumed};
+use crate::store::StoreError;
+use crate::store::spill::{self, Spill};
+use crate::store::sqlite::{self, SqliteOptions, SqliteStore};
+use crate::view::Lists;
+use crate::view::text::{count, plural};
+
+/// Descriptors that are not for polls: store, log, socket, its visitors, look-ups.
+const RESERVED_FILES: u64 = 512;
+/// Polls in flight at most when the limit of open files would allow more.
+const MOST_WORKERS: u64 = 16_384;
+
+/// Why the daemon does not come to poll.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another daemon has the data directory, or it cannot be used.
+    #[error(transparent)]
+    Lock(#[from] crate::lock::LockError),
+    /// The list is no good.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The store is no good.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The check cannot be set up.
+    #[error(transparent)]
+    Check(#[from] crate::check::SetupError),
+    /// The control socket cannot be opened.
+    #[error(transparent)]
+    Socket(#[from] crate::api::SocketError),
+    /// The system refuses something else.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code that goes with it: 2 for input that makes no sense, else 1.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::List(ListError::Unreadable { .. } | ListError::Unfetched { .. }) => 1,
+            Self::List(_) | Self::Check(_) => 2,
+            _ => 1,
+        }
+    }
+
+    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// How many polls may be in flight: what was asked for, else what the limit of open files allows.
+#[must_use]
+pub(super) fn places(asked: Option<NonZeroUsize>, open_files: u64) -> NonZeroUsize {
+    // A small limit is shared half and half.
+    let reserved = RESERVED_FILES.min(open_files / 2);
+    let allowed = open_files.saturating_sub(reserved).clamp(1, MOST_WORKERS);
+    let allowed = usize::try_from(allowed).ok().and_then(NonZeroUsize::new);
+    asked.or(allowed).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// A daemon that polls.
+pub struct Booted {
+    /// What keeps it in order until it ends.
+    pub keeper: Keeper,
+    /// One line for who started it.
+    pub word: String,
+}
+
+/// Brings a daemon up, in the process that will poll: list, store, what it holds of former runs,
+/// then the stages, and last the socket. `again` reads the settings anew; `listing` is what was
+/// read of the list already.
+///
+/// # Errors
+/// Says what stands in the way; nothing is left behind then.
+pub fn boot(
+    settings: Settings,
+    again: Again,
+    mut listing: Listing,
+    mut lock: Lock,
+) -> Result<Booted, StartError> {
+    // A limit that cannot be raised only makes the pool smaller.
+    let _ = raise_open_files_limit();
+    let list = listing.read(&settings)?.ok_or_else(|| ListError::NoValidEntry {
+        file: settings.urls.to_string().into(),
+        entries: 0,
+        first: None,
+    })?;
+    let rejects = told_rejects(&list);
+    let clock = Clock::system();
+    let check = Arc::new(HttpCheck::new(http_options(&settings))?);
+    let (memory, live) = Memory::load(&settings, &clock, list)?;
+    let live = Arc::new(live);
+    let (outbox, feed) = (Arc::<Outbox>::default(), Arc::<Feed>::default());
+    let desk = desk(&live, &outbox, &feed);
+    let recorder = Recorder::start(desk, memory.store, memory.samples, memory.journal)
+        .map_err(StartError::system("cannot start a thread"))?;
+    // Both are set once, here.
+    let _ = live.storage.set(Box::new(recorder.storage_view()));
+    let parts =
+        Parts { check, outbox, places: Arc::clone(&live.places), clock, grace: settings.grace };
+    let targets: Vec<_> = live.roster.read().iter().cloned().collect();
+    let engine = Engine::start(settings.threading, &parts, &targets)
+        .map_err(StartError::system("cannot start a thread"))?;
+    let _ = live.desks.set(engine.desks().to_vec());
+    let socket = socket_path(&settings.data, |name| std::env::var_os(name));
+    let (door, events) = Door::new(Arc::clone(&live), feed);
+    let server = Server::start(&socket, Arc::new(door))?;
+    lock.announce(&socket).map_err(StartError::system("cannot write the pid file"))?;
+    let word = format!(
+        "polling {} (pid {}){rejects}",
+        plural(targets.len() as u64, "target"),
+        std::process::id()
+    );
+    let keeper = Keeper { settings, again, listing, live, recorder, engine, server, events, lock };
+    Ok(Booted { keeper, word })
+}
+
+/// The edges that the recorder gets.
+struct Memory {
+    store: SqliteStore,
+    journal: Spill,
+    samples: u64,
+}
+
+impl Memory {
+    /// Opens the store and takes in what it and the journal hold.
+    fn load(settings: &Settings, clock: &Clock, list: List) -> Result<(Self, Live), StartError> {
+        let path = settings.data.join(sqlite::FILE_NAME);
+        let options = SqliteOptions {
+            keep_samples: settings.keep,
+            max_bytes: settings.max_disk,
+            ..SqliteOptions::default()
+        };
+        let mut store = SqliteStore::open(&path, options)?;
+        let mut journal = Spill::open(&settings.data.join(spill::FILE_NAME))
+            .map_err(StartError::system("cannot open the spill file"))?;
+        let (unique, rejected) = (list.unique, list.rejects.total);
+        let resumed = recorder::resume(&mut store, &mut journal, list.targets, clock)?;
+        let Resumed { ledger, roster, samples } = resumed;
+        let live = Live {
+            roster: Arc::new(RwLock::new(roster)),
+            ledger: Arc::new(Mutex::new(ledger)),
+            desks: OnceLock::new(),
+            places: Arc::new(Places::new(places(settings.max_workers, open_files_limit()))),
+            clock: clock.clone(),
+            storage: OnceLock::new(),
+            store_path: path.display().to_string(),
+            started_ms: clock.now_ms(),
+            rejected: AtomicU64::new(rejected),
+            unique: AtomicU64::new(unique),
+            stopping: AtomicBool::new(false),
+        };
+        Ok((Self { store, journal, samples }, live))
+    }
+}
+
+/// What the recorder works with.
+fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::Desk {
+    let (summarised, roster, feed) = (Arc::clone(live), Arc::clone(&live.roster), Arc::clone(feed));
+    let outlet: Arc<dyn Outlet> = Arc::<Outbox>::clone(outbox);
+    recorder::Desk {
+        outlet,
+        ledger: Arc::clone(&live.ledger),
+        roster: Arc::clone(&live.roster),
+        clock: live.clock.clone(),
+        summarise: Box::new(move || {
+            serde_json::to_string(&summarised.summary(Lists::Short)).unwrap_or_default()
+        }),
+        tap: Box::new(move |outcomes| tell(&feed, &roster, outcomes)),
+        most_held: recorder::MOST_HELD,
+    }
+}
+
+/// Tells finished polls to those who follow them.
+fn tell(feed: &Feed, roster: &RwLock<Roster>, outcomes: &[Outcome]) {
+    if !feed.has_followers() {
+        return;
+    }
+    let roster = roster.read();
+    for outcome in outcomes {
+        if let Some(target) = roster.target(outcome.target) {
+            let second = outcome.finished_us.div_euclid(1_000_000);
+            feed.publish(second, || finished_line(&target.address.to_string(), outcome));
+        }
+    }
+}
+
+pub(super) fn http_options(settings: &Settings) -> HttpOptions {
+    HttpOptions {
+        max_body: settings.max_body,
+        user_agent: settings.user_agent.clone(),
+        ca: settings.ca.clone(),
+        resolvers: settings.resolvers.clone(),
+        ..HttpOptions::default()
+    }
+}
+
+/// What is said of entries that cannot be used.
+pub(super) fn told_rejects(list: &List) -> String {
+    match (list.rejects.total, list.rejects.first.first()) {
+        (0, _) => String::new(),
+        (total, first) => {
+            let first = first.map_or_else(String::new, |first| format!(": {first}"));
+            format!("; {} of {} entries rejected{first}", count(total), count(list.entries))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_is_sized_from_the_limit_of_open_files_unless_told() {
+        assert_eq!(places(None, 20_000).get(), 16_384);
+        assert_eq!(places(None, 1_024).get(), 512);
+        assert_eq!(places(None, 256).get(), 128);
+        assert_eq!(places(None, u64::MAX).get(), 16_384);
+        assert_eq!(places(NonZeroUsize::new(7), 20_000).get(), 7);
+    }
+}

@@ -1,0 +1,147 @@
+//! `Door`: what visitors of the socket are told, from memory, and what they may ask for.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::sync::oneshot;
+
+use super::live::Live;
+use crate::api::{Answer, Facts, Feed};
+use crate::clock::rfc3339;
+use crate::outcome::Code;
+use crate::signal::Signal;
+use crate::store::Record;
+use crate::target::State;
+use crate::target::Target;
+use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery, TargetRow};
+
+/// Events that may wait for the keeper.
+const WAITING: usize = 32;
+
+/// What somebody wants of the daemon.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A signal of the system, or what is like one.
+    Signal(Signal),
+    /// Read list and settings again, and say what came of it.
+    Reload(oneshot::Sender<Result<String, String>>),
+}
+
+/// Both ends of the way to the keeper.
+#[derive(Debug)]
+pub(super) struct Events {
+    /// Where events are put in.
+    pub sender: SyncSender<Event>,
+    /// Where they come out.
+    pub receiver: Receiver<Event>,
+}
+
+/// The daemon, as visitors of its socket see it.
+pub(super) struct Door {
+    live: Arc<Live>,
+    feed: Arc<Feed>,
+    events: SyncSender<Event>,
+}
+
+impl Door {
+    /// The door of a daemon, and the events that come through it.
+    pub(super) fn new(live: Arc<Live>, feed: Arc<Feed>) -> (Self, Events) {
+        let (sender, receiver) = sync_channel(WAITING);
+        (Self { live, feed, events: sender.clone() }, Events { sender, receiver })
+    }
+}
+
+impl Facts for Door {
+    fn summary(&self, lists: Lists) -> Summary {
+        self.live.summary(lists)
+    }
+
+    fn in_flight(&self, lists: Lists) -> InFlight {
+        self.live.in_flight(lists)
+    }
+
+    fn targets(&self, query: &TargetQuery) -> TargetPage {
+        let after: u32 = query.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
+        let roster = self.live.roster.read();
+        let ledger = self.live.ledger.lock();
+        let mut page = TargetPage::default();
+        let mut last = after;
+        for target in roster.iter().filter(|target| target.number > after) {
+            let record = ledger.record(target.number);
+            if !is_wanted(target, record, query) {
+                continue;
+            }
+            if page.targets.len() == query.limit.max(1) {
+                page.next = Some(last.to_string());
+                break;
+            }
+            last = target.number;
+            page.targets.push(row(target, record));
+        }
+        page
+    }
+
+    fn reload(&self) -> Answer<'_, Result<String, String>> {
+        Box::pin(async {
+            let (reply, answer) = oneshot::channel();
+            if self.events.try_send(Event::Reload(reply)).is_err() {
+                return Err("the daemon is busy or stops; try again".to_owned());
+            }
+            answer.await.unwrap_or_else(|_| Err("the daemon stops".to_owned()))
+        })
+    }
+
+    fn stop(&self) {
+        // A daemon that has that many events waiting is told again by whoever wants it to end.
+        let _ = self.events.try_send(Event::Signal(Signal::Drain));
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        if self.live.is_stopping() {
+            return Err("the daemon stops".to_owned());
+        }
+        Ok(())
+    }
+
+    fn liveness(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}
+
+fn state_of(record: Option<&Record>) -> State {
+    record.map_or(State::Pending, |record| record.health.state)
+}
+
+fn is_wanted(target: &Target, record: Option<&Record>, query: &TargetQuery) -> bool {
+    query.state.as_deref().is_none_or(|state| state == state_of(record).as_str())
+        && query.labels.iter().all(|(name, value)| {
+            target.labels.pairs.get(name.as_str()).map(|value| &**value) == Some(value.as_str())
+        })
+}
+
+fn row(target: &Target, record: Option<&Record>) -> TargetRow {
+    let polled = record.filter(|record| record.last_code != 0 || record.last.0 != 0);
+    TargetRow {
+        id: target.shown_id(),
+        url: target.address.to_string(),
+        name: target.name.as_deref().map(Into::into),
+        state: state_of(record).as_str().into(),
+        since: record
+            .filter(|record| record.health.state != State::Pending)
+            .map(|record| rfc3339(record.health.since_ms)),
+        code: polled.map(|record| Code::from_stored(record.last_code).to_string()),
+        latency_seconds: polled.map(|record| f64::from(record.last_latency_us) / 1e6),
+        interval_seconds: f64::from(target.every_ms) / 1e3,
+        labels: target
+            .labels
+            .pairs
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
+        uptime: Default::default(),
+    }
+}

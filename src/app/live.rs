@@ -1,0 +1,225 @@
+//! `Live`: what a running daemon knows of itself, summed up when somebody asks.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::clock::{Clock, rfc3339};
+use crate::expectation::CERTIFICATE_DAYS;
+use crate::ledger::{Ledger, Ranked};
+use crate::queue::Places;
+use crate::roster::Roster;
+use crate::stage::recorder::StorageFacts;
+use crate::stage::scheduler;
+use crate::target::State;
+use crate::view::recent::{self, seconds};
+use crate::view::{Checks, Down, Expiring, Flying, InFlight, Lists, Storage, Summary, Targets};
+
+/// Entries of the list of polls in flight, unless all are asked for.
+const FLIGHTS_SHOWN: usize = 100;
+/// Entries of the other lists, unless all are asked for.
+const SHOWN: usize = 20;
+
+/// Everything that the summary is made of.
+pub(super) struct Live {
+    /// The targets.
+    pub roster: Arc<RwLock<Roster>>,
+    /// What is known of them.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// The schedulers, one for each worker.
+    pub desks: OnceLock<Vec<Arc<scheduler::Desk>>>,
+    /// How many polls may run.
+    pub places: Arc<Places>,
+    /// The time.
+    pub clock: Clock,
+    /// How the store is, once it is open.
+    pub storage: OnceLock<Box<dyn Fn() -> StorageFacts + Send + Sync>>,
+    /// The store's file.
+    pub store_path: String,
+    /// When the daemon started, in Unix milliseconds.
+    pub started_ms: i64,
+    /// Entries of the list that could not be used.
+    pub rejected: AtomicU64,
+    /// Different addresses in the list.
+    pub unique: AtomicU64,
+    /// Whether the daemon is about to end.
+    pub stopping: AtomicBool,
+}
+
+/// How many entries of a list are shown that has `usual` in short.
+const fn shown(lists: Lists, usual: usize) -> usize {
+    match lists {
+        Lists::Short => usual,
+        Lists::All => usize::MAX,
+    }
+}
+
+impl Live {
+    /// What is going on now.
+    #[must_use]
+    pub(super) fn summary(&self, lists: Lists) -> Summary {
+        let now_us = self.clock.now_us();
+        let second = now_us.div_euclid(1_000_000);
+        let in_flight = self.in_flight(lists);
+        let roster = self.roster.read();
+        let mut ledger = self.ledger.lock();
+        ledger.expire(second);
+        let uptime_us = u64::try_from(now_us - self.started_ms * 1_000).unwrap_or(0);
+        let most = shown(lists, SHOWN);
+        let mut summary = Summary {
+            schema: 1,
+            state: "running".into(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: Some(rfc3339(self.started_ms)),
+            uptime_seconds: seconds(uptime_us),
+            as_of: rfc3339(now_us.div_euclid(1_000)),
+            targets: self.targets(&roster, &ledger),
+            checks: self.checks(&ledger),
+            top_codes: recent::top_codes(ledger.fleet().totals),
+            down: ledger.down().take(most).map(|ranked| down(&roster, &ranked)).collect(),
+            certificates_expiring: expiring(&roster, &ledger, second, most),
+            in_flight,
+            storage: self.storage(),
+            process: crate::process::facts(self.places.limit() as u64),
+            ..Summary::default()
+        };
+        let url = |number| url_of(&roster, number);
+        recent::tell(&mut summary, ledger.fleet().recent, url, second);
+        self.tell_waiting(&mut summary);
+        summary
+    }
+
+    /// The polls that run now.
+    #[must_use]
+    pub(super) fn in_flight(&self, lists: Lists) -> InFlight {
+        let now_us = self.clock.monotonic_us();
+        let polls = self.roster.read().in_flight();
+        InFlight {
+            count: polls.len() as u64,
+            limit: self.places.limit() as u64,
+            urls: polls
+                .iter()
+                .take(shown(lists, FLIGHTS_SHOWN))
+                .map(|(since_us, target)| Flying {
+                    url: target.address.to_string(),
+                    for_seconds: seconds(now_us.saturating_sub(*since_us)),
+                })
+                .collect(),
+        }
+    }
+
+    /// Notes what the list that is in use from now on is like.
+    pub(super) fn note_list(&self, unique: u64, rejected: u64) {
+        self.unique.store(unique, Ordering::Relaxed);
+        self.rejected.store(rejected, Ordering::Relaxed);
+    }
+
+    /// Notes that the daemon is about to end.
+    pub(super) fn note_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the daemon is about to end.
+    #[must_use]
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The schedulers, once they run.
+    pub(super) fn desks(&self) -> impl Iterator<Item = &Arc<scheduler::Desk>> {
+        self.desks.get().into_iter().flatten()
+    }
+
+    /// Slots since start that came round while the target's last one still waited or ran.
+    #[must_use]
+    pub(super) fn missed(&self) -> u64 {
+        self.desks().map(|desk| desk.missed()).sum()
+    }
+
+    fn targets(&self, roster: &Roster, ledger: &Ledger) -> Targets {
+        let count = |state| ledger.count_in_state(state);
+        Targets {
+            total: roster.len() as u64,
+            unique: self.unique.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
+            up: count(State::Up),
+            warning: count(State::Warning),
+            down: count(State::Down),
+            unknown: count(State::Unknown),
+            pending: count(State::Pending),
+            paused: count(State::Paused),
+        }
+    }
+
+    /// The counts since start; those of the last five minutes are told elsewhere.
+    fn checks(&self, ledger: &Ledger) -> Checks {
+        let fleet = ledger.fleet();
+        Checks {
+            total: fleet.totals.checks,
+            since_start: fleet.since_start.checks,
+            missed: self.missed(),
+            rechecks: fleet.since_start.rechecks,
+            bytes: fleet.since_start.bytes,
+            ..Checks::default()
+        }
+    }
+
+    fn tell_waiting(&self, summary: &mut Summary) {
+        summary.schedule.waiting = self.desks().map(|desk| desk.waiting()).sum();
+        if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
+            summary.schedule.state = "saturated".into();
+        }
+    }
+
+    fn storage(&self) -> Storage {
+        let facts = self.storage.get().map(|facts| facts()).unwrap_or_default();
+        Storage {
+            state: if facts.fault.is_some() { "degraded" } else { "ok" }.into(),
+            path: self.store_path.clone(),
+            bytes: facts.bytes,
+            samples: facts.samples,
+            queued: facts.queued,
+            spilled: facts.spilled,
+            lost: facts.lost,
+            commit_max_seconds: seconds(facts.commit_max_us),
+            reason: facts.fault,
+        }
+    }
+}
+
+fn url_of(roster: &Roster, number: u32) -> String {
+    roster
+        .target(number)
+        .map_or_else(|| format!("target {number} (removed)"), |target| target.address.to_string())
+}
+
+fn down(roster: &Roster, ranked: &Ranked) -> Down {
+    Down {
+        url: url_of(roster, ranked.target),
+        name: roster
+            .target(ranked.target)
+            .and_then(|target| target.name.as_deref().map(Into::into)),
+        since: rfc3339(ranked.health.since_ms),
+        cause: ranked.health.cause.map_or("", |cause| cause.as_str()).into(),
+        detail: ranked.health.detail.as_str().into(),
+    }
+}
+
+/// The targets whose certificate is valid for fewer days than each of them expects.
+fn expiring(roster: &Roster, ledger: &Ledger, now_s: i64, most: usize) -> Vec<Expiring> {
+    let is_soon = |ranked: &Ranked, days: i64| {
+        let target = roster.target(ranked.target);
+        let expected = target.and_then(|target| target.plan.expect.certificate_days);
+        days < i64::from(expected.unwrap_or(CERTIFICATE_DAYS))
+    };
+    ledger
+        .expiring()
+        .map(|ranked| ((ranked.certificate_until - now_s).div_euclid(86_400), ranked))
+        .filter(|(days, ranked)| is_soon(ranked, *days))
+        .take(most)
+        .map(|(days, ranked)| Expiring { url: url_of(roster, ranked.target), days })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! What can be told from the store alone, for when no daemon runs.
+
+use std::path::Path;
+
+use crate::api::client::{AskError, Client};
+use crate::cli;
+use crate::clock::{Clock, rfc3339};
+use crate::store::reader::{Answer, Limits, ReadError, Reader, Row, Value, Wanted};
+use crate::store::sqlite::FILE_NAME;
+use crate::target::State;
+use crate::view::{self, Summary, TargetRow, table};
+
+/// Targets that are asked for at once.
+const PAGE: usize = 5_000;
+
+/// The summary of a stopped daemon.
+///
+/// # Errors
+/// There is no store, or it cannot be read.
+pub fn stored_summary(data: &Path) -> Result<Summary, ReadError> {
+    let now_ms = Clock::system().now_ms();
+    let stored = Reader::open(&data.join(FILE_NAME))?.stored(now_ms)?;
+    Ok(view::stored_summary(&stored, now_ms))
+}
+
+/// The targets as text or JSON: of the running daemon, else of the store.
+///
+/// # Errors
+/// Neither can be asked; says why.
+pub fn show_targets(data: &Path, client: &Client, wanted: &cli::Targets) -> Result<String, String> {
+    let uptimes = Reader::open(&data.join(FILE_NAME)).and_then(|reader| {
+        let wanted = Wanted { state: None, labels: wanted.labels.clone(), ..Wanted::default() };
+        reader.targets(&wanted, Clock::system().now_ms())
+    });
+    let rows = match live_rows(client, wanted) {
+        Ok(mut rows) => {
+            // What the store lacks for the moment is shown without its uptime.
+            let known = uptimes.unwrap_or_default();
+            let uptimes: std::collections::HashMap<_, _> =
+                known.iter().map(|row| (row.id.as_str(), row.uptime)).collect();
+            for row in &mut rows {
+                row.uptime = uptimes.get(row.id.as_str()).copied().unwrap_or_default();
+            }
+            rows
+        }
+        Err(AskError::NotRunning { .. } | AskError::NotListening { .. }) => {
+            let known = uptimes.map_err(|error| error.to_string())?;
+            let state = wanted.state.map(cli::State::as_str);
+            known
+                .iter()
+                .filter(|row| state.is_none_or(|state| state == row.state.as_str()))
+                .map(target_row)
+                .collect()
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    if wanted.json {
+        return serde_json::to_string(&rows)
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string());
+    }
+    Ok(table::targets(&rows))
+}
+
+fn live_rows(client: &Client, wanted: &cli::Targets) -> Result<Vec<TargetRow>, AskError> {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &PAGE.to_string());
+    if let Some(state) = wanted.state {
+        query.append_pair("state", state.as_str());
+    }
+    for (name, value) in &wanted.labels {
+        query.append_pair("label", &format!("{name}={value}"));
+    }
+    let query = query.finish();
+    let mut rows = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = client.targets(&format!("{query}{after}"))?;
+        rows.extend(page.targets);
+        match page.next {
+            Some(next) => after = format!("&after={next}"),
+            None => return Ok(rows),
+        }
+    }
+}
+
+fn target_row(row: &Row) -> TargetRow {
+    TargetRow {
+        id: row.id.clone(),
+        url: row.url.clone(),
+        name: row.name.clone(),
+        state: row.state.as_str().into(),
+        since: row.since_ms.filter(|_| row.state != State::Pending).map(rfc3339),
+        code: row.code.map(|code| code.to_string()),
+        latency_seconds: row.latency_us.map(|us| f64::from(us) / 1e6),
+        interval_seconds: f64::from(row.interval_ms) / 1e3,
+        labels: row.labels.clone(),
+        uptime: row.uptime,
+    }
+}
+
+/// The answer to a query on the store, as a table or JSON.
+///
+/// # Errors
+/// There is no store, or the query is no good; says why.
+pub fn show_sql(data: &Path, asked: &cli::Sql) -> Result<String, String> {
+    let reader = Reader::open(&data.join(FILE_NAME)).map_err(|error| error.to_string())?;
+    let answer = reader.sql(&asked.query, Limits::default()).map_err(|error| error.to_string())?;
+    if asked.json {
+        let rows: Vec<serde_json::Map<_, _>> =
+            answer.rows.iter().map(|row| object(&answer, row)).collect();
+        return serde_json::to_string(&rows)
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string());
+    }
+    let rows: Vec<Vec<String>> =
+        answer.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+    let mut text = table::plain(&answer.columns, &rows);
+    if answer.is_cut {
+        text.push_str("... and more rows; add a LIMIT or narrow the query\n");
+    }
+    Ok(text)
+}
+
+fn object(answer: &Answer, row: &[Value]) -> serde_json::Map<String, serde_json::Value> {
+    let named = answer.columns.iter().zip(row);
+    named
+        .map(|(name, value)| (name.clone(), serde_json::to_value(value).unwrap_or_default()))
+        .collect()
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Blob(bytes) => format!("<{} bytes>", bytes.len()),
+    }
+}

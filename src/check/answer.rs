@@ -1,0 +1,205 @@
+//! `Answer`: an HTTP/1.1 answer as it arrives, from its first byte to its last, without any socket.
+
+use crate::check::body::Body;
+use crate::check::content::Content;
+use crate::check::fault::Fault;
+use crate::check::head::{self, Fields, HEAD_CAP, Parsed};
+use crate::expectation::Expectation;
+use crate::outcome::{Cause, Detail};
+
+/// Interim answers (1xx) that are passed over at most.
+const INTERIM_CAP: u8 = 16;
+
+/// What is asked, as far as the answer depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) expectation: &'a Expectation,
+    /// Bytes of the body that are read at most.
+    pub(crate) max_body: u64,
+    /// Whether a redirect is to be followed, so that its body does not matter.
+    pub(crate) follows: bool,
+}
+
+/// Whether an answer needs more bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It does.
+    More,
+    /// It is whole, or nobody needs the rest.
+    Nothing,
+}
+
+/// An answer that is being received.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// What came of a head that is not whole yet.
+    partial: Vec<u8>,
+    interims: u8,
+    body: Option<Body>,
+    content: Content,
+    status: u16,
+    fields: Fields,
+    is_lasting: bool,
+    bytes: u64,
+    is_cut: bool,
+    /// Whether anything came at all.
+    has_begun: bool,
+}
+
+/// An answer that has been received.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    pub(crate) fields: Fields,
+    pub(crate) content: Content,
+    /// Whether the body was longer than its cap.
+    pub(crate) is_cut: bool,
+    /// Whether the connection may serve a further request.
+    pub(crate) is_lasting: bool,
+}
+
+impl Answer {
+    pub(crate) fn new() -> Self {
+        Self {
+            partial: Vec::new(),
+            interims: 0,
+            body: None,
+            content: Content::Ignored,
+            status: 0,
+            fields: Fields::default(),
+            is_lasting: false,
+            bytes: 0,
+            is_cut: false,
+            has_begun: false,
+        }
+    }
+
+    /// The status, 0 while the head is not whole.
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Bytes of the body that came so far.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether anything came at all.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Takes `bytes` in, or the end of the connection when there are none.
+    ///
+    /// # Errors
+    /// The answer breaks the protocol or a cap.
+    pub(crate) fn feed(&mut self, bytes: &[u8], question: &Question<'_>) -> Result<Need, Fault> {
+        if bytes.is_empty() {
+            return self.end();
+        }
+        self.has_begun = true;
+        if self.body.is_some() {
+            return self.feed_body(bytes, question.max_body);
+        }
+        if self.partial.is_empty() {
+            return self.feed_head(bytes, question);
+        }
+        let mut partial = std::mem::take(&mut self.partial);
+        let before = partial.len();
+        partial.extend_from_slice(bytes);
+        // A head that comes in drops is parsed once, when its end is there.
+        if head::has_end(&partial, before) || before < 16 {
+            self.feed_head(&partial, question)
+        } else {
+            self.keep(partial)
+        }
+    }
+
+    fn feed_head(&mut self, mut bytes: &[u8], question: &Question<'_>) -> Result<Need, Fault> {
+        loop {
+            match head::parse(bytes, question.method, &question.expectation.headers)? {
+                Parsed::Partial => return self.keep(bytes.to_vec()),
+                Parsed::Interim(length) => {
+                    self.interims += 1;
+                    if self.interims > INTERIM_CAP {
+                        return Err(Fault::new(Cause::TooLarge, Detail::Headers));
+                    }
+                    bytes = bytes.get(length..).unwrap_or_default();
+                    if bytes.is_empty() {
+                        return Ok(Need::More);
+                    }
+                }
+                Parsed::Whole(head, length) if length <= HEAD_CAP => {
+                    self.status = head.status;
+                    self.is_lasting = head.is_lasting;
+                    self.fields = head.fields;
+                    self.body = Some(Body::new(head.framing));
+                    if question.follows && is_redirect(head.status, &self.fields) {
+                        let is_whole = self.body.as_ref().is_some_and(Body::is_done);
+                        self.is_lasting &= is_whole && length == bytes.len();
+                        return Ok(Need::Nothing);
+                    }
+                    let cap = question.max_body;
+                    self.content = Content::new(question.expectation, self.fields.coding, cap);
+                    return self.feed_body(bytes.get(length..).unwrap_or_default(), cap);
+                }
+                Parsed::Whole(..) => return Err(Fault::new(Cause::TooLarge, Detail::Headers)),
+            }
+        }
+    }
+
+    fn keep(&mut self, partial: Vec<u8>) -> Result<Need, Fault> {
+        if partial.len() > HEAD_CAP {
+            return Err(Fault::new(Cause::TooLarge, Detail::Headers));
+        }
+        self.partial = partial;
+        Ok(Need::More)
+    }
+
+    fn feed_body(&mut self, bytes: &[u8], cap: u64) -> Result<Need, Fault> {
+        let Some(body) = &mut self.body else { return Ok(Need::More) };
+        let (content, total) = (&mut self.content, &mut self.bytes);
+        let used = body.feed(bytes, &mut |payload| {
+            *total += payload.len() as u64;
+            content.feed(payload);
+        })?;
+        // Bytes after the answer belong to no request of ours.
+        self.is_lasting &= used == bytes.len();
+        let is_done = body.is_done();
+        if self.bytes > cap || (self.bytes == cap && !is_done) {
+            self.bytes = cap;
+            self.is_cut = true;
+            self.is_lasting = false;
+            return Ok(Need::Nothing);
+        }
+        Ok(if is_done { Need::Nothing } else { Need::More })
+    }
+
+    fn end(&mut self) -> Result<Need, Fault> {
+        self.is_lasting = false;
+        match &mut self.body {
+            Some(body) => body.end().map(|()| Need::Nothing),
+            None if self.has_begun && !self.partial.is_empty() => {
+                Err(Fault::protocol(Detail::BadHead))
+            }
+            None => Err(Fault::protocol(Detail::NoAnswer)),
+        }
+    }
+
+    /// The answer, once it needs nothing any more.
+    pub(crate) fn received(self) -> Received {
+        Received {
+            status: self.status,
+            fields: self.fields,
+            content: self.content,
+            is_cut: self.is_cut,
+            is_lasting: self.is_lasting,
+        }
+    }
+}
+
+/// Whether an answer sends us elsewhere.
+pub(crate) fn is_redirect(status: u16, fields: &Fields) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308) && fields.location.is_some()
+}

@@ -1,0 +1,121 @@
+//! Connecting to the addresses of a host: one after the other, without waiting for the slow (RFC 8305).
+
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::check::fault::Fault;
+use crate::outcome::{Cause, Detail};
+
+/// How long an address has the field for itself before the next one is tried beside it.
+const STAGGER: Duration = Duration::from_millis(250);
+/// Addresses of a host that are tried at most.
+const TRIED: usize = 8;
+
+/// Connects to the first of `addresses` that answers.
+///
+/// # Errors
+/// None of them does; the fault is the one of the first that failed.
+pub(crate) async fn connect(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Fault> {
+    match addresses {
+        [] => Err(Fault::new(Cause::Dns, Detail::NoAddress)),
+        [address] => attempt(*address, port).await,
+        _ => Box::pin(race(&alternate(addresses), port)).await,
+    }
+}
+
+/// The addresses with their families by turns, the family of the first one first.
+fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let is_first_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let mut first = addresses.iter().filter(|address| address.is_ipv6() == is_first_v6);
+    let mut second = addresses.iter().filter(|address| address.is_ipv6() != is_first_v6);
+    let mut mixed = Vec::with_capacity(addresses.len());
+    while mixed.len() < addresses.len().min(TRIED) {
+        mixed.extend(first.next().into_iter().chain(second.next()));
+    }
+    mixed.truncate(TRIED);
+    mixed
+}
+
+async fn attempt(address: IpAddr, port: u16) -> Result<TcpStream, Fault> {
+    let connected = TcpStream::connect(SocketAddr::new(address, port)).await;
+    connected.map_err(|error| match Fault::of_connect(&error) {
+        // Without an IPv6 address of our own, the kernel finds none to connect from.
+        fault if fault.detail == Detail::Ports && address.is_ipv6() => {
+            Fault::new(Cause::NoNetwork, Detail::None)
+        }
+        fault => fault,
+    })
+}
+
+type Attempt = Pin<Box<dyn Future<Output = Result<TcpStream, Fault>> + Send>>;
+
+async fn race(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Fault> {
+    let mut waiting = addresses.iter();
+    let mut running: Vec<Attempt> = Vec::with_capacity(addresses.len());
+    let mut failed: Option<Fault> = None;
+    loop {
+        if let Some(&address) = waiting.next() {
+            running.push(Box::pin(attempt(address, port)));
+        } else if running.is_empty() {
+            return Err(failed.unwrap_or(Fault::new(Cause::Connect, Detail::None)));
+        }
+        let first = pin!(poll_fn(|context| first_ready(&mut running, context)));
+        let result = if waiting.len() == 0 {
+            Some(first.await)
+        } else {
+            tokio::time::timeout(STAGGER, first).await.ok()
+        };
+        match result {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(fault)) => failed = Some(graver(failed, fault)),
+            None => {}
+        }
+    }
+}
+
+fn first_ready(
+    running: &mut Vec<Attempt>,
+    context: &mut std::task::Context<'_>,
+) -> Poll<Result<TcpStream, Fault>> {
+    for index in 0..running.len() {
+        let Some(attempt) = running.get_mut(index) else { break };
+        if let Poll::Ready(result) = attempt.as_mut().poll(context) {
+            drop(running.swap_remove(index));
+            return Poll::Ready(result);
+        }
+    }
+    Poll::Pending
+}
+
+/// The fault that says more of the target: a family that we cannot reach says nothing of it.
+fn graver(earlier: Option<Fault>, later: Fault) -> Fault {
+    match earlier {
+        Some(earlier) if earlier.cause != Cause::NoNetwork => earlier,
+        _ => later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
+        let [a, b, c, d] = ["::1", "::2", "127.0.0.1", "::3"].map(address);
+        assert_eq!(alternate(&[a, b, c, d]), [a, c, b, d]);
+    }
+
+    #[test]
+    fn a_family_without_a_route_does_not_hide_that_the_other_one_refuses() {
+        let no_network = Fault::new(Cause::NoNetwork, Detail::None);
+        let refused = Fault::new(Cause::Connect, Detail::Refused);
+        assert_eq!(graver(Some(no_network), refused), refused);
+        assert_eq!(graver(Some(refused), no_network), refused);
+    }
+}

@@ -1,0 +1,342 @@
+//! Look-ups: one thread with a small runtime that asks name servers and fills the cache.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{Resolver, TokioResolver};
+use rustix::io::Errno;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::cache::Cache;
+use super::system::Hosts;
+use super::{Addresses, Answer, Question, ResolverOptions, way};
+use crate::check::fault::{self, Fault};
+use crate::outcome::{Cause, Detail};
+use crate::target::IpVersion;
+
+/// How long an answer holds, whatever its TTL says.
+const POSITIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+/// How long it holds that there is no such name or address.
+const NEGATIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long a failure of a name server is not tried again.
+const FAILURE: Duration = Duration::from_secs(2);
+/// How long an address from `/etc/hosts` holds.
+const HOSTS: Duration = Duration::from_secs(5);
+/// How long the answer for one family waits for the other one.
+const OTHER_FAMILY: Duration = Duration::from_millis(250);
+/// Where the system names its name servers, and how often that is looked at.
+const SETTINGS: &str = "/etc/resolv.conf";
+const LOOK: Duration = Duration::from_secs(5);
+/// Name servers of entries for which a client is kept.
+const CLIENTS: usize = 256;
+
+/// A look-up that is to be made.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) question: Question,
+    pub(super) done: watch::Sender<Option<Answer>>,
+}
+
+/// Starts the thread that makes look-ups; it ends when the returned sender is dropped.
+pub(super) fn start(options: ResolverOptions, cache: Arc<Cache>) -> io::Result<mpsc::Sender<Job>> {
+    let (sender, jobs) = mpsc::channel(super::QUEUE);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(move || runtime.block_on(serve(options, cache, jobs)))?;
+    Ok(sender)
+}
+
+async fn serve(options: ResolverOptions, cache: Arc<Cache>, mut jobs: mpsc::Receiver<Job>) {
+    let mut clients = Clients::new(options);
+    let mut hosts = Hosts::new("/etc/hosts".into());
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+            job = jobs.recv(), if running.len() < clients.options.max_lookups.max(1) => {
+                let Some(Job { question, done }) = job else { return };
+                let known = if question.server.is_none() {
+                    hosts.find(&question.name, Instant::now())
+                } else {
+                    None
+                };
+                let client = if known.is_none() { clients.of(question.server) } else { None };
+                let cache = Arc::clone(&cache);
+                let limit = clients.options.limit;
+                running.spawn(async move {
+                    let answer = match known {
+                        Some(addresses) => from_hosts(&question, &addresses),
+                        None => ask(client, &question, limit).await,
+                    };
+                    let answer = cache.keep(&question, answer, Instant::now());
+                    done.send_replace(Some(answer));
+                });
+            }
+        }
+    }
+}
+
+fn from_hosts(question: &Question, addresses: &[IpAddr]) -> Answer {
+    let is_wanted = |address: &&IpAddr| match question.family {
+        IpVersion::Any => true,
+        IpVersion::V4 => address.is_ipv4(),
+        IpVersion::V6 => address.is_ipv6(),
+    };
+    let addresses: Addresses = addresses.iter().filter(is_wanted).copied().collect();
+    let result = if addresses.is_empty() {
+        Err(Fault::new(Cause::Dns, Detail::NoAddress))
+    } else {
+        Ok(addresses)
+    };
+    Answer { result, until: Instant::now() + HOSTS }
+}
+
+/// The clients of name servers: one for all that the settings name, one for each of an entry.
+struct Clients {
+    options: ResolverOptions,
+    usual: Option<Client>,
+    /// When the system's settings were looked at, and when they had changed.
+    looked: Option<Instant>,
+    changed: Option<SystemTime>,
+    special: HashMap<SocketAddr, Client>,
+}
+
+/// A client of name servers, and what must be known of them to tell whose fault a failure is.
+#[derive(Clone)]
+struct Client {
+    resolver: TokioResolver,
+    servers: Arc<[IpAddr]>,
+    chosen_by: Chooser,
+}
+
+/// Who named the name servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chooser {
+    User,
+    System,
+}
+
+impl Clients {
+    fn new(options: ResolverOptions) -> Self {
+        Self { options, usual: None, looked: None, changed: None, special: HashMap::new() }
+    }
+
+    fn of(&mut self, server: Option<SocketAddr>) -> Option<Client> {
+        let Some(server) = server else {
+            if self.has_changed(Instant::now()) || self.usual.is_none() {
+                self.usual = self.build_usual();
+            }
+            return self.usual.clone();
+        };
+        if let Some(client) = self.special.get(&server) {
+            return Some(client.clone());
+        }
+        let client = chosen(&[server], self.options.limit)?;
+        if self.special.len() >= CLIENTS {
+            self.special.clear();
+        }
+        self.special.insert(server, client.clone());
+        Some(client)
+    }
+
+    /// Whether the system's settings have changed since they were last looked at.
+    fn has_changed(&mut self, now: Instant) -> bool {
+        let is_recent = self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK);
+        if is_recent || !self.options.servers.is_empty() {
+            return false;
+        }
+        self.looked = Some(now);
+        let changed = std::fs::metadata(SETTINGS).and_then(|meta| meta.modified()).ok();
+        std::mem::replace(&mut self.changed, changed) != changed
+    }
+
+    fn build_usual(&self) -> Option<Client> {
+        let limit = self.options.limit;
+        if !self.options.servers.is_empty() {
+            return chosen(&self.options.servers, limit);
+        }
+        let (system, options) = hickory_resolver::system_conf::read_system_conf()
+            .inspect_err(|error| tracing::error!(%error, "cannot read /etc/resolv.conf"))
+            .ok()?;
+        let (_, _, servers) = system.into_parts();
+        build(servers, options, limit, Chooser::System)
+    }
+}
+
+impl Client {
+    /// `fault`, or that of our own network if that is what is behind it.
+    fn blame(&self, fault: Fault) -> Fault {
+        let is_ours = match (fault.cause, fault.detail) {
+            (Cause::Resolver, Detail::Unanswered) => way::is_cut_off(&self.servers),
+            // A name server on this machine that has nobody to ask reports a failure.
+            (Cause::Dns, Detail::ServerFailure) => {
+                self.chosen_by == Chooser::System
+                    && self.servers.iter().all(IpAddr::is_loopback)
+                    && !way::has_internet()
+            }
+            _ => false,
+        };
+        if is_ours { Fault::new(Cause::NoNetwork, Detail::None) } else { fault }
+    }
+}
+
+/// A client of the name servers that the settings or an entry name.
+fn chosen(servers: &[SocketAddr], limit: Duration) -> Option<Client> {
+    let server = |server: &SocketAddr| {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        for connection in &mut connections {
+            connection.port = server.port();
+        }
+        NameServerConfig::new(server.ip(), true, connections)
+    };
+    let servers = servers.iter().map(server).collect();
+    build(servers, ResolverOpts::default(), limit, Chooser::User)
+}
+
+fn build(
+    servers: Vec<NameServerConfig>,
+    mut options: ResolverOpts,
+    limit: Duration,
+    chosen_by: Chooser,
+) -> Option<Client> {
+    let addresses = servers.iter().map(|server| server.ip).collect();
+    let config = ResolverConfig::from_name_servers(servers);
+    // Three tries fit into the limit; the cache is ours.
+    options.timeout = limit / 10 * 3;
+    options.attempts = 2;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.preserve_intermediates = false;
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    *builder.options_mut() = options;
+    let resolver = builder
+        .build()
+        .inspect_err(|error| tracing::error!(%error, "cannot set up name servers"))
+        .ok()?;
+    Some(Client { resolver, servers: addresses, chosen_by })
+}
+
+async fn ask(client: Option<Client>, question: &Question, limit: Duration) -> Answer {
+    let unanswered = || Err((Fault::unanswered(), FAILURE));
+    let name = Name::from_ascii(format!("{}.", question.name.trim_end_matches('.')));
+    let result = match (client, name) {
+        (Some(client), Ok(name)) => {
+            let asked = ask_families(&client.resolver, name, question.family);
+            let found = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| unanswered());
+            found.map_err(|(fault, hold)| (client.blame(fault), hold))
+        }
+        (None, _) => unanswered(),
+        // Such a name cannot be asked for, so nobody can have it.
+        (_, Err(_)) => Err((Fault::new(Cause::Dns, Detail::NoSuchName), NEGATIVE.1)),
+    };
+    let now = Instant::now();
+    match result {
+        Ok((addresses, hold)) => Answer { result: Ok(addresses.into()), until: now + hold },
+        Err((fault, hold)) => Answer { result: Err(fault), until: now + hold },
+    }
+}
+
+type Found = Result<(Vec<IpAddr>, Duration), (Fault, Duration)>;
+
+async fn ask_families(client: &TokioResolver, name: Name, family: IpVersion) -> Found {
+    let v4 = ask_family(client, name.clone(), RecordType::A);
+    let v6 = ask_family(client, name, RecordType::AAAA);
+    match family {
+        IpVersion::V4 => return v4.await,
+        IpVersion::V6 => return v6.await,
+        IpVersion::Any => {}
+    }
+    tokio::pin!(v4, v6);
+    let (first, second) = tokio::select! {
+        first = &mut v4 => {
+            let wait = if first.is_ok() { OTHER_FAMILY } else { Duration::MAX };
+            (first, tokio::time::timeout(wait, v6).await.ok())
+        }
+        first = &mut v6 => {
+            let wait = if first.is_ok() { OTHER_FAMILY } else { Duration::MAX };
+            (first, tokio::time::timeout(wait, v4).await.ok())
+        }
+    };
+    match second {
+        None => first,
+        Some(second) => both(first, second),
+    }
+}
+
+/// What the answers for two families say together.
+fn both(one: Found, other: Found) -> Found {
+    match (one, other) {
+        (Ok((mut addresses, hold)), Ok((more, more_hold))) => {
+            // IPv6 goes first (RFC 6724), as it does in browsers.
+            addresses.extend(more);
+            addresses.sort_by_key(IpAddr::is_ipv4);
+            Ok((addresses, hold.min(more_hold)))
+        }
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+        // That there is no such address is an answer; a failure beside it is the graver news.
+        (Err((fault, hold)), Err(other)) => {
+            Err(if fault.detail == Detail::NoAddress { other } else { (fault, hold) })
+        }
+    }
+}
+
+async fn ask_family(client: &TokioResolver, name: Name, kind: RecordType) -> Found {
+    match client.lookup(name, kind).await {
+        Ok(lookup) => {
+            let addresses: Vec<IpAddr> = lookup
+                .answers()
+                .iter()
+                .filter_map(|record| match &record.data {
+                    RData::A(address) => Some(address.0.into()),
+                    RData::AAAA(address) => Some(address.0.into()),
+                    _ => None,
+                })
+                .collect();
+            let hold = lookup.valid_until().saturating_duration_since(Instant::now());
+            if addresses.is_empty() {
+                return Err((Fault::new(Cause::Dns, Detail::NoAddress), NEGATIVE.1));
+            }
+            Ok((addresses, hold.clamp(POSITIVE.0, POSITIVE.1)))
+        }
+        Err(error) => Err(fault_of(&error)),
+    }
+}
+
+/// What the resolver's error says, and how long that holds.
+fn fault_of(error: &NetError) -> (Fault, Duration) {
+    let of_code = |code: ResponseCode| match code {
+        ResponseCode::NXDomain => Fault::new(Cause::Dns, Detail::NoSuchName),
+        ResponseCode::NoError => Fault::new(Cause::Dns, Detail::NoAddress),
+        ResponseCode::Refused => Fault::new(Cause::Resolver, Detail::QueryRefused),
+        _ => Fault::new(Cause::Dns, Detail::ServerFailure),
+    };
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => {
+            let hold = none.negative_ttl.map_or(NEGATIVE.0, |ttl| Duration::from_secs(ttl.into()));
+            (of_code(none.response_code), hold.clamp(NEGATIVE.0, NEGATIVE.1))
+        }
+        NetError::Dns(DnsError::ResponseCode(code)) => (of_code(*code), FAILURE),
+        NetError::Dns(_) => (Fault::new(Cause::Dns, Detail::ServerFailure), FAILURE),
+        NetError::Io(error) => (of_io(error), FAILURE),
+        _ => (Fault::unanswered(), FAILURE),
+    }
+}
+
+fn of_io(error: &io::Error) -> Fault {
+    fault::of_machine(error).unwrap_or_else(|| match Errno::from_io_error(error) {
+        Some(Errno::NETUNREACH | Errno::NETDOWN) => Fault::new(Cause::NoNetwork, Detail::None),
+        _ => Fault::unanswered(),
+    })
+}

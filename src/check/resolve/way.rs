@@ -1,0 +1,61 @@
+//! Whether this machine has a way to an address: the kernel is asked, and nothing sent.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use rustix::io::Errno;
+
+/// Root name servers, which stand for the Internet.
+const FAR_V4: Ipv4Addr = Ipv4Addr::new(198, 41, 0, 4);
+const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 0x2, 0x30);
+
+/// Whether there is a way to the IPv6 Internet.
+pub(super) fn has_ipv6() -> bool {
+    match own_address(FAR_V6.into()) {
+        // A unique local address (fc00::/7) has no way out, whatever the routes say.
+        Ok(IpAddr::V6(own)) => {
+            !own.is_loopback() && !own.is_unique_local() && !own.is_unicast_link_local()
+        }
+        _ => false,
+    }
+}
+
+/// Whether there is a way to the Internet at all.
+pub(super) fn has_internet() -> bool {
+    !is_cut_off(&[FAR_V4.into(), FAR_V6.into()])
+}
+
+/// Whether there is a way to none of `addresses`.
+pub(super) fn is_cut_off(addresses: &[IpAddr]) -> bool {
+    let no_way = |address: &IpAddr| match own_address(*address) {
+        Ok(_) => false,
+        // Without an IPv6 address of our own, the kernel finds none to send from.
+        Err(error) => matches!(
+            Errno::from_io_error(&error),
+            Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+        ),
+    };
+    !addresses.is_empty() && addresses.iter().all(no_way)
+}
+
+/// The address that we would send from to `there`.
+fn own_address(there: IpAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = match there {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+    socket.connect(SocketAddr::new(there, 53))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_way_to_ourselves_and_nobody_is_no_reason_to_look_for_one() {
+        assert!(!is_cut_off(&[Ipv4Addr::LOCALHOST.into()]));
+        assert!(!is_cut_off(&[]));
+    }
+}

@@ -1,0 +1,218 @@
+//! `Tls`: handshakes that show a certificate even when it is bad, and judge it afterwards.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::address::{Address, Host};
+use crate::check::certificate::{Certificates, Verdict};
+use crate::check::fault::Fault;
+use crate::check::roots::{FileError, Trust, read_certificates};
+use crate::outcome::Detail;
+use crate::target::{HttpVersion, TlsPlan, Verify};
+
+/// How long files that could not be used are not tried again.
+const RETRY: Duration = Duration::from_mins(1);
+
+/// Makes TLS connections.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    /// File with roots that are trusted for every target.
+    ca: Option<PathBuf>,
+    provider: Arc<CryptoProvider>,
+    certificates: Certificates,
+    /// What targets without TLS settings of their own use, by HTTP version.
+    usual: [OnceLock<Arc<Setup>>; 2],
+    special: Mutex<HashMap<Key, Loaded>>,
+    numbers: AtomicU64,
+}
+
+/// What a handshake needs.
+#[derive(Debug)]
+struct Setup {
+    config: Arc<ClientConfig>,
+    trust: Arc<Trust>,
+}
+
+/// What setups differ by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    ca: Option<PathBuf>,
+    /// Files with our certificate and its key.
+    shown: (Option<PathBuf>, Option<PathBuf>),
+    version: HttpVersion,
+}
+
+#[derive(Debug)]
+enum Loaded {
+    Good(Arc<Setup>),
+    Bad(Instant),
+}
+
+impl Tls {
+    pub(crate) fn new(ca: Option<PathBuf>) -> Self {
+        Self {
+            ca,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            certificates: Certificates::new(),
+            usual: [OnceLock::new(), OnceLock::new()],
+            special: Mutex::default(),
+            numbers: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes a TLS connection to `address` over `tcp`; the second value tells of its certificate.
+    ///
+    /// # Errors
+    /// The handshake failed, or a file of the plan cannot be used.
+    pub(crate) async fn handshake(
+        &self,
+        tcp: TcpStream,
+        address: &Address,
+        plan: &TlsPlan,
+        version: HttpVersion,
+    ) -> Result<(Box<TlsStream<TcpStream>>, Verdict), Fault> {
+        let setup = self.setup(plan, version)?;
+        let name = match address.host() {
+            Host::Ip(ip) => ServerName::IpAddress(ip.into()),
+            Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
+                .map_err(|_| Fault::tls(Detail::WrongName))?,
+        };
+        let stream = TlsConnector::from(Arc::clone(&setup.config))
+            .connect(name.clone(), tcp)
+            .await
+            .map_err(|error| Fault::of_stream(&error, Detail::Handshaking))?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let mut verdict = self.certificates.judge(chain, &name, &setup.trust, UnixTime::now());
+        if plan.verify == Verify::Off {
+            verdict.result = Ok(());
+        }
+        Ok((Box::new(stream), verdict))
+    }
+
+    fn setup(&self, plan: &TlsPlan, version: HttpVersion) -> Result<Arc<Setup>, Fault> {
+        if plan.ca.is_none() && plan.client_cert.is_none() && plan.client_key.is_none() {
+            return self.setup_usual(version).map_err(|error| refuse(&error));
+        }
+        let key = Key {
+            ca: plan.ca.clone(),
+            shown: (plan.client_cert.clone(), plan.client_key.clone()),
+            version,
+        };
+        let mut special = self.special.lock();
+        match special.get(&key) {
+            Some(Loaded::Good(setup)) => return Ok(Arc::clone(setup)),
+            Some(Loaded::Bad(since)) if since.elapsed() < RETRY => return Err(Fault::setting()),
+            _ => {}
+        }
+        match self.load(&key) {
+            Ok(setup) => {
+                special.insert(key, Loaded::Good(Arc::clone(&setup)));
+                Ok(setup)
+            }
+            Err(error) => {
+                special.insert(key, Loaded::Bad(Instant::now()));
+                Err(refuse(&error))
+            }
+        }
+    }
+
+    fn setup_usual(&self, version: HttpVersion) -> Result<Arc<Setup>, FileError> {
+        let [http_11, http_2] = &self.usual;
+        let cell = match version {
+            HttpVersion::Http11 => http_11,
+            HttpVersion::Http2 => http_2,
+        };
+        if let Some(setup) = cell.get() {
+            return Ok(Arc::clone(setup));
+        }
+        let key = Key { ca: None, shown: (None, None), version };
+        let setup = self.load(&key)?;
+        Ok(Arc::clone(cell.get_or_init(|| setup)))
+    }
+
+    fn load(&self, key: &Key) -> Result<Arc<Setup>, FileError> {
+        let files: Vec<_> = self.ca.iter().chain(&key.ca).map(PathBuf::as_path).collect();
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let trust = Arc::new(Trust::load(number, &files, &self.provider)?);
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Accepting(Arc::clone(&self.provider))));
+        let mut config = match &key.shown {
+            (None, None) => builder.with_no_client_auth(),
+            (Some(cert), Some(file)) => {
+                let secret = PrivateKeyDer::from_pem_file(file)
+                    .map_err(|error| FileError::Pem(file.display().to_string(), error))?;
+                builder
+                    .with_client_auth_cert(read_certificates(cert)?, secret)
+                    .map_err(|error| FileError::Pair(cert.display().to_string(), error))?
+            }
+            _ => return Err(FileError::Half),
+        };
+        // A resumed session shows the certificate of the first one: a new one would stay unseen.
+        config.resumption = Resumption::disabled();
+        config.alpn_protocols = match key.version {
+            HttpVersion::Http11 => vec![b"http/1.1".to_vec()],
+            HttpVersion::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        Ok(Arc::new(Setup { config: Arc::new(config), trust }))
+    }
+}
+
+fn refuse(error: &FileError) -> Fault {
+    tracing::error!(%error, "cannot use the TLS settings of a target");
+    Fault::setting()
+}
+
+/// Accepts any certificate in the handshake, though only with the proof that the peer owns it.
+#[derive(Debug)]
+struct Accepting(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Accepting {
+    fn verify_server_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _rest: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,17 @@
+//! Settings and lists: parsed and checked once, at the edge, every mistake told at once.
+
+pub(crate) mod expect;
+pub mod fields;
+pub mod file;
+pub mod given;
+pub mod keys;
+pub mod nearest;
+pub mod place;
+pub mod rules;
+pub mod settings;
+pub mod substitute;
+pub mod targets;
+pub mod units;
+pub mod values;
+
+pub use settings::{Settings, SettingsError};

@@ -1,0 +1,206 @@
+//! `${VAR}` and `file:PATH` in the place of a value, so that secrets stay out of lists and settings.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes that a file named by `file:PATH` may hold.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// Environment variables, as they were when they were taken.
+#[derive(Clone, Default)]
+pub struct Variables(Arc<HashMap<OsString, OsString>>);
+
+impl Variables {
+    /// Those of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    /// The value of `name`, if it is set and is UTF-8.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(std::ffi::OsStr::new(name))?.to_str()
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(Arc::new(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Variables({} <secret>)", self.0.len())
+    }
+}
+
+/// Whether a text may name variables and files of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It lies on this machine: it may.
+    Local,
+    /// It came from the network: it may not, or its author could have our secrets sent to him.
+    Remote,
+    /// Its values have been put in already; it is taken as it stands.
+    Done,
+}
+
+/// Where a text was found: what its relative paths start from, and what it may name.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Folder that relative paths start from; empty: the current one.
+    pub folder: PathBuf,
+    /// Environment variables.
+    pub variables: Variables,
+    /// Whether it may name variables and files.
+    pub trust: Trust,
+}
+
+impl Origin {
+    /// A file of this machine, `path`.
+    #[must_use]
+    pub fn of_file(path: &Path, variables: Variables) -> Self {
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Self { folder, variables, trust: Trust::Local }
+    }
+
+    /// Something read from the network.
+    #[must_use]
+    pub fn remote() -> Self {
+        Self { folder: PathBuf::new(), variables: Variables::default(), trust: Trust::Remote }
+    }
+
+    /// The same, its values having been put in.
+    #[must_use]
+    pub(crate) fn done(&self) -> Self {
+        Self { trust: Trust::Done, ..self.clone() }
+    }
+
+    /// A path of a file on this machine, from this origin's folder on.
+    ///
+    /// # Errors
+    /// The origin may not name files.
+    pub fn path(&self, text: &str) -> Result<PathBuf, String> {
+        match self.trust {
+            Trust::Remote => Err(REMOTE.to_owned()),
+            Trust::Local | Trust::Done => Ok(self.folder.join(text)),
+        }
+    }
+
+    /// `text` with what its `${VAR}` stand for, or the content of the file if it is `file:PATH`,
+    /// without the line break at its end; `$${` is a plain `${`.
+    ///
+    /// # Errors
+    /// A variable is not set, a file cannot be read, or the origin may not name any.
+    pub fn fill<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, String> {
+        if self.trust == Trust::Done {
+            return Ok(Cow::Borrowed(text));
+        }
+        if let Some(path) = text.strip_prefix("file:") {
+            return read_value(&self.path(path)?).map(Cow::Owned);
+        }
+        if !text.contains("${") {
+            return Ok(Cow::Borrowed(text));
+        }
+        if self.trust == Trust::Remote {
+            return Err(REMOTE.to_owned());
+        }
+        self.fill_variables(text).map(Cow::Owned)
+    }
+
+    fn fill_variables(&self, text: &str) -> Result<String, String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            let (before, from) = rest.split_at(at);
+            let after = from.strip_prefix("${").unwrap_or_default();
+            if let Some(before) = before.strip_suffix('$') {
+                filled.push_str(before);
+                filled.push_str("${");
+                rest = after;
+                continue;
+            }
+            filled.push_str(before);
+            let Some((name, tail)) = after.split_once('}') else {
+                return Err("has a ${ without its }; write $${ for a plain ${".to_owned());
+            };
+            let value = self.variables.value(name).ok_or_else(|| {
+                format!("names the environment variable {name:?}, which is not set")
+            })?;
+            filled.push_str(value);
+            rest = tail;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+}
+
+const REMOTE: &str =
+    "names a variable or file of this machine, which a list from the network may not";
+
+fn read_value(path: &Path) -> Result<String, String> {
+    let fault = |error: std::io::Error| {
+        format!("names the file {}, which cannot be read: {error}", path.display())
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(fault)?;
+    file.take(FILE_LIMIT + 1).read_to_string(&mut text).map_err(fault)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > FILE_LIMIT) {
+        return Err(format!("names the file {}, which is larger than 1 MiB", path.display()));
+    }
+    let value = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(value.strip_suffix('\r').unwrap_or(value).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(trust: Trust) -> Origin {
+        let variables = [("TOKEN", "abc"), ("EMPTY", "")].into_iter().collect();
+        Origin { folder: PathBuf::new(), variables, trust }
+    }
+
+    #[test]
+    fn variables_stand_for_their_value_anywhere_in_a_text() {
+        let filled = origin(Trust::Local).fill("Bearer ${TOKEN}${EMPTY}!").expect("set variables");
+        assert_eq!(filled, "Bearer abc!");
+        assert_eq!(origin(Trust::Local).fill("$${TOKEN}").expect("escaped"), "${TOKEN}");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named() {
+        let error = origin(Trust::Local).fill("${NOPE}").expect_err("not set");
+        assert!(error.contains("NOPE"), "{error}");
+        assert!(origin(Trust::Local).fill("${TOKEN").is_err());
+    }
+
+    #[test]
+    fn a_file_stands_for_its_content_without_the_last_line_break() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("token"), "s3cret\n").expect("written");
+        let origin = Origin { folder: folder.path().to_path_buf(), ..origin(Trust::Local) };
+        assert_eq!(origin.fill("file:token").expect("a file"), "s3cret");
+        assert!(origin.fill("file:none").expect_err("no file").contains("none"));
+    }
+
+    #[test]
+    fn what_came_from_the_network_names_nothing_of_ours() {
+        assert!(origin(Trust::Remote).fill("${TOKEN}").is_err());
+        assert!(origin(Trust::Remote).fill("file:/etc/hostname").is_err());
+        assert!(origin(Trust::Remote).path("ca.pem").is_err());
+        assert_eq!(origin(Trust::Remote).fill("plain").expect("plain"), "plain");
+    }
+
+    #[test]
+    fn the_debug_form_shows_no_value() {
+        assert!(!format!("{:?}", origin(Trust::Local)).contains("abc"));
+    }
+}

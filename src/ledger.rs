@@ -1,0 +1,389 @@
+//! `Ledger`: what is known of all targets, brought forward outcome by outcome.
+//!
+//! Everything that is stored follows from the stream of outcomes: the ledger turns each into its
+//! sample and into whatever it changes, and notes both in one [`Batch`]. A batch is written whole
+//! or not at all, so that the ledger can be rebuilt from the store at any time.
+
+mod figures;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use figures::{Fleet, Ranked};
+
+use crate::health::{Health, Transition};
+use crate::outcome::{Cause, Outcome, SampleKind};
+use crate::stats::{Recent, Tally, Window};
+use crate::store::{
+    Batch, ClosedHour, IncidentChange, Record, Restored, Sample, SampleKey, Totals,
+};
+use crate::target::State;
+
+/// Milliseconds after which a changed record is written, so that little has to be taken in again
+/// after a crash.
+const SETTLE_AFTER_MS: i64 = 300_000;
+/// Records that one batch writes at most, beside those of hours that closed.
+const SETTLE_AT_ONCE: usize = 5_000;
+/// Milliseconds for which the record of a target that was given up is kept at hand.
+const RETIRED_MS: i64 = 3_600_000;
+
+/// What is known of all targets.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Records by number; `None` where no target of this run has that number.
+    records: Vec<Option<Entry>>,
+    /// Records of targets that were given up, and when: polls of them may still come in, and they
+    /// may come back before the store has written them.
+    retired: BTreeMap<u32, (i64, Record)>,
+    /// Records that changed since they were written, by the first sample that they lack there;
+    /// among them some that have been written meanwhile.
+    dirty: VecDeque<Dirty>,
+    newest: SampleKey,
+    recent: Recent,
+    fleet_hour: (u32, Tally),
+    totals: Totals,
+    since_start: Totals,
+    states: [u64; 6],
+    down: BTreeSet<(i64, u32)>,
+    expiring: BTreeSet<(i64, u32)>,
+    changed_seconds: BTreeSet<i64>,
+    changed_hours: Vec<(u32, Tally)>,
+    batch: Batch,
+}
+
+/// A record that changed.
+#[derive(Clone, Copy, Debug)]
+struct Dirty {
+    /// The key of the first sample that changed it.
+    key: SampleKey,
+    /// When that finished, in Unix milliseconds.
+    at_ms: i64,
+    target: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: Record,
+    is_dirty: bool,
+}
+
+impl Ledger {
+    /// The ledger as it was when `restored` was written. The targets of this run join it by
+    /// [`Ledger::enrol`]; the others' records stay in the store.
+    #[must_use]
+    pub fn restore(restored: &Restored, now_ms: i64) -> Self {
+        let mut ledger = Self {
+            newest: restored.newest,
+            totals: restored.totals.clone(),
+            fleet_hour: restored.fleet_hour.clone().unwrap_or_default(),
+            ..Self::default()
+        };
+        for (second, bytes) in &restored.seconds {
+            // A window that cannot be read belongs to another version; it is gone in five minutes.
+            if let Ok(window) = Window::decode(bytes) {
+                ledger.recent.restore(*second, window);
+            }
+        }
+        ledger.recent.expire(now_ms.div_euclid(1_000));
+        ledger
+    }
+
+    /// Takes the target `number` in, with what the store holds of it.
+    ///
+    /// One that comes back is what it was before it was given up, except that nobody knows whether
+    /// it is still down.
+    pub fn enrol(&mut self, number: u32, stored: Option<Record>, now_ms: i64) {
+        let index = number as usize;
+        if index >= self.records.len() {
+            self.records.resize_with(index + 1, || None);
+        }
+        let retired = self.retired.remove(&number).map(|(_, record)| record);
+        let newer =
+            retired.filter(|own| stored.as_ref().is_none_or(|stored| own.last >= stored.last));
+        let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
+        self.rank(&record);
+        if let Some(place) = self.records.get_mut(index) {
+            *place = Some(Entry { record, is_dirty: false });
+        }
+    }
+
+    /// Takes in again what was stored after its record was, as after a crash.
+    pub fn settle(&mut self, sample: &Sample) {
+        self.newest = self.newest.max(sample.key);
+        let Some(entry) = entry(&mut self.records, sample.outcome.target) else { return };
+        if sample.key <= entry.record.last {
+            return;
+        }
+        let before = entry.record.clone();
+        let mut record = before.clone();
+        if let Some(transition) = observe(&mut record, sample) {
+            // It is stored already, and so is its outage.
+            let _ = incident(&mut record, &transition);
+        }
+        // The hour that this sample closed was written together with the record.
+        count_in(&mut record, &sample.outcome);
+        entry.record = record.clone();
+        self.unrank(&before);
+        self.rank(&record);
+        self.mark_dirty(sample);
+    }
+
+    /// Begins the counts since start anew, after what a former run left has been taken in.
+    pub fn begin(&mut self) {
+        self.since_start = Totals::default();
+    }
+
+    /// The key of the newest sample.
+    #[must_use]
+    pub const fn newest(&self) -> SampleKey {
+        self.newest
+    }
+
+    /// Gives up the target `number`: an open outage of it ends now, and should it come back it
+    /// has yet to be polled.
+    pub fn retire(&mut self, number: u32, now_ms: i64) {
+        let Some(entry) = self.records.get_mut(number as usize).and_then(Option::take) else {
+            return;
+        };
+        let mut record = entry.record;
+        self.unrank(&record);
+        if record.has_incident {
+            record.has_incident = false;
+            self.batch.incidents.push(IncidentChange::Ended { target: number, at_ms: now_ms });
+        }
+        if let Some(transition) = record.health.forget(number, now_ms) {
+            self.batch.transitions.push(transition);
+        }
+        self.batch.records.push(record.clone());
+        self.retired.retain(|_, (since_ms, _)| now_ms - *since_ms < RETIRED_MS);
+        self.retired.insert(number, (now_ms, record));
+    }
+
+    /// Takes in one outcome, and tells the change of state that it brought about.
+    pub fn observe(&mut self, outcome: &Outcome) -> Option<Transition> {
+        self.take_in(self.newest.next(outcome.finished_us.div_euclid(1_000)), outcome)
+    }
+
+    /// Takes in a sample that was noted down and not stored, under the key that it has there.
+    pub fn observe_again(&mut self, sample: &Sample) -> Option<Transition> {
+        self.take_in(sample.key.max(SampleKey(self.newest.0 + 1)), &sample.outcome)
+    }
+
+    fn take_in(&mut self, key: SampleKey, outcome: &Outcome) -> Option<Transition> {
+        self.newest = key;
+        self.count(outcome);
+        let Some(entry) = entry(&mut self.records, outcome.target) else {
+            self.observe_retired(key, outcome);
+            return None;
+        };
+        let sample = Sample { key, previous: entry.record.last, outcome: *outcome };
+        let (state, since) = (entry.record.health.state, entry.record.health.since_ms);
+        let until = entry.record.certificate_until;
+        let transition = observe(&mut entry.record, &sample);
+        let closed = count_in(&mut entry.record, outcome);
+        self.batch.samples.push(sample);
+        if let Some(transition) = transition {
+            let change = incident(&mut entry.record, &transition);
+            self.batch.incidents.extend(change);
+            self.batch.transitions.push(transition);
+        }
+        // Time brings certificates near their end as well: they are looked at every hour.
+        if transition.is_some() || closed.is_some() || until != entry.record.certificate_until {
+            let record = entry.record.clone();
+            self.unrank_as(record.target, (state, since), until);
+            self.rank(&record);
+        }
+        self.mark_dirty(&sample);
+        let must_be_written = closed.is_some() || transition.is_some();
+        self.batch.hours.extend(closed);
+        if must_be_written {
+            self.write_record(outcome.target);
+        }
+        transition
+    }
+
+    /// Takes in an outcome whose target was given up while its poll ran: it is counted, and says
+    /// nothing of the state.
+    fn observe_retired(&mut self, key: SampleKey, outcome: &Outcome) {
+        let mut sample = Sample { key, previous: SampleKey::default(), outcome: *outcome };
+        if let Some((_, record)) = self.retired.get_mut(&outcome.target) {
+            sample.previous = std::mem::replace(&mut record.last, key);
+            record.last_code = outcome.code().to_stored();
+            record.last_latency_us = outcome.latency_us;
+            self.batch.hours.extend(count_in(record, outcome));
+            self.batch.records.push(record.clone());
+        }
+        self.batch.samples.push(sample);
+    }
+
+    /// How many samples wait in the batch that is being filled.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.batch.samples.len()
+    }
+
+    /// Closes the batch that was being filled and begins the next one.
+    pub fn take_batch(&mut self, now_ms: i64) -> Batch {
+        // What lies ahead was taken in before the clock was set back.
+        let young = now_ms - SETTLE_AFTER_MS..=now_ms + SETTLE_AFTER_MS;
+        self.write_records(SETTLE_AT_ONCE, |at_ms| !young.contains(&at_ms));
+        self.take_lean_batch(now_ms)
+    }
+
+    /// Closes the batch as [`Ledger::take_batch`] does, without the records that can wait: for a
+    /// store that stands still.
+    pub fn take_lean_batch(&mut self, now_ms: i64) -> Batch {
+        self.recent.expire(now_ms.div_euclid(1_000));
+        self.close_batch(now_ms)
+    }
+
+    /// Closes the last batch, which leaves nothing to be taken in again.
+    pub fn take_last_batch(&mut self, now_ms: i64) -> Batch {
+        self.write_records(usize::MAX, |_| true);
+        self.close_batch(now_ms)
+    }
+
+    fn close_batch(&mut self, now_ms: i64) -> Batch {
+        let mut batch = std::mem::take(&mut self.batch);
+        for second in std::mem::take(&mut self.changed_seconds) {
+            if let Some(window) = self.recent.window(second) {
+                batch.seconds.push((second, window.encode()));
+            }
+        }
+        batch.fleet_hours = std::mem::take(&mut self.changed_hours);
+        if !batch.samples.is_empty() {
+            batch.fleet_hours.push(self.fleet_hour.clone());
+        }
+        batch.totals = self.totals.clone();
+        batch.settled = match self.dirty.front() {
+            Some(first) => SampleKey(first.key.0 - 1),
+            None => self.newest,
+        };
+        batch.watched_until_ms = now_ms;
+        batch
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        self.recent.add(outcome);
+        self.changed_seconds.insert(outcome.finished_us.div_euclid(1_000_000));
+        for totals in [&mut self.totals, &mut self.since_start] {
+            totals.checks += 1;
+            totals.bytes += outcome.finding.bytes;
+            totals.rechecks += u64::from(outcome.kind == SampleKind::Recheck);
+        }
+        *self.totals.codes.entry(outcome.code().to_stored()).or_default() += 1;
+        let hour = hour_of(outcome);
+        if begins(hour, self.fleet_hour.0) {
+            let closed = std::mem::replace(&mut self.fleet_hour, (hour, Tally::default()));
+            if closed.0 > 0 {
+                self.changed_hours.push(closed);
+            }
+        }
+        self.fleet_hour.1.add(outcome);
+    }
+
+    fn mark_dirty(&mut self, sample: &Sample) {
+        let Outcome { target, finished_us, .. } = sample.outcome;
+        let Some(entry) = entry(&mut self.records, target) else { return };
+        if !entry.is_dirty {
+            entry.is_dirty = true;
+            let at_ms = finished_us.div_euclid(1_000);
+            self.dirty.push_back(Dirty { key: sample.key, at_ms, target });
+        }
+    }
+
+    fn write_record(&mut self, number: u32) {
+        let Some(entry) = entry(&mut self.records, number) else { return };
+        if std::mem::take(&mut entry.is_dirty) {
+            self.batch.records.push(entry.record.clone());
+        }
+    }
+
+    /// Writes the records whose first unwritten sample finished when `is_time` says, in their
+    /// order and `most` of them.
+    fn write_records(&mut self, most: usize, is_time: impl Fn(i64) -> bool) {
+        for _ in 0..most {
+            let Some(&Dirty { at_ms, target, .. }) = self.dirty.front() else { return };
+            let is_clean = entry(&mut self.records, target).is_none_or(|entry| !entry.is_dirty);
+            if !is_clean && !is_time(at_ms) {
+                return;
+            }
+            self.dirty.pop_front();
+            self.write_record(target);
+        }
+    }
+}
+
+fn pending(number: u32, now_ms: i64) -> Record {
+    Record {
+        target: number,
+        health: Health::pending(now_ms),
+        has_incident: false,
+        last: SampleKey::default(),
+        last_code: 0,
+        last_latency_us: 0,
+        certificate_until: 0,
+        hour: 0,
+        tally: Tally::default(),
+    }
+}
+
+fn entry(records: &mut [Option<Entry>], number: u32) -> Option<&mut Entry> {
+    records.get_mut(number as usize)?.as_mut()
+}
+
+fn hour_of(outcome: &Outcome) -> u32 {
+    u32::try_from(outcome.finished_us.div_euclid(3_600_000_000)).unwrap_or(0)
+}
+
+/// Brings state and last sample of `record` forward.
+fn observe(record: &mut Record, sample: &Sample) -> Option<Transition> {
+    let outcome = &sample.outcome;
+    record.last = sample.key;
+    record.last_code = outcome.code().to_stored();
+    record.last_latency_us = outcome.latency_us;
+    if outcome.finding.certificate_until != 0 {
+        record.certificate_until = outcome.finding.certificate_until;
+    }
+    record.health.observe(outcome)
+}
+
+/// Whether the tally of the hour `open` is closed by an outcome of `hour`.
+///
+/// An hour that is over stays closed. What finishes after it and comes late, or after the clock was
+/// set back, counts in the hour that is open by then, so that every outcome is counted exactly once.
+/// Only when the clock is set back by more than a day was the open hour a mistake: it is closed, and
+/// hours go on from the true one (one that was kept already stays as it was kept).
+const fn begins(hour: u32, open: u32) -> bool {
+    hour > open || hour + 24 < open
+}
+
+/// Counts `outcome` in its hour; gives back the hour before when that is over.
+fn count_in(record: &mut Record, outcome: &Outcome) -> Option<ClosedHour> {
+    let hour = hour_of(outcome);
+    let mut closed = None;
+    if begins(hour, record.hour) {
+        let tally = std::mem::take(&mut record.tally);
+        let over = ClosedHour { target: record.target, hour: record.hour, tally };
+        closed = (over.tally.checks > 0).then_some(over);
+        record.hour = hour;
+    }
+    record.tally.add(outcome);
+    closed
+}
+
+/// The beginning or end of an outage that `transition` brings about.
+fn incident(record: &mut Record, transition: &Transition) -> Option<IncidentChange> {
+    let (target, at_ms) = (record.target, transition.at_ms);
+    match transition.to {
+        State::Down if !record.has_incident => {
+            record.has_incident = true;
+            let cause = transition.cause.unwrap_or(Cause::Internal);
+            Some(IncidentChange::Began { target, at_ms, cause, detail: transition.detail })
+        }
+        State::Up | State::Warning if record.has_incident => {
+            record.has_incident = false;
+            Some(IncidentChange::Ended { target, at_ms })
+        }
+        _ => None,
+    }
+}

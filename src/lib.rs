@@ -1,0 +1,41 @@
+//! poller polls URLs on time, keeps every result, and sums them up on demand.
+//!
+//! The modules, in reading order:
+//!
+//! * core, pure: [`address`], [`expectation`], [`target`], [`outcome`], [`schedule`], [`health`],
+//!   [`stats`], [`roster`], [`ledger`]
+//! * ports, each with its edges in a folder of the same name: [`check`], [`queue`], [`store`],
+//!   and the time: [`clock`]
+//! * the loops that move polls along: [`stage`]
+//! * faces: [`view`], [`lock`] (whose a data directory is), [`api`]
+//! * the process: [`config`], [`process`], [`log`], [`signal`], [`daemon`], [`cli`], [`app`]
+
+pub mod address;
+pub mod expectation;
+pub mod health;
+pub mod ledger;
+mod named;
+pub mod outcome;
+pub mod roster;
+pub mod schedule;
+pub mod stats;
+pub mod target;
+
+pub mod check;
+pub mod clock;
+pub mod queue;
+pub mod store;
+
+pub mod stage;
+
+pub mod api;
+pub mod lock;
+pub mod view;
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod log;
+pub mod process;
+pub mod signal;

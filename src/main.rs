@@ -1,0 +1,294 @@
+//! The command `poller`: arguments → settings → detach → log → app; an error is printed once.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use poller::api::client::Client;
+use poller::app::{self, Again, Listing};
+use poller::cli::out::Out;
+use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
+use poller::cli::{Command, Options, follow, health};
+use poller::config::Settings;
+use poller::config::given::{LogFormat, LogLevel};
+use poller::config::settings::SettingsError;
+use poller::config::substitute::Variables;
+use poller::config::targets::source::Source;
+use poller::daemon::{self, Detached, Notifier};
+use poller::lock::Lock;
+use poller::log::{self, Destination, Rotation};
+use poller::view::Lists;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut out = Out::standard();
+    if !is_anything_asked(&options) {
+        // The help says what to ask for; a reader that left has seen enough.
+        let _ = Options::command().print_help();
+        return ExitCode::SUCCESS;
+    }
+    match run(options, &mut out) {
+        Ok(code) => code,
+        Err(failure) => {
+            out.word(&format!("poller: {}", failure.reason));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why there is no result.
+struct Failure {
+    code: u8,
+    reason: String,
+}
+
+impl Failure {
+    fn of(code: u8, error: &dyn std::fmt::Display) -> Self {
+        Self { code, reason: error.to_string() }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let code = if matches!(error, SettingsError::Unreadable { .. }) { 1 } else { 2 };
+        Self::of(code, &error)
+    }
+}
+
+fn is_anything_asked(options: &Options) -> bool {
+    let action = &options.action;
+    options.command.is_some()
+        || options.output.follow
+        || [action.start, action.viewstats, action.foreground, action.stop].contains(&true)
+        || [action.reload, action.check].contains(&true)
+}
+
+fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
+    match &options.command {
+        Some(Command::Completions { shell }) => {
+            return print(out, &poller::cli::completions(*shell));
+        }
+        Some(Command::Man) => return print(out, &poller::cli::man_page()),
+        _ => {}
+    }
+    let variables = Variables::of_process();
+    let (given, config) = (options.given.clone(), options.config.clone());
+    let absolute_config = config.map(|path| std::path::absolute(&path).unwrap_or(path));
+    let mut settings = Settings::load(given.clone(), absolute_config.as_deref(), &variables)?;
+    make_absolute(&mut settings)?;
+    let client = Client::of(&settings.data);
+    let action = &options.action;
+    if let Some(command) = options.command {
+        return asked(command, &settings, &client, out);
+    }
+    if action.stop {
+        return stop(&settings, out);
+    }
+    if action.reload {
+        let word = daemon::reload(&settings.data).map_err(|error| Failure::of(1, &error))?;
+        return print(out, &format!("{}\n", word.trim_end()));
+    }
+    if action.check {
+        let text = app::check(&settings).map_err(|error| Failure::of(error.code(), &error))?;
+        return print(out, &text);
+    }
+    if action.start || action.foreground {
+        let again = again(&options.given, absolute_config, variables);
+        let is_foreground = action.foreground;
+        match start(settings.clone(), again, is_foreground, out)? {
+            Some(code) => return Ok(code),
+            None if !action.viewstats && !options.output.follow => return Ok(ExitCode::SUCCESS),
+            None => {}
+        }
+    }
+    if options.output.follow {
+        return Ok(follow::follow(&client, out));
+    }
+    let view = ViewOptions {
+        form: if options.output.json { Form::Json } else { Form::Text },
+        rhythm: if options.output.watch { Rhythm::Watch } else { Rhythm::Once },
+        lists: if options.output.all { Lists::All } else { Lists::Short },
+    };
+    Ok(viewstats(&client, view, || app::stored_summary(&settings.data), out))
+}
+
+fn asked(
+    command: Command,
+    settings: &Settings,
+    client: &Client,
+    out: &mut Out,
+) -> Result<ExitCode, Failure> {
+    let text = match command {
+        Command::Health => {
+            return Ok(health::health(client, Duration::from_secs(5), out));
+        }
+        Command::Targets(targets) => app::show_targets(&settings.data, client, &targets),
+        Command::Sql(sql) => app::show_sql(&settings.data, &sql),
+        Command::Completions { .. } | Command::Man => Ok(String::new()),
+    };
+    print(out, &text.map_err(|reason| Failure::of(1, &reason))?)
+}
+
+fn print(out: &mut Out, text: &str) -> Result<ExitCode, Failure> {
+    match out.result(text) {
+        Err(error) if !Out::is_over(&error) => {
+            Err(Failure::of(1, &format!("cannot write: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn stop(settings: &Settings, out: &mut Out) -> Result<ExitCode, Failure> {
+    let limit = settings.grace + Duration::from_secs(15);
+    match daemon::stop(&settings.data, limit).map_err(|error| Failure::of(1, &error))? {
+        daemon::Stopped::Ended(pid) => {
+            let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+            print(out, &format!("the daemon{pid} has stopped\n"))
+        }
+        daemon::Stopped::NotRunning => {
+            let data = settings.data.display();
+            Err(Failure::of(1, &format!("no daemon runs with the data directory {data}")))
+        }
+    }
+}
+
+/// Settings as a reload reads them: the same flags and variables over the file as it is then.
+fn again(
+    given: &poller::config::given::Given,
+    config: Option<PathBuf>,
+    variables: Variables,
+) -> Again {
+    let given = given.clone();
+    // Files are looked for where the daemon was started, not where it runs.
+    let here = std::env::current_dir().unwrap_or_default();
+    let usual = here.join(poller::config::settings::FILE);
+    Box::new(move || {
+        let path = config.clone().or_else(|| usual.exists().then(|| usual.clone()));
+        let mut settings = Settings::load(given.clone(), path.as_deref(), &variables)?;
+        if let Source::File(list) = &settings.urls {
+            settings.urls = Source::File(here.join(list));
+        }
+        settings.ca = settings.ca.map(|ca| here.join(ca));
+        Ok(settings)
+    })
+}
+
+/// Makes every path independent of the directory that the daemon will run in.
+fn make_absolute(settings: &mut Settings) -> Result<(), Failure> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Failure::of(1, &format!("{}: {error}", path.display())))
+    };
+    settings.data = absolute(&settings.data)?;
+    if let Source::File(path) = &settings.urls {
+        settings.urls = Source::File(absolute(path)?);
+    }
+    if let Some(ca) = &settings.ca {
+        settings.ca = Some(absolute(ca)?);
+    }
+    Ok(())
+}
+
+/// Starts the daemon; `None` in the process that goes on because the daemon is another one.
+fn start(
+    settings: Settings,
+    again: Again,
+    is_foreground: bool,
+    out: &mut Out,
+) -> Result<Option<ExitCode>, Failure> {
+    let listing =
+        Listing::before_detaching(&settings).map_err(|error| start_failed(error.into()))?;
+    if is_foreground {
+        let lock = Lock::take(&settings.data).map_err(|error| Failure::of(1, &error))?;
+        let log = start_log(&settings, Destination::Stderr)?;
+        let booted = app::boot(settings, again, listing, lock).map_err(start_failed)?;
+        let signals = listen()?;
+        out.word(&format!("poller: {}", booted.word));
+        booted.keeper.run(signals, &log, Notifier::new());
+        return Ok(Some(ExitCode::SUCCESS));
+    }
+    if let Some(reason) = daemon::refusal(|name| std::env::var(name).ok()) {
+        return Err(Failure::of(1, &reason));
+    }
+    match daemon::detach(None) {
+        Detached::Parent(Ok(word)) => {
+            out.word(&format!("poller: {word}"));
+            Ok(None)
+        }
+        Detached::Parent(Err(error)) => Err(Failure { code: error.code, reason: error.reason }),
+        Detached::Failed => Ok(Some(ExitCode::FAILURE)),
+        Detached::Child(ready) => Ok(Some(serve_detached(settings, again, listing, ready))),
+    }
+}
+
+/// The daemon's own life, after it was split off.
+fn serve_detached(
+    settings: Settings,
+    again: Again,
+    listing: Listing,
+    ready: daemon::Ready,
+) -> ExitCode {
+    let begun = begin_detached(settings, again, listing);
+    match begun {
+        Ok((booted, signals, log)) => {
+            ready.ready(&booted.word);
+            booted.keeper.run(signals, &log, Notifier::new());
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            ready.failed(failure.code, &failure.reason);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+type Begun = (app::Booted, tokio::sync::mpsc::Receiver<poller::signal::Signal>, log::Log);
+
+fn begin_detached(settings: Settings, again: Again, listing: Listing) -> Result<Begun, Failure> {
+    let lock = Lock::take(&settings.data).map_err(|error| Failure::of(1, &error))?;
+    let (max_bytes, files) = (settings.log.size, settings.log.files.get());
+    let rotation = Rotation { max_bytes, files };
+    let destination = Destination::File(settings.data.join("poller.log"), rotation);
+    let log = start_log(&settings, destination)?;
+    let signals = listen()?;
+    let booted = app::boot(settings, again, listing, lock).map_err(|error| {
+        tracing::error!("not started: {error}");
+        start_failed(error)
+    })?;
+    Ok((booted, signals, log))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps what went wrong")]
+fn start_failed(error: app::StartError) -> Failure {
+    Failure::of(error.code(), &error)
+}
+
+fn start_log(settings: &Settings, destination: Destination) -> Result<log::Log, Failure> {
+    let level = match settings.log.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    let format = match settings.log.format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    };
+    let filter = format!("warn,poller={level}");
+    log::start(&log::Settings { destination, format, filter })
+        .map_err(|error| Failure::of(1, &format!("cannot open the log: {error}")))
+}
+
+fn listen() -> Result<tokio::sync::mpsc::Receiver<poller::signal::Signal>, Failure> {
+    match poller::signal::listen() {
+        Ok((listener, signals)) => {
+            // It listens until the process ends.
+            std::mem::forget(listener);
+            Ok(signals)
+        }
+        Err(error) => Err(Failure::of(1, &format!("cannot listen to signals: {error}"))),
+    }
+}

@@ -1,0 +1,78 @@
+//! `Roster`: the targets of this run, by their number.
+
+use std::sync::Arc;
+
+use crate::target::{FlightState, Target};
+
+/// The targets of this run, by their number.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    targets: Vec<Option<Arc<Target>>>,
+    count: usize,
+}
+
+impl Roster {
+    /// A roster of `targets`, which have their numbers.
+    #[must_use]
+    pub fn new(targets: impl IntoIterator<Item = Arc<Target>>) -> Self {
+        let mut roster = Self::default();
+        for target in targets {
+            roster.seat(target);
+        }
+        roster
+    }
+
+    /// Takes `target` in, in the place of the one that has its number.
+    pub fn seat(&mut self, target: Arc<Target>) {
+        let index = target.number as usize;
+        if index >= self.targets.len() {
+            self.targets.resize(index + 1, None);
+        }
+        if let Some(place) = self.targets.get_mut(index) {
+            self.count += usize::from(place.replace(target).is_none());
+        }
+    }
+
+    /// Gives up the target with this number.
+    pub fn vacate(&mut self, number: u32) -> Option<Arc<Target>> {
+        let target = self.targets.get_mut(number as usize)?.take();
+        self.count -= usize::from(target.is_some());
+        target
+    }
+
+    /// The target with this number.
+    #[must_use]
+    pub fn target(&self, number: u32) -> Option<&Arc<Target>> {
+        self.targets.get(number as usize)?.as_ref()
+    }
+
+    /// All targets, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.targets.iter().flatten()
+    }
+
+    /// How many targets there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is no target.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The polls that run now: since when (monotonic microseconds) and of which target, the
+    /// longest-running first.
+    #[must_use]
+    pub fn in_flight(&self) -> Vec<(u64, Arc<Target>)> {
+        let running = |target: &&Arc<Target>| match target.flight().state() {
+            FlightState::Running(since_us) => Some((since_us, Arc::clone(target))),
+            FlightState::Idle | FlightState::Waiting => None,
+        };
+        let mut polls: Vec<_> = self.iter().filter_map(|target| running(&target)).collect();
+        polls.sort_by_key(|&(since_us, _)| since_us);
+        polls
+    }
+}

@@ -1,0 +1,229 @@
+//! The recorder: turns outcomes into rows. One thread keeps the ledger, another writes, so that a
+//! store that stands still holds up neither polls nor figures.
+
+mod backlog;
+mod hold;
+mod resume;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+pub use hold::StorageFacts;
+use hold::{Hold, Journaled};
+pub use resume::{Resumed, resume};
+
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::outcome::Outcome;
+use crate::queue::Outlet;
+use crate::roster::Roster;
+use crate::store::{Batch, Journal, Store};
+
+/// How often outcomes are fetched.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a sample waits at most before it is handed to the writer.
+const COMMIT_EVERY: Duration = Duration::from_millis(400);
+/// Samples that make a batch full.
+const BATCH: usize = 5_000;
+/// How often the summary is stored.
+const SUMMARY_EVERY: Duration = Duration::from_secs(1);
+/// Samples that wait in memory at most for a store that stands still, unless told otherwise; what
+/// comes then is in the journal alone.
+pub const MOST_HELD: usize = 1_000_000;
+
+/// What a recorder works with.
+pub struct Desk {
+    /// Where outcomes come from.
+    pub outlet: Arc<dyn Outlet>,
+    /// What is known of all targets.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// The targets, which learn their states.
+    pub roster: Arc<RwLock<Roster>>,
+    /// The time.
+    pub clock: Clock,
+    /// Makes the summary that is stored for when no daemon runs.
+    pub summarise: Box<dyn Fn() -> String + Send>,
+    /// Sees every outcome that is recorded.
+    pub tap: Tap,
+    /// Samples that wait in memory at most; [`MOST_HELD`] for a daemon.
+    pub most_held: usize,
+}
+
+/// Sees outcomes as they are recorded.
+pub type Tap = Box<dyn Fn(&[Outcome]) + Send>;
+
+/// A recorder at work.
+pub struct Recorder {
+    hold: Arc<Hold>,
+    bell: Arc<Bell>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Ends the recorder's wait before its time.
+#[derive(Debug, Default)]
+struct Bell {
+    is_over: AtomicBool,
+    lock: Mutex<()>,
+    rung: Condvar,
+}
+
+impl Recorder {
+    /// Starts the recorder's two threads; `samples` is how many `store` holds.
+    ///
+    /// # Errors
+    /// The system allows no further thread.
+    pub fn start(
+        desk: Desk,
+        store: impl Store,
+        samples: u64,
+        journal: impl Journal,
+    ) -> io::Result<Self> {
+        let hold = Arc::new(Hold::new(&store, samples, desk.most_held));
+        let bell = Arc::new(Bell::default());
+        let journal: Journaled = Arc::new(Mutex::new(Box::new(journal)));
+        let clock = desk.clock.clone();
+        let (ending, notes) = (WriterEnd(Arc::clone(&hold)), Arc::clone(&journal));
+        let writer = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let WriterEnd(hold) = &ending;
+            writer::run(store, hold, &notes, &clock);
+        })?;
+        let (pile, rope) = (Arc::clone(&hold), Arc::clone(&bell));
+        let keeper = std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || keep(&desk, &pile, &journal, &rope))?;
+        Ok(Self { hold, bell, threads: vec![keeper, writer] })
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn storage(&self) -> StorageFacts {
+        self.hold.facts()
+    }
+
+    /// A view of the storage that outlives borrows of the recorder.
+    pub fn storage_view(&self) -> impl Fn() -> StorageFacts + Send + Sync + use<> {
+        let hold = Arc::clone(&self.hold);
+        move || hold.facts()
+    }
+
+    /// Does `work` with the store, between two batches, and waits for what it says; `None` when
+    /// the store has not come to it within `limit`, or not ended it within as long again. What has
+    /// not begun by then is not done at all.
+    pub fn with_store<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let offered = Arc::new(Mutex::new(Some(work)));
+        let taken = Arc::clone(&offered);
+        self.hold.order(Box::new(move |store| {
+            let work = taken.lock().take();
+            if let Some(work) = work {
+                // Nobody listens any more when it took too long.
+                let _ = sender.send(work(store));
+            }
+        }));
+        if let Ok(said) = receiver.recv_timeout(limit) {
+            return Some(said);
+        }
+        let has_begun = offered.lock().take().is_none();
+        if has_begun { receiver.recv_timeout(limit).ok() } else { None }
+    }
+
+    /// Records what has come until now and ends within `grace`, whatever the store does; what it
+    /// has not taken by then is in the journal for the next start.
+    pub fn stop(self, grace: Duration) {
+        let at = Instant::now() + grace;
+        self.hold.end_by(at);
+        self.bell.is_over.store(true, Ordering::Release);
+        let guard = self.bell.lock.lock();
+        self.bell.rung.notify_all();
+        drop(guard);
+        self.hold.wait_for_end(at);
+        // A thread that hangs in the store ends with the process.
+        for thread in self.threads.into_iter().filter(JoinHandle::is_finished) {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Notes the end of the writer, whose store is closed by then, even when that was a panic.
+struct WriterEnd(Arc<Hold>);
+
+impl Drop for WriterEnd {
+    fn drop(&mut self) {
+        self.0.note_writer_ended();
+    }
+}
+
+fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
+    let mut outcomes = Vec::new();
+    let mut committed = Instant::now();
+    let mut summarised: Option<Instant> = None;
+    loop {
+        let is_over = bell.is_over.load(Ordering::Acquire);
+        take_in(desk, &mut outcomes);
+        hold.note_lost_before(desk.outlet.lost());
+        let pending = desk.ledger.lock().pending();
+        if is_over || pending >= BATCH || committed.elapsed() >= COMMIT_EVERY {
+            let mut summary = None;
+            if is_over || summarised.is_none_or(|at| at.elapsed() >= SUMMARY_EVERY) {
+                summarised = Some(Instant::now());
+                summary = Some((desk.summarise)());
+            }
+            let batch = close_batch(desk, hold, is_over);
+            hold.push(Batch { summary, ..batch });
+            committed = Instant::now();
+        }
+        if is_over {
+            return hold.close(journal);
+        }
+        hold.secure(journal);
+        let mut guard = bell.lock.lock();
+        if !bell.is_over.load(Ordering::Acquire) {
+            let _ = bell.rung.wait_for(&mut guard, TICK);
+        }
+    }
+}
+
+fn close_batch(desk: &Desk, hold: &Hold, is_over: bool) -> Batch {
+    let now_ms = desk.clock.now_ms();
+    let is_stalled = hold.is_stalled();
+    let mut ledger = desk.ledger.lock();
+    match (is_over, is_stalled) {
+        (true, _) => ledger.take_last_batch(now_ms),
+        (false, true) => ledger.take_lean_batch(now_ms),
+        (false, false) => ledger.take_batch(now_ms),
+    }
+}
+
+/// Brings the ledger forward by what has come.
+fn take_in(desk: &Desk, outcomes: &mut Vec<Outcome>) {
+    desk.outlet.exchange(outcomes);
+    if outcomes.is_empty() {
+        return;
+    }
+    let mut transitions = Vec::new();
+    let mut ledger = desk.ledger.lock();
+    for outcome in outcomes.iter() {
+        transitions.extend(ledger.observe(outcome));
+    }
+    drop(ledger);
+    if !transitions.is_empty() {
+        let roster = desk.roster.read();
+        for transition in transitions {
+            if let Some(target) = roster.target(transition.target) {
+                target.flight().learn(transition.to);
+            }
+        }
+    }
+    (desk.tap)(outcomes);
+}

@@ -1,0 +1,282 @@
+//! `Hold`: what recorder and writer share: the batches that wait, what is asked of the store, and
+//! how it is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::backlog::{Backlog, Front};
+use crate::store::{Batch, Journal, Store};
+
+/// How long a batch waits before its samples are noted down in the journal as well.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The journal, which recorder and writer share.
+pub(super) type Journaled = Arc<Mutex<Box<dyn Journal>>>;
+
+/// How the store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageFacts {
+    /// Why it does not take what it is given, while that is so.
+    pub fault: Option<String>,
+    /// Bytes on the disk, log and journal included.
+    pub bytes: u64,
+    /// Samples that it holds.
+    pub samples: u64,
+    /// Samples that wait in memory.
+    pub queued: u64,
+    /// Samples that are noted down in the journal.
+    pub spilled: u64,
+    /// Samples that were lost for good.
+    pub lost: u64,
+    /// The longest that one write has taken, in microseconds.
+    pub commit_max_us: u64,
+}
+
+/// What recorder and writer share.
+pub(super) struct Hold {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Something to be done with the store.
+pub(super) type Order = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
+struct State {
+    backlog: Backlog,
+    orders: VecDeque<Order>,
+    end: End,
+    fault: Option<String>,
+    store_bytes: u64,
+    samples: u64,
+    /// Samples and bytes of the journal.
+    spilled: (u64, u64),
+    commit_max_us: u64,
+    /// Samples lost here, and before they came here.
+    lost: (u64, u64),
+}
+
+/// How far the end has come.
+#[derive(Default)]
+struct End {
+    /// When all must be over, once that is known.
+    by: Option<Instant>,
+    /// Whether no further batch comes.
+    is_closed: bool,
+    /// Whether all that is not stored is in the journal.
+    is_secured: bool,
+    /// Whether the writer has ended.
+    has_writer_ended: bool,
+}
+
+/// What the writer is to do next.
+pub(super) enum Next {
+    /// This.
+    Order(Order),
+    /// Store this batch.
+    Write(Front),
+    /// Nothing for the moment.
+    Rest,
+    /// End.
+    End,
+}
+
+impl Hold {
+    /// Of a store that holds `samples`; `most_held` samples may wait in memory.
+    pub(super) fn new(store: &impl Store, samples: u64, most_held: usize) -> Self {
+        let state = State {
+            backlog: Backlog::new(most_held),
+            orders: VecDeque::new(),
+            end: End::default(),
+            fault: None,
+            store_bytes: store.bytes(),
+            samples,
+            spilled: (0, 0),
+            lost: (0, 0),
+            commit_max_us: 0,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    pub(super) fn facts(&self) -> StorageFacts {
+        let state = self.state.lock();
+        StorageFacts {
+            fault: state.fault.clone(),
+            bytes: state.store_bytes + state.spilled.1,
+            samples: state.samples,
+            queued: state.backlog.in_memory() as u64,
+            spilled: state.spilled.0,
+            lost: state.lost.0 + state.lost.1,
+            commit_max_us: state.commit_max_us,
+        }
+    }
+
+    /// Whether the store stands still.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.state.lock().backlog.is_stalled(before(PATIENCE))
+    }
+
+    /// Hands `batch` to the writer.
+    pub(super) fn push(&self, batch: Batch) {
+        self.state.lock().backlog.push(batch, Instant::now());
+        self.changed.notify_all();
+    }
+
+    /// Notes how many samples were lost before they came here.
+    pub(super) fn note_lost_before(&self, lost: u64) {
+        self.state.lock().lost.1 = lost;
+    }
+
+    /// Notes that `lost` samples are lost.
+    pub(super) fn note_lost(&self, lost: u64) {
+        self.state.lock().lost.0 += lost;
+    }
+
+    /// Notes down in the journal what waits for a store that stands still, lets go of what is too
+    /// much for the memory, and clears the journal when all has been stored.
+    pub(super) fn secure(&self, journal: &Journaled) {
+        if self.is_stalled() {
+            self.note_down(journal);
+        }
+        let mut journal = journal.lock();
+        // Nobody but the one who calls this adds batches.
+        let is_empty = self.state.lock().backlog.is_empty();
+        if is_empty && journal.count() > 0 {
+            // What cannot be cut now is read again at the next start and recognised as stored.
+            let _ = journal.clear();
+        }
+        let mut state = self.state.lock();
+        state.spilled = (journal.count(), journal.bytes());
+        let lost = state.backlog.lighten();
+        state.lost.0 += lost;
+    }
+
+    /// Notes all down that is in memory alone, as far as the journal takes it.
+    fn note_down(&self, journal: &Journaled) {
+        let unnoted = self.state.lock().backlog.unnoted();
+        let mut journal = journal.lock();
+        for chunk in unnoted {
+            let samples = chunk.batch.samples.get(chunk.from..).unwrap_or_default();
+            if journal.append(samples).is_err() {
+                // Its keys ascend: what comes later has to wait as well.
+                return;
+            }
+            self.state.lock().backlog.note(chunk.number);
+        }
+    }
+
+    /// Says that no further batch comes, waits until all is stored, and notes down what is not
+    /// shortly before the end.
+    pub(super) fn close(&self, journal: &Journaled) {
+        let mut state = self.state.lock();
+        state.end.is_closed = true;
+        self.changed.notify_all();
+        let by = state.end.by.unwrap_or_else(Instant::now);
+        let left = by.saturating_duration_since(Instant::now());
+        // The journal has to be written as well.
+        let until = by.checked_sub((left / 4).min(Duration::from_secs(1))).unwrap_or(by);
+        while !state.backlog.is_empty() && !self.changed.wait_until(&mut state, until).timed_out() {
+        }
+        drop(state);
+        self.note_down(journal);
+        self.secure(journal);
+        self.state.lock().end.is_secured = true;
+        self.changed.notify_all();
+    }
+
+    /// Notes that the writer has ended.
+    pub(super) fn note_writer_ended(&self) {
+        self.state.lock().end.has_writer_ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Says by when all must be over.
+    pub(super) fn end_by(&self, at: Instant) {
+        self.state.lock().end.by = Some(at);
+        self.changed.notify_all();
+    }
+
+    /// Waits until recorder and writer are through, until `at` at most.
+    pub(super) fn wait_for_end(&self, at: Instant) {
+        let mut state = self.state.lock();
+        while !state.end.is_reached() && !self.changed.wait_until(&mut state, at).timed_out() {}
+    }
+
+    /// What the writer is to do next; waits at most `patience` for it.
+    pub(super) fn next(&self, patience: Duration) -> Next {
+        let mut state = self.state.lock();
+        if state.orders.is_empty() && state.backlog.is_empty() && !state.end.is_closed {
+            let _ = self.changed.wait_for(&mut state, patience);
+        }
+        if state.end.is_over() {
+            return Next::End;
+        }
+        if let Some(order) = state.orders.pop_front() {
+            return Next::Order(order);
+        }
+        match state.backlog.front() {
+            Some(front) => Next::Write(front),
+            None if state.end.is_closed => Next::End,
+            None => Next::Rest,
+        }
+    }
+
+    /// Lets go of the first batch, which has been stored.
+    pub(super) fn pop(&self, store: &impl Store, took: Duration) {
+        let bytes = store.bytes();
+        let mut state = self.state.lock();
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(0);
+        state.commit_max_us = state.commit_max_us.max(took_us);
+        state.samples += state.backlog.pop() as u64;
+        state.fault = None;
+        state.store_bytes = bytes;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn note_trimmed(&self, store: &impl Store, samples: u64) {
+        let bytes = store.bytes();
+        let mut state = self.state.lock();
+        state.store_bytes = bytes;
+        state.samples = state.samples.saturating_sub(samples);
+    }
+
+    /// Asks the writer to do `order` with the store, between two batches.
+    pub(super) fn order(&self, order: Order) {
+        self.state.lock().orders.push_back(order);
+        self.changed.notify_all();
+    }
+
+    /// Notes that the store did not take the first batch, and waits before the next try.
+    pub(super) fn stall(&self, reason: String, pause: Duration) {
+        let mut state = self.state.lock();
+        state.fault = Some(reason);
+        let until = Instant::now() + pause;
+        while !state.end.is_over() && state.orders.is_empty() && !self.has_passed(&mut state, until)
+        {
+        }
+    }
+
+    /// Waits for a change, until `at` at most; whether that time has come.
+    fn has_passed(&self, state: &mut MutexGuard<'_, State>, at: Instant) -> bool {
+        let at = state.end.by.map_or(at, |by| by.min(at));
+        self.changed.wait_until(state, at).timed_out()
+    }
+}
+
+impl End {
+    fn is_reached(&self) -> bool {
+        self.is_secured && self.has_writer_ended
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closed && self.by.is_some_and(|by| Instant::now() >= by)
+    }
+}
+
+/// The moment that lies `patience` before now, if there is one.
+fn before(patience: Duration) -> Option<Instant> {
+    Instant::now().checked_sub(patience)
+}

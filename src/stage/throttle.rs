@@ -1,0 +1,91 @@
+//! `Throttle`: how fast overdue targets may catch up.
+
+use std::time::Duration;
+
+/// How many times the mean rate of the list launches may come at most.
+const CATCH_UP: f64 = 2.0;
+
+/// A bucket that fills at twice the mean rate of the list and holds what chance may bring in one
+/// second beyond the mean, so that a flat schedule never meets it and a long backlog does not
+/// become a flood.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Throttle {
+    per_second: f64,
+    tokens: f64,
+    filled_us: u64,
+}
+
+impl Throttle {
+    /// A throttle for a list without targets yet, at `now_us` (monotonic microseconds).
+    #[must_use]
+    pub(super) const fn new(now_us: u64) -> Self {
+        Self { per_second: 0.0, tokens: 0.0, filled_us: now_us }
+    }
+
+    /// A target with this interval joins the list.
+    pub(super) fn expect_more(&mut self, every_ms: u32) {
+        self.per_second += 1_000.0 / f64::from(every_ms.max(1));
+    }
+
+    /// A target with this interval leaves the list.
+    pub(super) fn expect_less(&mut self, every_ms: u32) {
+        self.per_second = (self.per_second - 1_000.0 / f64::from(every_ms.max(1))).max(0.0);
+    }
+
+    fn capacity(&self) -> f64 {
+        5.0 * self.per_second.sqrt() + 32.0
+    }
+
+    /// Adds what has come in until `now_us` (monotonic microseconds).
+    pub(super) fn refill(&mut self, now_us: u64) {
+        let elapsed = Duration::from_micros(now_us.saturating_sub(self.filled_us)).as_secs_f64();
+        self.filled_us = now_us;
+        self.tokens =
+            (self.tokens + elapsed * (CATCH_UP * self.per_second + 1.0)).min(self.capacity());
+    }
+
+    /// Whether one more launch is allowed now.
+    #[must_use]
+    pub(super) fn allows(&self) -> bool {
+        self.tokens >= 1.0
+    }
+
+    /// Takes one launch.
+    pub(super) fn take(&mut self) {
+        self.tokens -= 1.0;
+    }
+
+    /// How long to wait until one more launch is allowed.
+    #[must_use]
+    pub(super) fn wait(&self) -> Duration {
+        let missing = (1.0 - self.tokens).max(0.0);
+        Duration::from_secs_f64(missing / (CATCH_UP * self.per_second + 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_is_worked_off_at_twice_the_mean_rate() {
+        let mut throttle = Throttle::new(0);
+        (0..10_000).for_each(|_| throttle.expect_more(1_000));
+        let mut launched = 0;
+        for now_ms in 0..1_000 {
+            throttle.refill(now_ms * 1_000);
+            while throttle.allows() {
+                throttle.take();
+                launched += 1;
+            }
+        }
+        assert!((19_000..=20_001).contains(&launched), "{launched}");
+    }
+
+    #[test]
+    fn a_single_target_is_never_held_back_for_long() {
+        let mut throttle = Throttle::new(0);
+        throttle.expect_more(86_400_000);
+        assert!(throttle.wait() <= Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,146 @@
+//! The worker: turns jobs into outcomes, as many at once as there are places.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::check::Check;
+use crate::clock::Clock;
+use crate::outcome::{Cause, Detail, Finding, Job, Outcome, SampleKind};
+use crate::queue::{Places, Sink, Source};
+use crate::target::State;
+
+/// How long after a failed poll its first and its second recheck come.
+const RECHECK_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+/// What a worker works with.
+#[derive(Clone, Debug)]
+pub struct Bench<C, K> {
+    /// How a target is looked at.
+    pub check: Arc<C>,
+    /// Where outcomes go.
+    pub sink: K,
+    /// How many polls may run at once, over all workers.
+    pub places: Arc<Places>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Polls what `source` hands out until it ends or `stop` is cancelled, then waits for the polls in
+/// flight, `grace` at most; what still runs then is given up with its runtime.
+pub async fn run<C: Check, K: Sink>(
+    mut source: impl Source,
+    bench: Bench<C, K>,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let bench = Arc::new(bench);
+    let polls = TaskTracker::new();
+    let mut jobs = Vec::new();
+    loop {
+        let goes_on = tokio::select! {
+            biased;
+            () = stop.cancelled() => false,
+            goes_on = source.next(&bench.places, &mut jobs) => goes_on,
+        };
+        if !goes_on {
+            break;
+        }
+        for job in jobs.drain(..) {
+            let poll = Poll::begin(Arc::clone(&bench), job);
+            polls.spawn(poll.run());
+        }
+    }
+    polls.close();
+    // What outlives the grace period is the caller's to count: its flight is still up.
+    let _ = tokio::time::timeout(grace, polls.wait()).await;
+}
+
+/// A poll in flight. Dropped before its end, for instance by a panic, it still leaves an outcome.
+struct Poll<C: Check, K: Sink> {
+    bench: Arc<Bench<C, K>>,
+    job: Option<Job>,
+    started: Instant,
+    /// When it started, in Unix microseconds.
+    started_us: i64,
+}
+
+impl<C: Check, K: Sink> Poll<C, K> {
+    fn begin(bench: Arc<Bench<C, K>>, job: Job) -> Self {
+        let started_us = bench.clock.now_us();
+        Self { bench, job: Some(job), started: Instant::now(), started_us }
+    }
+
+    async fn run(mut self) {
+        let Some(target) = self.job.as_ref().map(|job| Arc::clone(&job.target)) else { return };
+        self.started = Instant::now();
+        target.flight().begin_running(self.bench.clock.monotonic_us());
+        self.started_us = self.bench.clock.now_us();
+        let finding = self.bench.check.check(target).await;
+        self.finish(finding);
+    }
+
+    fn finish(&mut self, finding: Finding) {
+        let Some(job) = self.job.take() else { return };
+        let latency_us = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let finished_us = self.started_us + i64::from(latency_us);
+        let recheck = recheck_after(&job, &finding, self.bench.clock.now_ms());
+        self.bench.places.free();
+        self.bench.sink.put(Outcome {
+            target: job.target.number,
+            due_ms: job.due_ms,
+            finished_us,
+            lag_us: saturate(self.started_us - job.due_ms * 1_000),
+            latency_us,
+            kind: if job.tries == 0 { SampleKind::Slot } else { SampleKind::Recheck },
+            is_provisional: recheck.is_some(),
+            finding,
+        });
+        match recheck {
+            Some(after) => {
+                let tries = job.tries + 1;
+                job.target.flight().wait_again();
+                self.bench.sink.again(Job { tries, ..job }, after);
+            }
+            None => job.target.flight().end(),
+        }
+    }
+}
+
+impl<C: Check, K: Sink> Drop for Poll<C, K> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.finish(Finding::default().with_cause(Cause::Internal, Detail::Panic));
+        } else if let Some(job) = self.job.take() {
+            // Given up when the daemon stops: no answer, and nobody's fault.
+            self.bench.places.free();
+            job.target.flight().end();
+        }
+    }
+}
+
+/// How long after it a poll that ended at `now_ms` (Unix milliseconds) is made again, if it is:
+/// after a temporary failure that would change the state, and only when the recheck ends before
+/// the target's next due time.
+fn recheck_after(job: &Job, finding: &Finding, now_ms: i64) -> Option<Duration> {
+    let target = &job.target;
+    let is_temporary = finding.cause.is_some() && !finding.is_permanent();
+    if !is_temporary
+        || finding.cause == Some(Cause::Throttled)
+        || job.tries >= target.plan.retries
+        || target.flight().known() == State::from(finding.verdict)
+    {
+        return None;
+    }
+    let after = *RECHECK_AFTER.get(usize::from(job.tries)).or(RECHECK_AFTER.last())?;
+    let takes_ms = i64::try_from((after + target.timeout()).as_millis()).unwrap_or(i64::MAX);
+    let next_due_ms = target.due_at_or_after(now_ms + 1);
+    (takes_ms <= next_due_ms - now_ms).then_some(after)
+}
+
+fn saturate(us: i64) -> u32 {
+    u32::try_from(us.max(0)).unwrap_or(u32::MAX)
+}

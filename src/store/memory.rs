@@ -1,0 +1,191 @@
+//! `MemoryStore`: a store without a disk, for tests.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::{
+    Batch, IncidentChange, Record, Restored, Sample, SampleKey, Store, StoreError, Totals, Trimmed,
+};
+use crate::health::Transition;
+use crate::outcome::{Cause, Detail};
+use crate::stats::{SPAN_S, Tally};
+use crate::target::{Target, TargetId};
+
+/// An outage of one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Number of the target.
+    pub target: u32,
+    /// When it began, in Unix milliseconds.
+    pub began_ms: i64,
+    /// When it ended, in Unix milliseconds; `None` while it lasts.
+    pub ended_ms: Option<i64>,
+    /// Why.
+    pub cause: Cause,
+    /// What exactly went wrong.
+    pub detail: Detail,
+}
+
+/// A store in memory, whose content tests can look at.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    /// Numbers by id, and whether the target is in the list.
+    pub targets: BTreeMap<TargetId, (u32, bool)>,
+    /// Samples by key.
+    pub samples: BTreeMap<SampleKey, Sample>,
+    /// Windows by Unix second.
+    pub seconds: BTreeMap<i64, Vec<u8>>,
+    /// Changes of state.
+    pub transitions: Vec<Transition>,
+    /// Outages, in the order in which they began.
+    pub incidents: Vec<Incident>,
+    /// Records by target.
+    pub records: BTreeMap<u32, Record>,
+    /// Hours that are over, by hour and target.
+    pub hours: BTreeMap<(u32, u32), Tally>,
+    /// Days, by day and target.
+    pub days: BTreeMap<(u32, u32), Tally>,
+    /// The fleet's hours.
+    pub fleet_hours: BTreeMap<u32, Tally>,
+    /// The counts.
+    pub totals: Totals,
+    /// Up to where samples are in the records.
+    pub settled: SampleKey,
+    /// The summary as JSON.
+    pub summary: Option<String>,
+    /// When daemons watched: begin and end, in Unix milliseconds.
+    pub runs: Vec<(i64, i64)>,
+    /// How long samples are kept, in milliseconds; `None` for ever.
+    pub keep_samples_ms: Option<i64>,
+    /// Why nothing is taken at the moment, for tests of a store that stalls.
+    pub stalled: Option<String>,
+}
+
+impl MemoryStore {
+    fn ready(&self) -> Result<(), StoreError> {
+        match &self.stalled {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::Stalled { reason: reason.clone() }),
+        }
+    }
+
+    fn change_incident(&mut self, change: &IncidentChange) {
+        match *change {
+            IncidentChange::Began { target, at_ms: began_ms, cause, detail } => {
+                let is_known = self.incidents.iter().any(|incident| {
+                    incident.target == target
+                        && (incident.ended_ms.is_none() || incident.began_ms == began_ms)
+                });
+                if !is_known {
+                    let ended_ms = None;
+                    self.incidents.push(Incident { target, began_ms, ended_ms, cause, detail });
+                }
+            }
+            IncidentChange::Ended { target, at_ms } => {
+                let open = self.incidents.iter_mut().find(|incident| {
+                    incident.target == target
+                        && incident.ended_ms.is_none()
+                        && incident.began_ms <= at_ms
+                });
+                if let Some(open) = open {
+                    open.ended_ms = Some(at_ms);
+                }
+            }
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn enrol(&mut self, targets: &mut [Target]) -> Result<(), StoreError> {
+        self.ready()?;
+        self.targets.values_mut().for_each(|(_, is_listed)| *is_listed = false);
+        for target in targets {
+            let next = u32::try_from(self.targets.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let (number, is_listed) = self.targets.entry(target.id).or_insert((next, true));
+            *is_listed = true;
+            target.number = *number;
+        }
+        Ok(())
+    }
+
+    fn amend(&mut self, targets: &mut [Target], removed: &[u32]) -> Result<(), StoreError> {
+        let was_listed = self.targets.clone();
+        self.enrol(targets)?;
+        for (id, (number, is_listed)) in &mut self.targets {
+            let was_listed = was_listed.get(id).is_some_and(|&(_, was_listed)| was_listed);
+            *is_listed = (*is_listed || was_listed) && !removed.contains(number);
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, numbers: &[u32]) -> Result<Vec<Record>, StoreError> {
+        self.ready()?;
+        Ok(numbers.iter().filter_map(|number| self.records.get(number)).cloned().collect())
+    }
+
+    fn restore(&mut self, now_ms: i64) -> Result<Restored, StoreError> {
+        self.ready()?;
+        self.runs.push((now_ms, now_ms));
+        let is_listed = |record: &&Record| {
+            self.targets.values().any(|&(number, is_listed)| is_listed && number == record.target)
+        };
+        let second = now_ms.div_euclid(1_000) - SPAN_S + 1;
+        let newest = self.samples.last_key_value().map_or(SampleKey::default(), |(&key, _)| key);
+        let behind = SampleKey(self.settled.0 + 1);
+        Ok(Restored {
+            records: self.records.values().filter(is_listed).cloned().collect(),
+            seconds: self.seconds.range(second..).map(|(&at, w)| (at, w.clone())).collect(),
+            fleet_hour: self.fleet_hours.last_key_value().map(|(&hour, t)| (hour, t.clone())),
+            totals: self.totals.clone(),
+            unsettled: self.samples.range(behind..).map(|(_, &sample)| sample).collect(),
+            newest: newest.max(self.settled),
+            samples: self.samples.len() as u64,
+        })
+    }
+
+    fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.ready()?;
+        for &sample in &batch.samples {
+            self.samples.entry(sample.key).or_insert(sample);
+        }
+        self.seconds.extend(batch.seconds.iter().cloned());
+        for transition in &batch.transitions {
+            if !self.transitions.contains(transition) {
+                self.transitions.push(*transition);
+            }
+        }
+        batch.incidents.iter().for_each(|change| self.change_incident(change));
+        self.records.extend(batch.records.iter().map(|record| (record.target, record.clone())));
+        for closed in &batch.hours {
+            let key = (closed.hour, closed.target);
+            if let Entry::Vacant(hour) = self.hours.entry(key) {
+                hour.insert(closed.tally.clone());
+                let day = self.days.entry((closed.hour / 24, closed.target)).or_default();
+                day.merge(&closed.tally);
+            }
+        }
+        self.fleet_hours.extend(batch.fleet_hours.iter().cloned());
+        self.totals = batch.totals.clone();
+        self.settled = self.settled.max(batch.settled);
+        if batch.summary.is_some() {
+            self.summary.clone_from(&batch.summary);
+        }
+        if let Some((_, until_ms)) = self.runs.last_mut() {
+            *until_ms = batch.watched_until_ms.max(*until_ms);
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, now_ms: i64) -> Result<Trimmed, StoreError> {
+        self.ready()?;
+        let Some(keep_ms) = self.keep_samples_ms else { return Ok(Trimmed::default()) };
+        let bound = SampleKey::first_of(now_ms - keep_ms).min(self.settled);
+        let kept = self.samples.split_off(&bound);
+        let dropped = std::mem::replace(&mut self.samples, kept);
+        Ok(Trimmed { samples: dropped.len() as u64, has_more: false })
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}

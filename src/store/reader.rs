@@ -1,0 +1,194 @@
+//! `Reader`: looks into a store while a daemon writes it, or after; it never changes anything.
+
+mod open;
+mod sql;
+mod stored;
+mod targets;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::Sample;
+use super::sqlite::{SAMPLE_COLUMNS, sample_from_row};
+use crate::stats::Tally;
+
+pub use sql::{Answer, Limits, Value};
+pub use stored::Stored;
+pub use targets::{Row, UPTIME_DAYS, Wanted};
+
+/// How long the reader's own queries may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Steps of SQLite's machine from one look at the clock to the next.
+const STEPS: i32 = 10_000;
+
+/// Why a store could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is none.
+    #[error("there is no store {path}; start the daemon, or name its directory with --data")]
+    Missing {
+        /// Its file.
+        path: String,
+    },
+    /// It may not be read by this user.
+    #[error("the store {path} may not be read by this user; ask as {owner}")]
+    Forbidden {
+        /// Its file.
+        path: String,
+        /// Who may.
+        owner: String,
+    },
+    /// It was written by another version.
+    #[error("the store {path} is of version {found}, this program knows {known}; {advice}")]
+    Version {
+        /// Its file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The version that is known.
+        known: i64,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// It cannot be read, or not now.
+    #[error("the store {path} cannot be read ({reason})")]
+    Unreadable {
+        /// Its file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The query took too long.
+    #[error("the query took longer than {0:?}; ask for less{1}")]
+    TooLong(Duration, &'static str),
+    /// The query is wrong or not allowed.
+    #[error("{0}")]
+    Query(String),
+}
+
+/// A period that tallies are kept of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// Hours since the Unix epoch.
+    Hour,
+    /// Days since the Unix epoch.
+    Day,
+}
+
+/// Read-only connections to one store. Its calls block.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pool: r2d2::Pool<SqliteConnectionManager>,
+    path: PathBuf,
+}
+
+impl Reader {
+    /// Opens the store `path`, whether a daemon has it open or not; starts threads.
+    ///
+    /// # Errors
+    /// There is no store, it may not be read, or another version wrote it.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        Ok(Self { pool: open::pool(path)?, path: path.to_owned() })
+    }
+
+    /// The newest samples of the target `number`, the newest first, `limit` at most.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn history(&self, number: u32, limit: usize) -> Result<Vec<Sample>, ReadError> {
+        self.read(|connection| history(connection, number, limit))
+    }
+
+    /// The tallies of the target `number` for the periods from `first` to `last`, in their order;
+    /// a period in which it was not polled has none.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn tallies(
+        &self,
+        number: u32,
+        period: Period,
+        (first, last): (u32, u32),
+    ) -> Result<Vec<(u32, Tally)>, ReadError> {
+        let (table, column) = match period {
+            Period::Hour => ("closed_hour", "hour"),
+            Period::Day => ("closed_day", "day"),
+        };
+        // One seek a period, since the table is in the order of time.
+        let sql = format!(
+            "WITH RECURSIVE period (at) AS
+                 (SELECT ?2 UNION ALL SELECT at + 1 FROM period WHERE at < ?3)
+             SELECT at, tally FROM period CROSS JOIN {table} ON {column} = at AND target = ?1"
+        );
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![number, first, last])?;
+            let mut tallies = Vec::new();
+            while let Some(row) = rows.next()? {
+                if let Ok(tally) = Tally::decode(row.get_ref(1)?.as_blob()?) {
+                    tallies.push((row.get(0)?, tally));
+                }
+            }
+            Ok(tallies)
+        })
+    }
+
+    /// Does one of the reader's own queries.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, ReadError> {
+        self.within(PATIENCE, work).map_err(|error| self.unreadable(PATIENCE, &error))
+    }
+
+    /// Does `work` and breaks it off after `limit`.
+    fn within<T, E: From<rusqlite::Error>>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = self.pool.get().map_err(|_| {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            let reason = "too many queries run at once; try again".to_owned();
+            rusqlite::Error::SqliteFailure(busy, Some(reason))
+        })?;
+        let end = Instant::now() + limit;
+        connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
+        let result = work(&connection);
+        connection.progress_handler(0, None::<fn() -> bool>)?;
+        result
+    }
+
+    fn unreadable(&self, limit: Duration, error: &rusqlite::Error) -> ReadError {
+        if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+            return ReadError::TooLong(limit, "");
+        }
+        ReadError::Unreadable { path: self.path.display().to_string(), reason: error.to_string() }
+    }
+}
+
+fn history(connection: &Connection, number: u32, limit: usize) -> rusqlite::Result<Vec<Sample>> {
+    // The record knows the newest sample up to `settled`; what came later is looked through.
+    let mut key: i64 = connection.query_row(
+        "SELECT coalesce(
+             (SELECT key FROM sample WHERE target = ?1 AND key >
+                 (SELECT value FROM meta WHERE name = 'settled') ORDER BY key DESC LIMIT 1),
+             (SELECT last FROM record WHERE target = ?1), 0)",
+        [number],
+        |row| row.get(0),
+    )?;
+    let sql = format!("SELECT {SAMPLE_COLUMNS} FROM sample WHERE key = ?1 AND target = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut samples = Vec::new();
+    while key != 0 && samples.len() < limit {
+        let mut rows = statement.query(params![key, number])?;
+        let Some(row) = rows.next()? else { break };
+        let sample = sample_from_row(row)?;
+        key = sample.previous.0;
+        samples.push(sample);
+    }
+    Ok(samples)
+}

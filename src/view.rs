@@ -1,0 +1,23 @@
+//! What is shown, as plain values; text, JSON and the rest are renderings of the same values.
+
+pub mod recent;
+pub mod table;
+pub mod text;
+
+mod stored;
+mod summary;
+mod target_row;
+
+pub use stored::stored_summary;
+pub use summary::*;
+pub use target_row::*;
+
+/// How much of the lists within a view is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lists {
+    /// Their first entries.
+    #[default]
+    Short,
+    /// All of them.
+    All,
+}

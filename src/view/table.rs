@@ -1,0 +1,77 @@
+//! Tables for people: targets, and the answers to queries.
+
+use std::fmt::Write as _;
+
+use super::TargetRow;
+use super::text::{duration, shorten};
+
+/// Columns that a URL takes at most in the list of targets.
+const URL_WIDTH: usize = 60;
+
+/// The targets, one a line.
+#[must_use]
+pub fn targets(rows: &[TargetRow]) -> String {
+    let columns = ["state", "since", "code", "latency", "up 24h", "up 30d", "url"];
+    let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let [day, _, month, _] = row.uptime;
+            vec![
+                row.state.clone(),
+                row.since.clone().unwrap_or_else(|| "-".into()),
+                row.code.clone().unwrap_or_else(|| "-".into()),
+                row.latency_seconds.map_or_else(|| "-".into(), duration),
+                share(day),
+                share(month),
+                shorten(&row.url, URL_WIDTH),
+            ]
+        })
+        .collect();
+    plain(&columns, &rows)
+}
+
+/// A share as a percentage that never rounds up to all.
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".into(), |share| format!("{:.2} %", (share * 10_000.0).floor() / 100.0))
+}
+
+/// Rows under their columns, aligned; control characters are replaced.
+#[must_use]
+pub fn plain(columns: &[String], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = columns.iter().map(|name| name.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in std::iter::once(columns).chain(rows.iter().map(Vec::as_slice)) {
+        let mut line = String::new();
+        for (cell, &width) in row.iter().zip(&widths) {
+            let cell = cell.replace(char::is_control, "\u{fffd}");
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_shown() {
+        let rows = [vec!["a\u{1b}".to_owned(), "1".to_owned()]];
+        assert_eq!(plain(&["url".into(), "n".into()], &rows), "url  n\na\u{fffd}   1\n");
+    }
+
+    #[test]
+    fn a_share_below_all_is_never_told_as_all() {
+        assert_eq!(share(Some(0.999_99)), "99.99 %");
+        assert_eq!(share(Some(1.0)), "100.00 %");
+    }
+}

@@ -1,0 +1,56 @@
+//! `TargetRow`: one target as lists of targets show it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One target. Durations are seconds, times RFC 3339 in UTC with milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetRow {
+    /// Its id.
+    pub id: String,
+    /// Its address, without secrets.
+    pub url: String,
+    /// Its name, when it has one.
+    pub name: Option<String>,
+    /// `up`, `warning`, `down`, `unknown`, `pending` or `paused`.
+    pub state: String,
+    /// Since when it is in that state; `None` while it is pending.
+    pub since: Option<String>,
+    /// Status or cause of its last poll.
+    pub code: Option<String>,
+    /// How long its last poll took.
+    pub latency_seconds: Option<f64>,
+    /// How often it is polled.
+    pub interval_seconds: f64,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The share of the time that it was up, over 1, 7, 30 and 90 days; `None` where that is not
+    /// known.
+    pub uptime: [Option<f64>; 4],
+}
+
+/// A part of the list of targets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetPage {
+    /// The targets of this part.
+    pub targets: Vec<TargetRow>,
+    /// What to give as `after` for the part that follows; `None` when this is the last.
+    pub next: Option<String>,
+}
+
+/// Which targets are asked for; the default asks for the first of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetQuery {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those with all these labels, as name and value.
+    pub labels: Vec<(String, String)>,
+    /// Only those that follow this place, as [`TargetPage::next`] named it.
+    pub after: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+}

@@ -1,0 +1,304 @@
+//! The parts of the text form, in the order in which they are read.
+
+use super::figures::{between, clean, count, day, duration, moment, plural, shorten, size};
+use super::sheet::{Part, Sheet, Tone, plain};
+use crate::view::{Delay, Down, Lists, Phase, Summary};
+
+impl Lists {
+    /// How many of `all` entries are shown when `few` will do.
+    const fn shown(self, few: usize) -> usize {
+        match self {
+            Self::Short => few,
+            Self::All => usize::MAX,
+        }
+    }
+}
+
+/// `text`, told as `tone` when `number` is not 0.
+fn alarm(number: u64, text: &str, tone: Tone) -> Part {
+    (format!("{} {text}", count(number)), if number == 0 { Tone::Plain } else { tone })
+}
+
+fn is_running(summary: &Summary) -> bool {
+    summary.state == "running"
+}
+
+fn is_degraded(summary: &Summary) -> bool {
+    !matches!(summary.storage.state.as_str(), "" | "ok")
+}
+
+/// What somebody has to see first: targets that are down, and a store that does not store.
+pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
+    let total = summary.targets.down.max(summary.down.len() as u64);
+    if total > 0 {
+        sheet.headline(&format!("DOWN: {}", plural(total, "target")), Tone::Bad);
+        let shown = lists.shown(10).min(summary.down.len());
+        let (first, _) = summary.down.split_at(shown);
+        down_targets(sheet, first, &summary.as_of);
+        let hidden = total - shown as u64;
+        if hidden > 0 {
+            sheet.headline(&format!("  and {} more (--all shows them)", count(hidden)), Tone::Bad);
+        }
+    }
+    if is_degraded(summary) {
+        let storage = &summary.storage;
+        let reason = storage.reason.as_deref().unwrap_or("no reason is known");
+        let text = format!("STORAGE {}: {reason}", storage.state.to_uppercase());
+        sheet.headline(&text, Tone::Bad);
+    }
+    if total > 0 || is_degraded(summary) {
+        sheet.gap();
+    }
+}
+
+fn why(down: &Down) -> String {
+    match (down.cause.as_str(), down.detail.as_str()) {
+        ("", detail) => clean(detail),
+        (cause, "") => clean(cause),
+        (cause, detail) => clean(&format!("{cause} ({detail})")),
+    }
+}
+
+fn down_targets(sheet: &mut Sheet, downs: &[Down], as_of: &str) {
+    let whys: Vec<String> = downs.iter().map(why).collect();
+    let widest = whys.iter().map(|why| why.chars().count()).max().unwrap_or(0);
+    let is_narrow = sheet.width() < 80;
+    let widest = widest.min(if is_narrow { 20 } else { 32 });
+    for (down, why) in downs.iter().zip(&whys) {
+        let lasted = between(&down.since, as_of).map_or_else(|| "-".to_owned(), duration);
+        let since =
+            if is_narrow { String::new() } else { format!("  since {:<11}", day(&down.since)) };
+        let left = format!("  {lasted:<12}{since}  {:<widest$}  ", shorten(why, widest));
+        let label = match &down.name {
+            Some(name) if !name.is_empty() => format!("{name}: {}", down.url),
+            _ => down.url.clone(),
+        };
+        let room = sheet.width().saturating_sub(left.chars().count());
+        sheet.line(&format!("{left}{}", shorten(&label, room)), Tone::Plain);
+    }
+}
+
+/// Whether the figures are live, and of which daemon.
+pub(super) fn daemon(sheet: &mut Sheet, summary: &Summary) {
+    let as_of = moment(&summary.as_of);
+    if is_running(summary) {
+        let mut text = format!(
+            "poller {} runs for {} (pid {}); live figures of {as_of} UTC",
+            summary.version,
+            duration(summary.uptime_seconds),
+            summary.pid,
+        );
+        if let Some(listen) = &summary.listen {
+            text = format!("{text}; listens on {listen}");
+        }
+        sheet.headline(&text, Tone::Good);
+    } else {
+        let text = format!("poller is stopped; figures from the store as of {as_of} UTC");
+        sheet.headline(&text, Tone::Caution);
+    }
+    sheet.gap();
+}
+
+/// The targets by state and the polls in numbers.
+pub(super) fn polls(sheet: &mut Sheet, summary: &Summary) {
+    let targets = &summary.targets;
+    let mut parts = vec![
+        plain(plural(targets.total, "target")),
+        alarm(targets.up, "up", Tone::Good),
+        alarm(targets.warning, "warning", Tone::Caution),
+        alarm(targets.down, "down", Tone::Bad),
+        alarm(targets.unknown, "unknown", Tone::Caution),
+        alarm(targets.pending, "pending", Tone::Plain),
+    ];
+    if targets.paused > 0 {
+        parts.push(alarm(targets.paused, "paused", Tone::Plain));
+    }
+    parts.push(plain(format!("{} unique", count(targets.unique))));
+    if targets.rejected > 0 {
+        parts.push(alarm(targets.rejected, "entries rejected", Tone::Caution));
+    }
+    sheet.row("targets", &parts);
+
+    let checks = &summary.checks;
+    let mut parts = vec![
+        plain(format!("{:.1}/s", checks.per_second)),
+        plain(format!("{} in 5 min", count(checks.last_5m))),
+        plain(format!("{} in all", count(checks.total))),
+    ];
+    if is_running(summary) {
+        parts.push(plain(format!("{} since start", count(checks.since_start))));
+        parts.push(alarm(checks.missed, "missed", Tone::Caution));
+        parts.push(plain(format!("{} rechecks", count(checks.rechecks))));
+        parts.push(plain(format!("{} read", size(checks.bytes))));
+    }
+    sheet.row("checks", &parts);
+}
+
+/// How long polls took.
+pub(super) fn delays(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
+    match &summary.largest_delay_5m {
+        None => sheet.row("largest 5m", &[plain("no poll finished in the last five minutes")]),
+        Some(largest) => {
+            delay(sheet, "largest 5m", largest);
+            match &summary.largest_answered_5m {
+                Some(answered) => delay(sheet, "answered", answered),
+                None => sheet
+                    .row("answered", &[plain("no poll got an answer in the last five minutes")]),
+            }
+        }
+    }
+    for (index, slow) in summary.slowest_5m.iter().take(lists.shown(3)).enumerate() {
+        let took = format!("{:>9}", duration(slow.seconds));
+        let url = shorten(&slow.url, sheet.room() - 11);
+        sheet.columns(if index == 0 { "slowest" } else { "" }, &[plain(took), plain(url)]);
+    }
+    let latency = &summary.latency_5m;
+    if latency.count > 0 {
+        let named = |name: &str, seconds| plain(format!("{name} {}", duration(seconds)));
+        let parts = [
+            named("p50", latency.p50),
+            named("p90", latency.p90),
+            named("p99", latency.p99),
+            named("max", latency.max),
+            plain(format!("of {} answered", count(latency.count))),
+        ];
+        sheet.row("latency", &parts);
+    }
+    phases(sheet, summary);
+}
+
+fn delay(sheet: &mut Sheet, label: &str, largest: &Delay) {
+    let took = format!("{:>9}", duration(largest.seconds));
+    let end = largest.at.get(11..19).map_or_else(|| clean(&largest.at), str::to_owned);
+    let right = format!("{} at {end}", shorten(&largest.code, 16));
+    let room = sheet.room().saturating_sub(took.len() + right.chars().count() + 4);
+    let url = shorten(&largest.url, room.max(12));
+    sheet.columns(label, &[plain(took), plain(url), plain(right)]);
+}
+
+fn phases(sheet: &mut Sheet, summary: &Summary) {
+    let phases = &summary.phases_5m;
+    let all = [
+        ("resolve", phases.resolve),
+        ("connect", phases.connect),
+        ("tls", phases.tls),
+        ("first byte", phases.first_byte),
+        ("transfer", phases.transfer),
+    ];
+    let parts: Vec<Part> = all
+        .into_iter()
+        .filter(|(_, phase)| *phase != Phase::default())
+        .map(|(name, phase)| {
+            plain(format!("{name} {} / {}", duration(phase.p50), duration(phase.p99)))
+        })
+        .chain([plain("p50 / p99")])
+        .collect();
+    if parts.len() > 1 {
+        sheet.row("phases", &parts);
+    }
+}
+
+/// What polls got.
+pub(super) fn codes(sheet: &mut Sheet, summary: &Summary) {
+    let codes: Vec<Part> = summary
+        .top_codes
+        .iter()
+        .map(|code| plain(format!("{} × {}", shorten(&code.code, 24), count(code.count))))
+        .collect();
+    if !codes.is_empty() {
+        sheet.row("codes", &codes);
+    }
+    let causes: Vec<Part> = summary
+        .causes_5m
+        .iter()
+        .map(|cause| {
+            let permanent = if cause.permanent { " (permanent)" } else { "" };
+            plain(format!("{}{permanent} × {}", clean(&cause.cause), count(cause.count)))
+        })
+        .chain([plain("last 5 min")])
+        .collect();
+    if causes.len() > 1 {
+        sheet.row("causes", &causes);
+    }
+}
+
+/// What runs now, and how punctual it was.
+pub(super) fn work(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
+    if !is_running(summary) {
+        return;
+    }
+    let flying = &summary.in_flight;
+    let schedule = &summary.schedule;
+    sheet.row(
+        "in flight",
+        &[
+            plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
+            alarm(schedule.waiting, "waiting", Tone::Caution),
+        ],
+    );
+    for one in flying.urls.iter().take(lists.shown(3)) {
+        let took = format!("{:>9}", duration(one.for_seconds));
+        let url = shorten(&one.url, sheet.room() - 11);
+        sheet.columns("", &[plain(took), plain(url)]);
+    }
+    let tone = if schedule.state == "ok" { Tone::Good } else { Tone::Bad };
+    sheet.row(
+        "schedule",
+        &[
+            (clean(&schedule.state), tone),
+            plain(format!("lag p50 {}", duration(schedule.lag_p50))),
+            plain(format!("p99 {}", duration(schedule.lag_p99))),
+            plain(format!("max {}", duration(schedule.lag_max))),
+        ],
+    );
+}
+
+/// Certificates that run out soon.
+pub(super) fn certificates(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
+    let expiring = &summary.certificates_expiring;
+    let shown = lists.shown(5).min(expiring.len());
+    for (index, one) in expiring.iter().take(shown).enumerate() {
+        let (left, tone) = match one.days {
+            i64::MIN..=-1 => ("expired".to_owned(), Tone::Bad),
+            1 => ("1 day".to_owned(), Tone::Caution),
+            days => (format!("{days} days"), Tone::Caution),
+        };
+        let url = shorten(&one.url, sheet.room() - 11);
+        let label = if index == 0 { "certs" } else { "" };
+        sheet.columns(label, &[(format!("{left:>9}"), tone), plain(url)]);
+    }
+    let hidden = expiring.len() - shown;
+    if hidden > 0 {
+        sheet.row("", &[plain(format!("and {hidden} more certificates (--all shows them)"))]);
+    }
+}
+
+/// How the store and the process are.
+pub(super) fn machine(sheet: &mut Sheet, summary: &Summary) {
+    let storage = &summary.storage;
+    let tone = if is_degraded(summary) { Tone::Bad } else { Tone::Good };
+    let mut parts = vec![(clean(&storage.state), tone)];
+    parts.push(plain(format!("{} samples", count(storage.samples))));
+    parts.push(plain(size(storage.bytes)));
+    if is_running(summary) || is_degraded(summary) {
+        parts.push(alarm(storage.queued, "queued", Tone::Plain));
+        parts.push(alarm(storage.spilled, "spilled", Tone::Caution));
+        parts.push(alarm(storage.lost, "lost", Tone::Bad));
+    }
+    parts.push(plain(shorten(&storage.path, sheet.room())));
+    sheet.row("storage", &parts);
+
+    let process = &summary.process;
+    if is_running(summary) {
+        let files = (count(process.open_files), count(process.open_files_limit));
+        sheet.row(
+            "process",
+            &[
+                plain(format!("{} memory", size(process.rss_bytes))),
+                plain(format!("{} CPU", duration(process.cpu_seconds))),
+                plain(format!("{} of {} files open", files.0, files.1)),
+                plain(format!("{} polls in flight at most", count(process.workers_limit))),
+            ],
+        );
+    }
+}

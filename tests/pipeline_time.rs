@@ -1,0 +1,157 @@
+//! Scheduler and worker when time is not what it was: clocks that are set, machines that sleep,
+//! runtimes that stand still.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails loudly")]
+
+#[path = "support/line.rs"]
+mod line;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use line::{Line, NOW_MS, busiest_second, slots, target, up};
+use poller::outcome::{Cause, Detail};
+use poller::target::{Plan, State, Target};
+use tokio::time::Instant;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Targets that are polled every ten seconds to every minute.
+fn mixed(count: u32) -> Vec<Arc<Target>> {
+    let intervals = [10_000, 20_000, 30_000, 60_000];
+    (1..=count).map(|number| Arc::new(target(number, intervals[number as usize % 4]))).collect()
+}
+
+/// Polls a second that `targets` ask for on average.
+fn mean(targets: &[Arc<Target>]) -> f64 {
+    targets.iter().map(|target| 1_000.0 / f64::from(target.every_ms)).sum()
+}
+
+/// Twice the mean rate, and what chance may bring on top.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
+fn allowed(mean: f64) -> usize {
+    (2.0 * mean + 5.0 * mean.sqrt() + 32.0) as usize
+}
+
+/// Starts by target, in order.
+fn by_target(starts: &[(Instant, u32)]) -> HashMap<u32, Vec<Instant>> {
+    let mut grouped = HashMap::<u32, Vec<Instant>>::new();
+    for &(at, number) in starts {
+        grouped.entry(number).or_default().push(at);
+    }
+    grouped
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_that_is_set_makes_no_flood_and_no_stop() {
+    // A machine that sleeps looks the same: the wall has moved and monotonic time has not.
+    for by_ms in [
+        -3 * HOUR_MS,
+        3 * HOUR_MS,
+        8 * HOUR_MS + 12_345,
+        -47_001,
+        17_000,
+        30_030,
+        -365 * 24 * HOUR_MS,
+    ] {
+        let targets = mixed(300);
+        let mut line = Line::start(targets.clone(), 1_000, |_, _| up(200));
+        line.pass(Duration::from_millis(125_300)).await;
+        line.set_wall(by_ms);
+        let set_at = Instant::now();
+        line.pass(Duration::from_mins(4)).await;
+        let starts = line.starts();
+        let chance = allowed(mean(&targets)) - 32;
+        assert!(busiest_second(&starts) <= chance, "{by_ms}: {}", busiest_second(&starts));
+        for (number, starts) in by_target(&starts) {
+            let every = Duration::from_millis(targets[number as usize - 1].every_ms.into());
+            for pair in starts.windows(2) {
+                let gap = pair[1] - pair[0] + Duration::from_millis(1);
+                assert!((every / 2..=2 * every).contains(&gap), "{by_ms}: {number} after {gap:?}");
+            }
+            assert!(starts.last().unwrap().elapsed() <= every, "{by_ms}: {number} goes on");
+            assert!(starts.iter().any(|&start| start > set_at));
+        }
+        assert_eq!((line.desk.missed(), line.most_of_one()), (0, 1), "{by_ms}");
+        let latest = |outcome: &&poller::outcome::Outcome| outcome.lag_us > 5_000;
+        assert_eq!(line.outcomes().iter().find(latest), None, "{by_ms}: no lag by the gap");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_while_the_wall_is_set_goes_on_waiting() {
+    for by_ms in [-3 * HOUR_MS, 3 * HOUR_MS] {
+        let targets: Vec<_> = (1..=20).map(|number| Arc::new(target(number, 20_000))).collect();
+        let mut line = Line::start(targets, 2, |_, _| up(2_500));
+        line.pass(Duration::from_mins(3)).await;
+        line.set_wall(by_ms);
+        line.pass(Duration::from_mins(3)).await;
+        let polled = line.slots_polled();
+        assert!(polled.values().all(|&polls| polls > 10), "{polled:?}");
+        assert_eq!((polled.len(), line.most_of_one(), line.most_in_flight()), (20, 1, 2));
+        let lag_us = line.outcomes().iter().map(|outcome| outcome.lag_us).max().unwrap();
+        assert!((1_000_000..60_000_000).contains(&lag_us), "{lag_us}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recheck_comes_in_its_time_whatever_becomes_of_the_wall() {
+    for by_ms in [-3 * HOUR_MS, 3 * HOUR_MS] {
+        let watched = Target { plan: Arc::new(Plan::default()), ..target(1, 60_000) };
+        watched.flight().learn(State::Up);
+        let due_ms = watched.due_at_or_after(NOW_MS + 1);
+        let mut line = Line::start([Arc::new(watched)], 5, |_, nth| {
+            if nth == 0 { line::fails(100, Cause::Connect, Detail::Refused) } else { up(10) }
+        });
+        let until = Duration::from_millis(u64::try_from(due_ms - NOW_MS + 50).unwrap());
+        tokio::time::sleep(until).await;
+        line.set_wall(by_ms);
+        line.pass(Duration::from_secs(3)).await;
+        let gap = line.starts()[1].0 - line.starts()[0].0;
+        assert!((1_100..1_110).contains(&gap.as_millis()), "{by_ms}: {gap:?}");
+        line.pass(Duration::from_mins(2)).await;
+        assert!(line.starts().len() >= 3, "{by_ms}: slots go on");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_standstill_overdue_targets_catch_up_at_twice_the_mean_rate() {
+    let targets: Vec<_> = (1..=5_000).map(|number| Arc::new(target(number, 10_000))).collect();
+    let mut line = Line::start(targets.clone(), 4_000, |_, _| up(20));
+    line.pass(Duration::from_secs(20)).await;
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let woken = Instant::now();
+    line.pass(Duration::from_secs(30)).await;
+    line.end().await;
+    let late: Vec<_> = line.starts().into_iter().filter(|start| start.0 >= woken).collect();
+    let busiest = busiest_second(&late);
+    assert!(busiest <= allowed(500.0), "{busiest}");
+    assert!(busiest >= 900, "{busiest}: they do catch up");
+    let polled = line.slots_polled();
+    let end_ms = NOW_MS + MINUTE_MS;
+    let all: usize = targets.iter().map(|target| slots(target, NOW_MS, end_ms).len()).sum();
+    assert_eq!(polled.values().sum::<u64>() + line.desk.missed(), all as u64);
+    assert_eq!(polled.len(), 5_000);
+    // Five seconds of lag are gone for each second that passes: 10 s of backlog take 10 s more.
+    let is_late = |outcome: &&poller::outcome::Outcome| {
+        outcome.due_ms > NOW_MS + 45_000 && outcome.lag_us > 100_000
+    };
+    assert_eq!(line.outcomes().iter().find(is_late), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standstill_of_many_intervals_is_missed_slots_and_one_late_poll() {
+    let targets: Vec<_> = (1..=20).map(|number| Arc::new(target(number, 1_000))).collect();
+    let mut line = Line::start(targets.clone(), 100, |_, _| up(20));
+    line.pass(Duration::from_millis(10_500)).await;
+    tokio::time::advance(Duration::from_secs(30)).await;
+    line.pass(Duration::from_millis(9_500)).await;
+    line.end().await;
+    let polled = line.slots_polled().values().sum::<u64>();
+    assert_eq!(polled + line.desk.missed(), 20 * 50);
+    let missed = line.desk.missed();
+    assert!((20 * 28..=20 * 30).contains(&missed), "{missed}");
+    assert!(line.outcomes().iter().all(|outcome| outcome.latency_us / 1_000 == 20));
+}

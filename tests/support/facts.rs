@@ -1,0 +1,62 @@
+//! A daemon that knows a few invented facts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use poller::api::{Answer, Facts, Feed};
+use poller::view::{Down, Flying, InFlight, Lists, Summary, TargetPage, TargetQuery, TargetRow};
+
+#[derive(Default)]
+pub(crate) struct FakeFacts {
+    pub(crate) feed: Feed,
+    pub(crate) is_stopping: AtomicBool,
+    pub(crate) is_broken: AtomicBool,
+}
+
+impl Facts for FakeFacts {
+    fn summary(&self, lists: Lists) -> Summary {
+        let downs = if lists == Lists::All { 3 } else { 1 };
+        Summary {
+            schema: 1,
+            state: "running".to_owned(),
+            pid: std::process::id(),
+            down: vec![Down::default(); downs],
+            ..Summary::default()
+        }
+    }
+
+    fn in_flight(&self, _: Lists) -> InFlight {
+        let url = "http://a.example/".to_owned();
+        InFlight { count: 1, limit: 8, urls: vec![Flying { url, for_seconds: 0.5 }] }
+    }
+
+    fn targets(&self, query: &TargetQuery) -> TargetPage {
+        let state = query.state.clone().unwrap_or_default();
+        let row = TargetRow { state, ..TargetRow::default() };
+        TargetPage { targets: vec![row], next: Some(query.limit.to_string()) }
+    }
+
+    fn reload(&self) -> Answer<'_, Result<String, String>> {
+        Box::pin(async {
+            if self.is_broken.load(Ordering::Relaxed) {
+                return Err("the list is not JSON: line 3".to_owned());
+            }
+            Ok("2 targets more".to_owned())
+        })
+    }
+
+    fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        if self.is_broken.load(Ordering::Relaxed) { Err("no list yet".to_owned()) } else { Ok(()) }
+    }
+
+    fn liveness(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}
