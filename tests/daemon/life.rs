@@ -102,11 +102,13 @@ fn many_starts_and_stops_leave_nothing_behind() {
         home.start(&[]);
         let before = fleet.statistics().answers;
         wait_for("a poll", || (fleet.statistics().answers > before).then_some(()));
+        let daemon = home.pid().unwrap();
+        assert_eq!(home.processes(), [daemon], "who started it is gone, round {round}");
+        assert_eq!(children(daemon), 0, "round {round}");
         home.stop();
         home.until_gone();
         assert_eq!(fs::read_to_string(home.data("poller.pid")).unwrap(), "", "round {round}");
         assert!(!home.data("poller.sock").exists(), "round {round}");
-        assert_eq!(zombies(), 0, "round {round}");
     }
     let runs = home.number("SELECT count(*) FROM run");
     assert_eq!(runs, i64::from(rounds));
@@ -122,18 +124,13 @@ fn many_starts_and_stops_leave_nothing_behind() {
     assert_eq!(left.iter().filter(unexpected).count(), 0, "{left:?}");
 }
 
-/// Children of this process that ended and were not waited for, beside those of other tests that
-/// are about to be.
-fn zombies() -> usize {
-    let own = format!(" Z {} ", std::process::id());
-    let is_zombie = |entry: fs::DirEntry| {
+/// Processes whose parent is `pid`, those that ended and were not waited for among them.
+fn children(pid: u32) -> usize {
+    let is_child = |entry: &fs::DirEntry| {
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        (stat.contains("(poller)") && stat.contains(&own)).then_some(entry.file_name())
+        // The name in parentheses may hold anything; state and parent follow it.
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
+        parent.is_some_and(|parent| parent == pid.to_string())
     };
-    let look = || -> Vec<_> {
-        fs::read_dir("/proc").unwrap().filter_map(|entry| is_zombie(entry.ok()?)).collect()
-    };
-    let first = look();
-    crate::home::pause(std::time::Duration::from_millis(20));
-    look().iter().filter(|name| first.contains(name)).count()
+    fs::read_dir("/proc").unwrap().flatten().filter(is_child).count()
 }
