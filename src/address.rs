@@ -49,6 +49,9 @@ pub enum AddressError {
     /// The text is no URL at all; the parser's own words follow.
     #[error("is not a URL ({0}); write it like https://example.com/")]
     Invalid(url::ParseError),
+    /// No `//` and a host follow the scheme: other programs would read the rest in another way.
+    #[error("has no host after \"//\"; write it like https://example.com/")]
+    Slashes,
     /// The URL's scheme is none that can be polled.
     #[error("has the scheme \"{0}\"; only http and https can be polled")]
     Scheme(String),
@@ -90,7 +93,12 @@ impl Address {
             return Err(AddressError::Control);
         }
         let url = Url::parse(text).map_err(AddressError::Invalid)?;
-        Self::from_url(text, &url)
+        let address = Self::from_url(text, &url)?;
+        // The URL standard repairs what is missing; a login could then not be told from a path.
+        match text.split_once("://") {
+            Some((_, rest)) if !rest.starts_with(['/', '\\']) => Ok(address),
+            _ => Err(AddressError::Slashes),
+        }
     }
 
     /// Resolves `location`, as a redirect names it, against this address (RFC 3986, section 5).
@@ -260,6 +268,14 @@ mod tests {
         assert_eq!(Address::parse("ftp://a.example/"), Err(AddressError::Scheme("ftp".into())));
         assert_eq!(Address::parse("http://a.example/\r\nX: y"), Err(AddressError::Control));
         assert!(matches!(Address::parse("nonsense"), Err(AddressError::Invalid(_))));
+    }
+
+    #[test]
+    fn what_hides_a_login_in_a_path_is_refused() {
+        for text in ["http:/me:pw@h", "http:me:pw@h", "http:///me:pw@h", "http:\\\\me:pw@h"] {
+            assert_eq!(Address::parse(text), Err(AddressError::Slashes), "{text}");
+        }
+        assert_eq!(Address::parse("http://\\me:pw@h"), Err(AddressError::Slashes));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Which known word was meant by one that is not known.
 
+use crate::config::values::shown;
+
 /// The sentence for the unknown `key`, naming the known one nearest to it.
 #[must_use]
 pub fn unknown(what: &str, key: &str, known: &[&str]) -> String {
-    let key: String = key.chars().take(60).collect();
+    let key = shown(key);
     match nearest(&key, known) {
         Some(meant) => format!("unknown {what} \"{key}\"; did you mean \"{meant}\"?"),
         None => format!("unknown {what} \"{key}\"; the known ones are {}", known.join(", ")),

@@ -18,7 +18,16 @@ const SHOWN: usize = 80;
 
 /// The reason why `value` cannot be the value of `key`, and what to write instead.
 pub(crate) fn wrong(key: &str, value: &Value, want: &str) -> String {
-    format!("\"{key}\" is {}; write {want}", shown(&value.to_string()))
+    format!("\"{}\" is {}; write {want}", shown(key), shown_value(value))
+}
+
+/// `value` in a message: what has parts may hold secrets, and is told by its kind alone.
+pub(crate) fn shown_value(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        single => shown(&single.to_string()),
+    }
 }
 
 /// The reason why a value that is a secret cannot be that of `key`.
@@ -26,8 +35,9 @@ pub(crate) fn wrong_secret(key: &str, want: &str) -> String {
     format!("\"{key}\" has a wrong value; write {want}")
 }
 
-/// `text` on one line of bounded length, fit for a terminal.
+/// `text` on one line of bounded length, fit for a terminal, without what may be a login.
 pub(crate) fn shown(text: &str) -> String {
+    let text = without_credentials(text);
     let mut shown: String = text
         .chars()
         .take(SHOWN)
@@ -37,6 +47,14 @@ pub(crate) fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// `text` with `<secret>` in the place of what stands between a scheme and the last `@`: in a text
+/// that is no address, any of it may be a password.
+pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((before, host)) = text.rsplit_once('@') else { return Cow::Borrowed(text) };
+    let scheme = before.find("//").map_or(0, |at| at + 2);
+    Cow::Owned(format!("{}<secret>@{host}", before.get(..scheme).unwrap_or_default()))
 }
 
 /// Text, or a number or truth value written without quotes.
@@ -168,12 +186,21 @@ mod tests {
 
     #[test]
     fn a_wrong_interval_is_shown_with_the_range() {
-        for value in [json!(-5), json!(0), json!("soon"), json!([1]), json!(700_000), json!("50ms")]
-        {
+        for value in [json!(-5), json!(0), json!("soon"), json!(700_000), json!("50ms")] {
             let reason = interval_ms("interval", &value).expect_err("wrong");
             assert!(reason.contains(&value.to_string()), "{reason}");
             assert!(reason.contains("from 0.1 to 604800"), "{reason}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        assert_eq!(shown("ftp://me:pw@a.example/"), "ftp://<secret>@a.example/");
+        assert_eq!(shown("//me:pw@a.example/"), "//<secret>@a.example/");
+        assert_eq!(shown("http://me:p/w@a.example/"), "http://<secret>@a.example/");
+        assert_eq!(shown(&format!("{}pw@h", "x".repeat(500))), "<secret>@h");
+        let reason = wrong("interval", &json!([{"headers": {"X": "pw"}}]), "seconds");
+        assert_eq!(reason, "\"interval\" is a list; write seconds");
     }
 
     #[test]

@@ -42,6 +42,17 @@ fn fill(home: &Home, fleet: &Fleet) {
         json!({"url": "http://user:hunter2-of-bad-entry@127.0.0.1:port/", "interval": 1}),
         json!({"url": "http://127.0.0.1/", "headers": {"X-Key": ["hunter2-of-bad-entry"]}}),
         json!({"url": "http://127.0.0.1/", "auth": "hunter2-of-bad-entry"}),
+        json!("http:/user:hunter2-of-bad-entry@127.0.0.1/"),
+        json!("http:///user:hunter2-of-bad-entry@127.0.0.1/"),
+        json!("//user:hunter2-of-bad-entry@127.0.0.1/"),
+        json!("http://user:hunter2-of-bad-entry/@127.0.0.1/"),
+        json!({"url": ["http://user:hunter2-of-bad-entry@127.0.0.1/"]}),
+        json!([{"headers": {"X-Key": "hunter2-of-bad-entry"}}]),
+        json!({"targets": "http://user:hunter2-of-bad-entry@127.0.0.1/"}),
+        json!({"targets": [{"body": "hunter2-of-bad-entry"}]}),
+        json!({"plugin_type": {"config": {"auth_password": "hunter2-of-bad-entry"}}}),
+        json!({"http://user:hunter2-of-bad-entry@127.0.0.1/": 1}),
+        json!({"url": "http://127.0.0.1/", "tls": "http://user:hunter2-of-bad-entry@127.0.0.1/"}),
     ]);
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::config::fields::Fields;
 use crate::config::substitute::Origin;
-use crate::config::values::shown;
+use crate::config::values::{shown, shown_value};
 
 /// The fields of one JSON entry, a string or an object.
 pub(super) fn of_json(value: Value, origin: &Origin) -> Result<Fields, String> {
@@ -13,7 +13,7 @@ pub(super) fn of_json(value: Value, origin: &Origin) -> Result<Fields, String> {
         Value::Object(keys) => of_object(&keys, origin),
         other => Err(format!(
             "is {}; write a URL in quotes or an object with a \"url\"",
-            shown(&other.to_string())
+            shown_value(&other)
         )),
     }
 }
@@ -23,7 +23,7 @@ fn of_object(keys: &Map<String, Value>, origin: &Origin) -> Result<Fields, Strin
         return Err(format!(
             "is a check with \"plugin_type\" {}; checks of that sort are not polled yet, write \
              {{\"url\": …}} to poll a website",
-            shown(&kind.to_string())
+            shown_value(kind)
         ));
     }
     let mut fields = Fields::default();

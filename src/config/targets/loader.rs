@@ -10,7 +10,6 @@ use crate::config::fields::Fields;
 use crate::config::rules::{Rules, TIMEOUT_MS};
 use crate::config::substitute::Origin;
 use crate::config::targets::array::Broken;
-use crate::config::targets::source::without_credentials;
 use crate::config::targets::{List, ListError, REJECTS_KEPT, Reject, Rejects};
 use crate::config::values::shown;
 use crate::target::{Labels, Plan, Priority, Seat, Target, TargetId};
@@ -107,7 +106,7 @@ impl<'r> Loader<'r> {
     fn target(&mut self, fields: Fields) -> Result<Target, String> {
         let url = fields.url.as_deref().ok_or("\"url\" is missing; add the address to poll")?;
         let address = Address::parse(url)
-            .map_err(|error| format!("\"url\" {} {error}", shown(&without_credentials(url))))?;
+            .map_err(|error| format!("\"url\" {} {error}", shown(url)))?;
         let fitting = self.rules.fitting(address.host_text(), &fields);
         let plan = self.plan(&fields, &fitting)?;
         let labels = self.labels(&fields, &fitting);

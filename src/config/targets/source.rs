@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::address::{Address, AddressError};
+use crate::config::values::without_credentials;
 
 /// Where a list comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,19 +53,6 @@ impl fmt::Display for Source {
             Self::Remote(address) => address.fmt(formatter),
             Self::Wrong { shown, .. } => formatter.write_str(shown),
         }
-    }
-}
-
-/// `url` with `<secret>` in the place of what stands before its last `@`, if that can be a login.
-pub(super) fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = match url.find("://") {
-        Some(at) => url.split_at(at + 3),
-        None => ("", url),
-    };
-    let authority = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-    match rest.get(..authority).and_then(|text| text.rfind('@')) {
-        Some(at) => format!("{scheme}<secret>{}", rest.get(at..).unwrap_or_default()),
-        None => url.to_owned(),
     }
 }
 
