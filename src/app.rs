@@ -12,6 +12,6 @@ mod stored;
 
 pub use boot::{Booted, StartError, boot};
 pub use check::check;
-pub use keeper::{Again, Keeper};
+pub use keeper::Keeper;
 pub use list::Listing;
 pub use stored::{show_sql, show_targets, stored_summary};

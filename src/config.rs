@@ -9,6 +9,7 @@ pub mod nearest;
 pub mod place;
 pub mod rules;
 pub mod settings;
+pub mod sources;
 pub mod substitute;
 pub mod targets;
 pub mod units;

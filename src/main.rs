@@ -1,21 +1,20 @@
 //! The command `poller`: arguments → settings → detach → log → app; an error is printed once.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
 use poller::api::client::Client;
-use poller::app::{self, Again, Listing};
+use poller::app::{self, Listing};
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
 use poller::cli::{Command, Options, follow, health};
 use poller::config::Settings;
 use poller::config::given::{LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
+use poller::config::sources::Sources;
 use poller::config::substitute::Variables;
-use poller::config::targets::source::Source;
 use poller::daemon::{self, Detached, Notifier};
 use poller::lock::Lock;
 use poller::log::{self, Destination, Rotation};
@@ -73,13 +72,18 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
         Some(Command::Man) => return print(out, &poller::cli::man_page()),
         _ => {}
     }
-    let variables = Variables::of_process();
-    let (given, config) = (options.given.clone(), options.config.clone());
-    let absolute_config = config.map(|path| std::path::absolute(&path).unwrap_or(path));
-    let mut settings = Settings::load(given.clone(), absolute_config.as_deref(), &variables)?;
-    make_absolute(&mut settings)?;
-    let client = Client::of(&settings.data);
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::of(1, &format!("the current directory: {error}")))?;
+    let (given, config, variables) = (options.given, options.config, Variables::of_process());
+    let sources = Sources { given, config, variables, here };
     let action = &options.action;
+    let polls = action.start || action.foreground || action.check;
+    let settings = if polls && options.command.is_none() {
+        sources.settings()?
+    } else {
+        sources.settings_of_reader()?
+    };
+    let client = Client::of(&settings.data);
     if let Some(command) = options.command {
         return asked(command, &settings, &client, out);
     }
@@ -95,9 +99,7 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
         return print(out, &text);
     }
     if action.start || action.foreground {
-        let again = again(&options.given, absolute_config, variables);
-        let is_foreground = action.foreground;
-        match start(settings.clone(), again, is_foreground, out)? {
+        match start(settings.clone(), sources, action.foreground, out)? {
             Some(code) => return Ok(code),
             None if !action.viewstats && !options.output.follow => return Ok(ExitCode::SUCCESS),
             None => {}
@@ -154,47 +156,10 @@ fn stop(settings: &Settings, out: &mut Out) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Settings as a reload reads them: the same flags and variables over the file as it is then.
-fn again(
-    given: &poller::config::given::Given,
-    config: Option<PathBuf>,
-    variables: Variables,
-) -> Again {
-    let given = given.clone();
-    // Files are looked for where the daemon was started, not where it runs.
-    let here = std::env::current_dir().unwrap_or_default();
-    let usual = here.join(poller::config::settings::FILE);
-    Box::new(move || {
-        let path = config.clone().or_else(|| usual.exists().then(|| usual.clone()));
-        let mut settings = Settings::load(given.clone(), path.as_deref(), &variables)?;
-        if let Source::File(list) = &settings.urls {
-            settings.urls = Source::File(here.join(list));
-        }
-        settings.ca = settings.ca.map(|ca| here.join(ca));
-        Ok(settings)
-    })
-}
-
-/// Makes every path independent of the directory that the daemon will run in.
-fn make_absolute(settings: &mut Settings) -> Result<(), Failure> {
-    let absolute = |path: &Path| {
-        std::path::absolute(path)
-            .map_err(|error| Failure::of(1, &format!("{}: {error}", path.display())))
-    };
-    settings.data = absolute(&settings.data)?;
-    if let Source::File(path) = &settings.urls {
-        settings.urls = Source::File(absolute(path)?);
-    }
-    if let Some(ca) = &settings.ca {
-        settings.ca = Some(absolute(ca)?);
-    }
-    Ok(())
-}
-
 /// Starts the daemon; `None` in the process that goes on because the daemon is another one.
 fn start(
     settings: Settings,
-    again: Again,
+    sources: Sources,
     is_foreground: bool,
     out: &mut Out,
 ) -> Result<Option<ExitCode>, Failure> {
@@ -203,7 +168,7 @@ fn start(
     if is_foreground {
         let lock = Lock::take(&settings.data).map_err(|error| Failure::of(1, &error))?;
         let log = start_log(&settings, Destination::Stderr)?;
-        let booted = app::boot(settings, again, listing, lock).map_err(start_failed)?;
+        let booted = app::boot(settings, sources, listing, lock).map_err(start_failed)?;
         let signals = listen()?;
         out.word(&format!("poller: {}", booted.word));
         booted.keeper.run(signals, &log, Notifier::new());
@@ -219,18 +184,18 @@ fn start(
         }
         Detached::Parent(Err(error)) => Err(Failure { code: error.code, reason: error.reason }),
         Detached::Failed => Ok(Some(ExitCode::FAILURE)),
-        Detached::Child(ready) => Ok(Some(serve_detached(settings, again, listing, ready))),
+        Detached::Child(ready) => Ok(Some(serve_detached(settings, sources, listing, ready))),
     }
 }
 
 /// The daemon's own life, after it was split off.
 fn serve_detached(
     settings: Settings,
-    again: Again,
+    sources: Sources,
     listing: Listing,
     ready: daemon::Ready,
 ) -> ExitCode {
-    let begun = begin_detached(settings, again, listing);
+    let begun = begin_detached(settings, sources, listing);
     match begun {
         Ok((booted, signals, log)) => {
             ready.ready(&booted.word);
@@ -246,14 +211,18 @@ fn serve_detached(
 
 type Begun = (app::Booted, tokio::sync::mpsc::Receiver<poller::signal::Signal>, log::Log);
 
-fn begin_detached(settings: Settings, again: Again, listing: Listing) -> Result<Begun, Failure> {
+fn begin_detached(
+    settings: Settings,
+    sources: Sources,
+    listing: Listing,
+) -> Result<Begun, Failure> {
     let lock = Lock::take(&settings.data).map_err(|error| Failure::of(1, &error))?;
     let (max_bytes, files) = (settings.log.size, settings.log.files.get());
     let rotation = Rotation { max_bytes, files };
     let destination = Destination::File(settings.data.join("poller.log"), rotation);
     let log = start_log(&settings, destination)?;
     let signals = listen()?;
-    let booted = app::boot(settings, again, listing, lock).map_err(|error| {
+    let booted = app::boot(settings, sources, listing, lock).map_err(|error| {
         tracing::error!("not started: {error}");
         start_failed(error)
     })?;

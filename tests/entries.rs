@@ -93,6 +93,35 @@ fn credentials_are_basic_or_bearer() {
 }
 
 #[test]
+fn variables_stand_for_a_value_anywhere_and_leave_the_id_as_it_was() {
+    let read_with = |host: &str| {
+        let text = r#"["https://${HOST}/x", "https://x/?$${HOST}",
+            {"url": "https://${HOST}/", "name": "at ${HOST}", "interval": "${EVERY}",
+             "expect": {"body_contains": ["${HOST}"]}, "labels": {"host": "${HOST}"}}]"#;
+        let variables: Variables = [("HOST", host), ("EVERY", "7s")].into_iter().collect();
+        let origin = Origin { folder: "/etc".into(), variables, trust: Trust::Local };
+        let list = read(&mut text.as_bytes(), "urls.json", &origin, &Rules::default());
+        list.expect("a list").targets
+    };
+    let (one, other) = (read_with("a.example"), read_with("b.example"));
+    assert_eq!(one[0].address.to_string(), "https://a.example/x");
+    assert_eq!(one[1].address.to_string(), "https://x/?${HOST}");
+    assert_eq!(one[2].name.as_deref(), Some("at a.example"));
+    assert_eq!(one[2].every_ms, 7_000);
+    assert_eq!(&*one[2].plan.expect.body_contains[0], "a.example");
+    assert_eq!(one[2].labels.pairs.get("host").map(AsRef::as_ref), Some("a.example"));
+    let ids = |targets: &[Target]| targets.iter().map(|target| target.id).collect::<Vec<_>>();
+    assert_eq!(ids(&one), ids(&other));
+}
+
+#[test]
+fn a_value_that_was_put_in_is_not_shown() {
+    let reason = reason(r#""interval": "${TOKEN}""#);
+    assert!(reason.starts_with("\"interval\" has a wrong value"), "{reason}");
+    assert!(!reason.contains("s3cret"), "{reason}");
+}
+
+#[test]
 fn null_is_the_same_as_a_key_that_is_not_there() {
     let target = target(r#""interval": null, "method": null, "expect": null, "labels": null"#);
     assert_eq!(*target.plan, Plan::default());
@@ -113,7 +142,7 @@ fn wrong_values_name_the_key_and_what_to_write() {
         (r#""http_version": 3"#, r#""http_version" is 3; write "1.1" or "2""#),
         (r#""resolver": "dns.example""#, r#""resolver" is "dns.example"; write the IP address"#),
         (r#""proxy": "socks5://me:pw@a""#, r#""proxy" has a wrong value; write env, none or"#),
-        (r#""labels": ["a"]"#, r#""labels" is ["a"]; write an object of names and texts"#),
+        (r#""labels": ["a"]"#, r#""labels" is a list; write an object of names and texts"#),
         (r#""name": """#, r#""name" is ""; write text of 1 to 1000 bytes"#),
         (r#""check": "htp""#, r#""check" is "htp"; write "http" or "https" or"#),
         (r#""tls": {"verfy": true}"#, r#"unknown key in "tls" "verfy"; did you mean "verify"?"#),

@@ -51,7 +51,7 @@ fn a_bad_entry_is_rejected_alone_with_its_place() {
         "urls.list:5: entry 5: \"url\" is missing",
         "urls.list:6: entry 6: \"url\" ftp://<secret>@d.example/ has the scheme \"ftp\"",
         "urls.list:6: entry 7: is null",
-        "urls.list:6: entry 8: is []",
+        "urls.list:6: entry 8: is a list",
         "urls.list:6: entry 9: \"url\" is 7; write a URL in quotes",
     ]) {
         assert!(reason.starts_with(words), "{reason}");

@@ -121,6 +121,22 @@ fn variables_and_files_stand_for_values_and_missing_ones_are_named() {
 }
 
 #[test]
+fn flags_beat_the_defaults_of_the_file_and_a_match_beats_both() {
+    let text = "[defaults]\ninterval = '60s'\ntimeout = '9s'\nproxy = 'env'\n\
+                resolver = '9.9.9.9'\n[[match]]\nhost = 'b.example'\ninterval = '7s'\n";
+    let line = ["--interval", "5s", "--timeout", "2s", "--proxy", "none", "--resolver", "::1"];
+    let settings = complete(flags(&line), file(text).expect("good settings"));
+    let list = r#"["http://a.example/", "http://b.example/"]"#;
+    let origin = Origin::of_file(Path::new("urls.json"), variables());
+    let list = read(&mut list.as_bytes(), "urls.json", &origin, &settings.rules).expect("a list");
+    let every: Vec<u32> = list.targets.iter().map(|target| target.every_ms).collect();
+    assert_eq!(every, [5_000, 7_000]);
+    let plan = &list.targets[0].plan;
+    assert_eq!((list.targets[0].timeout_ms, &plan.proxy), (2_000, &Proxy::Direct));
+    assert_eq!(plan.resolver, None, "the one of the flag is that of all");
+}
+
+#[test]
 fn defaults_and_matches_fill_the_entries_of_a_list() {
     let file = file(
         "[defaults]\ntimeout = '5s'\nheaders = { Authorization = 'Bearer ${TOKEN}' }\n\

@@ -9,13 +9,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::door::Door;
 use super::engine::{Engine, Parts};
-use super::keeper::{Again, Keeper};
+use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
 use crate::api::{Feed, Server, finished_line, socket_path};
 use crate::check::{HttpCheck, HttpOptions};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::sources::Sources;
 use crate::config::targets::{List, ListError};
 use crate::lock::Lock;
 use crate::outcome::Outcome;
@@ -98,14 +99,14 @@ pub struct Booted {
 }
 
 /// Brings a daemon up, in the process that will poll: list, store, what it holds of former runs,
-/// then the stages, and last the socket. `again` reads the settings anew; `listing` is what was
+/// then the stages, and last the socket. A reload reads `sources` again; `listing` is what was
 /// read of the list already.
 ///
 /// # Errors
 /// Says what stands in the way; nothing is left behind then.
 pub fn boot(
     settings: Settings,
-    again: Again,
+    sources: Sources,
     mut listing: Listing,
     mut lock: Lock,
 ) -> Result<Booted, StartError> {
@@ -142,7 +143,8 @@ pub fn boot(
         plural(targets.len() as u64, "target"),
         std::process::id()
     );
-    let keeper = Keeper { settings, again, listing, live, recorder, engine, server, events, lock };
+    let keeper =
+        Keeper { settings, sources, listing, live, recorder, engine, server, events, lock };
     Ok(Booted { keeper, word })
 }
 

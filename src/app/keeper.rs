@@ -13,7 +13,7 @@ use super::list::Listing;
 use super::live::Live;
 use crate::api::Server;
 use crate::config::Settings;
-use crate::config::settings::SettingsError;
+use crate::config::sources::Sources;
 use crate::config::targets::diff::{Change, diff};
 use crate::config::targets::source::Source;
 use crate::daemon::Notifier;
@@ -35,13 +35,10 @@ const STORE_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the recorder may take to store the last samples.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// Reads the settings anew.
-pub type Again = Box<dyn Fn() -> Result<Settings, SettingsError> + Send>;
-
 /// Looks after a daemon that polls.
 pub struct Keeper {
     pub(super) settings: Settings,
-    pub(super) again: Again,
+    pub(super) sources: Sources,
     pub(super) listing: Listing,
     pub(super) live: Arc<Live>,
     pub(super) recorder: Recorder,
@@ -128,7 +125,7 @@ impl Keeper {
     }
 
     fn reload(&mut self) -> Result<String, String> {
-        let mut settings = (self.again)().map_err(|error| error.to_string())?;
+        let mut settings = self.sources.settings().map_err(|error| error.to_string())?;
         // Where things are kept stays as it was when the daemon started.
         settings.data.clone_from(&self.settings.data);
         let before = std::mem::replace(&mut self.settings, settings);

@@ -2,7 +2,6 @@
 //! changed.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::check::client_tls;
@@ -103,7 +102,9 @@ impl Listing {
 }
 
 fn read_standard(settings: &Settings) -> Result<List, ListError> {
-    let origin = Origin::of_file(Path::new(""), settings.variables.clone());
+    // A folder that is gone has no files that could be named.
+    let here = std::env::current_dir().unwrap_or_default();
+    let origin = Origin::of_file(&here.join("standard input"), settings.variables.clone());
     read(&mut io::stdin().lock(), "standard input", &origin, &settings.rules)
 }
 

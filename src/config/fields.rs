@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::given::Given;
 use crate::expectation::{Expectation, HeaderRule, JsonValue, Pattern};
 use crate::target::{
     Auth, CheckKind, Connection, HttpVersion, IpVersion, Plan, Priority, Proxy, Verify,
@@ -15,8 +16,10 @@ use crate::target::{
 /// `labels`, `headers`, `expect` and `tls` are filled name by name, all others as a whole.
 #[derive(Clone, Default, PartialEq)]
 pub struct Fields {
-    /// Address as written.
+    /// Address.
     pub url: Option<Box<str>>,
+    /// Address as written, where variables or files were put in.
+    pub written: Option<Box<str>>,
     /// Id.
     pub id: Option<Box<str>>,
     /// Name for people.
@@ -74,6 +77,17 @@ pub(crate) struct ExpectFields {
     pub(crate) headers: Option<Vec<(Box<str>, HeaderRule)>>,
     pub(crate) latency_under_ms: Option<u32>,
     pub(crate) certificate_days: Option<u32>,
+}
+
+impl Fields {
+    /// Leaves to `given`, which are flags and variables, what they name: they beat a file's
+    /// defaults for all entries.
+    pub(crate) fn yield_to(&mut self, given: &Given) {
+        self.every_ms.take_if(|_| given.interval.is_some());
+        self.timeout_ms.take_if(|_| given.timeout.is_some());
+        self.plan.proxy.take_if(|_| given.proxy.is_some());
+        self.plan.resolver.take_if(|_| !given.resolver.is_empty());
+    }
 }
 
 impl PlanFields {

@@ -70,20 +70,36 @@ pub fn read(path: &Path, variables: &Variables) -> Result<File, SettingsError> {
     parse(&text, &path.display().to_string(), &origin).map_err(SettingsError::Mistakes)
 }
 
+/// Reads of the settings file at `path` where things are kept, and nothing else: other mistakes in
+/// it stand in nobody's way, and no variable or file that it names is needed.
+///
+/// # Errors
+/// It cannot be read, or `data` or `grace` is wrong.
+pub fn read_place(path: &Path, variables: &Variables) -> Result<File, SettingsError> {
+    let unreadable = |source| SettingsError::Unreadable { path: path.to_path_buf(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let origin = Origin::of_file(path, variables.clone());
+    let (table, _) = DeTable::parse_recoverable(&text);
+    let name = path.display().to_string();
+    let mut reader = Reader::new(&text, &name, &origin);
+    for (key, value) in table.get_ref() {
+        let name = key.get_ref().as_ref();
+        if ["data", "grace"].contains(&name) {
+            let result = reader.setting(name, value.get_ref());
+            reader.put(key, result);
+        }
+    }
+    let Reader { file, mistakes, .. } = reader;
+    if mistakes.is_empty() { Ok(file) } else { Err(SettingsError::Mistakes(mistakes)) }
+}
+
 /// Reads the settings in `text`, which messages call `name`.
 ///
 /// # Errors
 /// All mistakes, in the order of their lines.
 pub fn parse(text: &str, name: &str, origin: &Origin) -> Result<File, Vec<Mistake>> {
     let (table, broken) = DeTable::parse_recoverable(text);
-    let mut reader = Reader {
-        text,
-        name: name.into(),
-        origin,
-        filled: origin.done(),
-        file: File::default(),
-        mistakes: Vec::new(),
-    };
+    let mut reader = Reader::new(text, name, origin);
     for error in &broken {
         let at = error.span().map_or(0, |span| span.start);
         reader.note(at, format!("is not valid TOML: {}", error.message()));
@@ -114,7 +130,18 @@ struct Reader<'t> {
     mistakes: Vec<Mistake>,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, name: &str, origin: &'t Origin) -> Self {
+        Self {
+            text,
+            name: name.into(),
+            origin,
+            filled: origin.done(),
+            file: File::default(),
+            mistakes: Vec::new(),
+        }
+    }
+
     fn note(&mut self, at: usize, text: String) {
         let before = self.text.as_bytes().get(..at).unwrap_or_default();
         let line = before.split(|byte| *byte == b'\n').count();

@@ -49,7 +49,18 @@ const METHODS: &[&str] = &[
 const OTHER_KINDS: &[&str] = &["ssl", "mail", "dns", "tcp", "icmp"];
 
 impl Fields {
-    /// Takes the value of one key; `null` is the same as a key that is not there.
+    /// The address `url` alone.
+    ///
+    /// # Errors
+    /// What stands for a value in it cannot be put in.
+    pub(crate) fn of_url(url: String, origin: &Origin) -> Result<Self, String> {
+        let mut fields = Self::default();
+        fields.set("url", &Value::String(url), origin)?;
+        Ok(fields)
+    }
+
+    /// Takes the value of one key, with what stands for a value put in; `null` is the same as a
+    /// key that is not there.
     ///
     /// # Errors
     /// The key is unknown or its value wrong; the reason names the key and what to write.
@@ -57,6 +68,19 @@ impl Fields {
         if value.is_null() && KEYS.contains(&key) {
             return Ok(());
         }
+        let Some(filled) = origin.fill_value(key, value)? else {
+            return self.set_filled(key, value, origin);
+        };
+        if let ("url", Some(written)) = (key, value.as_str()) {
+            self.written = Some(written.into());
+        }
+        // What was put in may be a secret, and the reason may show it.
+        self.set_filled(key, &filled, &origin.done()).map_err(|_| {
+            format!("\"{key}\" has a wrong value once its variables and files are put in")
+        })
+    }
+
+    fn set_filled(&mut self, key: &str, value: &Value, origin: &Origin) -> Result<(), String> {
         match key {
             "url" => match value {
                 Value::String(url) => self.url = Some(url.as_str().into()),

@@ -16,9 +16,6 @@ use crate::config::substitute::Variables;
 use crate::config::targets::source::Source;
 use crate::target::Proxy;
 
-/// The settings file that is read when none is named and this one is there.
-pub const FILE: &str = "poller.toml";
-
 /// All settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -117,8 +114,7 @@ fn lines(mistakes: &[Mistake]) -> String {
 }
 
 impl Settings {
-    /// Puts together what flags and environment give and what the settings file says: the one at
-    /// `path`, else [`FILE`] if it is there.
+    /// Puts together what flags and environment give and what the settings file at `path` says.
     ///
     /// # Errors
     /// The file cannot be read, or holds mistakes, all of which are told.
@@ -127,11 +123,22 @@ impl Settings {
         path: Option<&Path>,
         variables: &Variables,
     ) -> Result<Self, SettingsError> {
-        let file = match path {
-            Some(path) => file::read(path, variables)?,
-            None if Path::new(FILE).exists() => file::read(Path::new(FILE), variables)?,
-            None => File::default(),
-        };
+        let file = path.map_or(Ok(File::default()), |path| file::read(path, variables))?;
+        Self::complete(given, file, variables)
+    }
+
+    /// The settings of those who only ask a daemon or a store: of the file at `path` nothing but
+    /// `data` and `grace` is looked at, so that no secret in it has to be at hand.
+    ///
+    /// # Errors
+    /// The file cannot be read, or one of the two is wrong.
+    pub fn of_reader(
+        given: Given,
+        path: Option<&Path>,
+        variables: &Variables,
+    ) -> Result<Self, SettingsError> {
+        let file = path.map_or(Ok(File::default()), |path| file::read_place(path, variables))?;
+        let given = Given { data: given.data, grace: given.grace, ..Given::default() };
         Self::complete(given, file, variables)
     }
 
@@ -144,12 +151,14 @@ impl Settings {
         file: File,
         variables: &Variables,
     ) -> Result<Self, SettingsError> {
+        let mut defaults = file.defaults;
+        defaults.yield_to(&given);
         let given = given.or(file.given);
         let proxy = given.proxy.as_ref().map_or(Ok(Proxy::Direct), ProxyText::parse);
         let is_set = |flag: Option<bool>| flag == Some(true);
         let strict = is_set(given.strict);
         let rules = Rules {
-            defaults: file.defaults,
+            defaults,
             matches: file.matches,
             interval_ms: given.interval.map_or(INTERVAL_MS, millis),
             timeout_ms: given.timeout.map(millis),

@@ -8,6 +8,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use crate::config::values::shown;
+
 /// Bytes that a file named by `file:PATH` may hold.
 const FILE_LIMIT: u64 = 1 << 20;
 
@@ -91,6 +95,42 @@ impl Origin {
         match self.trust {
             Trust::Remote => Err(REMOTE.to_owned()),
             Trust::Local | Trust::Done => Ok(self.folder.join(text)),
+        }
+    }
+
+    /// `value`, which is that of `key`, with what stands for a value put into each of its texts;
+    /// nothing when there is nothing to put in.
+    ///
+    /// # Errors
+    /// As [`Origin::fill`], with the name of the key.
+    pub fn fill_value(&self, key: &str, value: &Value) -> Result<Option<Value>, String> {
+        match value {
+            Value::String(text) => match self.fill(text) {
+                Ok(Cow::Borrowed(_)) => Ok(None),
+                Ok(Cow::Owned(text)) => Ok(Some(Value::String(text))),
+                Err(fault) => Err(format!("\"{}\" {fault}", shown(key))),
+            },
+            Value::Array(items) => {
+                let mut filled = None;
+                for (index, item) in items.iter().enumerate() {
+                    if let Some(item) = self.fill_value(key, item)? {
+                        let items = filled.get_or_insert_with(|| items.clone());
+                        items.splice(index..=index, [item]);
+                    }
+                }
+                Ok(filled.map(Value::Array))
+            }
+            Value::Object(pairs) => {
+                let mut filled = None;
+                for (name, value) in pairs {
+                    if let Some(value) = self.fill_value(&format!("{key}.{name}"), value)? {
+                        let pairs = filled.get_or_insert_with(|| pairs.clone());
+                        pairs.insert(name.clone(), value);
+                    }
+                }
+                Ok(filled.map(Value::Object))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(None),
         }
     }
 
@@ -189,6 +229,18 @@ mod tests {
         let origin = Origin { folder: folder.path().to_path_buf(), ..origin(Trust::Local) };
         assert_eq!(origin.fill("file:token").expect("a file"), "s3cret");
         assert!(origin.fill("file:none").expect_err("no file").contains("none"));
+    }
+
+    #[test]
+    fn every_text_of_a_value_is_filled_and_a_fault_names_its_key() {
+        let value = serde_json::json!({"a": ["x", "${TOKEN}"], "b": {"c": "$${"}, "d": 5});
+        let filled = origin(Trust::Local).fill_value("key", &value).expect("set variables");
+        assert_eq!(filled, Some(serde_json::json!({"a": ["x", "abc"], "b": {"c": "${"}, "d": 5})));
+        let plain = serde_json::json!({"a": ["x", 1, null]});
+        assert_eq!(origin(Trust::Local).fill_value("key", &plain), Ok(None));
+        let wrong = serde_json::json!({"a": {"b": "${NOPE}"}});
+        let fault = origin(Trust::Local).fill_value("key", &wrong).expect_err("not set");
+        assert!(fault.starts_with("\"key.a.b\" names"), "{fault}");
     }
 
     #[test]

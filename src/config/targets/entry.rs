@@ -9,7 +9,7 @@ use crate::config::values::{shown, shown_value};
 /// The fields of one JSON entry, a string or an object.
 pub(super) fn of_json(value: Value, origin: &Origin) -> Result<Fields, String> {
     match value {
-        Value::String(url) => Ok(Fields { url: Some(url.into()), ..Fields::default() }),
+        Value::String(url) => Fields::of_url(url, origin),
         Value::Object(keys) => of_object(&keys, origin),
         other => Err(format!(
             "is {}; write a URL in quotes or an object with a \"url\"",
@@ -33,7 +33,7 @@ fn of_object(keys: &Map<String, Value>, origin: &Origin) -> Result<Fields, Strin
 }
 
 /// The fields of one line of plain text; nothing when it is blank or a comment.
-pub(super) fn of_line(line: &[u8]) -> Option<Result<Fields, String>> {
+pub(super) fn of_line(line: &[u8], origin: &Origin) -> Option<Result<Fields, String>> {
     let Ok(line) = std::str::from_utf8(line) else {
         return Some(Err("is not UTF-8 text; save the list as UTF-8".to_owned()));
     };
@@ -48,8 +48,7 @@ pub(super) fn of_line(line: &[u8]) -> Option<Result<Fields, String>> {
     if text.contains(char::is_whitespace) {
         return Some(Err(format!("is \"{}\"; write one address a line", shown(text))));
     }
-    let url = Some(with_scheme(text, "https").into());
-    Some(Ok(Fields { url, ..Fields::default() }))
+    Some(Fields::of_url(with_scheme(text, "https"), origin))
 }
 
 /// `text`, which may be a bare host, as a URL of `scheme` unless it names one.

@@ -105,8 +105,8 @@ impl<'r> Loader<'r> {
 
     fn target(&mut self, fields: Fields) -> Result<Target, String> {
         let url = fields.url.as_deref().ok_or("\"url\" is missing; add the address to poll")?;
-        let address = Address::parse(url)
-            .map_err(|error| format!("\"url\" {} {error}", shown(url)))?;
+        let address =
+            Address::parse(url).map_err(|error| format!("\"url\" {} {error}", shown(url)))?;
         let fitting = self.rules.fitting(address.host_text(), &fields);
         let plan = self.plan(&fields, &fitting)?;
         let labels = self.labels(&fields, &fitting);
@@ -169,8 +169,8 @@ impl<'r> Loader<'r> {
     }
 
     fn id(&mut self, fields: &Fields, plan: &Plan, address: &Address) -> Result<TargetId, String> {
-        let of_address =
-            |ordinal| TargetId::of_address(plan.kind, &plan.method, address.written(), ordinal);
+        let written = fields.written.as_deref().unwrap_or(address.written());
+        let of_address = |ordinal| TargetId::of_address(plan.kind, &plan.method, written, ordinal);
         let first = of_address(0);
         if let Some(given) = fields.id.as_deref() {
             let id = TargetId::of_given(given);

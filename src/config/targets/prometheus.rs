@@ -24,8 +24,9 @@ pub(super) fn take(loader: &mut Loader<'_>, line: u64, group: Value) -> Flow {
     for target in targets {
         let fields = match target {
             Value::String(text) => {
-                let url = Some(with_scheme(text.trim(), "http").into());
-                Ok(Fields { url, ..labels.clone() })
+                let url = Value::String(with_scheme(text.trim(), "http"));
+                let mut fields = labels.clone();
+                fields.set("url", &url, loader.origin).map(|()| fields)
             }
             other => Err(wrong("targets", &other, "addresses in quotes")),
         };

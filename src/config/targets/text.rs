@@ -137,7 +137,7 @@ fn not_lines(began: Place, error: &serde_json::Error) -> Broken {
 
 fn read_plain<R: BufRead>(mut lines: Lines<R>, loader: &mut Loader<'_>) -> Result<(), Broken> {
     loop {
-        if let Some(fields) = entry::of_line(&lines.line)
+        if let Some(fields) = entry::of_line(&lines.line, loader.origin)
             && loader.take(lines.number, fields).is_break()
         {
             return Ok(());
