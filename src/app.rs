@@ -8,6 +8,7 @@ mod keeper;
 mod list;
 mod live;
 mod plan;
+mod reload;
 mod stored;
 
 pub use boot::{Booted, StartError, boot};

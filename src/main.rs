@@ -198,6 +198,7 @@ fn serve_detached(
     let begun = begin_detached(settings, sources, listing);
     match begun {
         Ok((booted, signals, log)) => {
+            tracing::info!("{}", booted.word);
             ready.ready(&booted.word);
             booted.keeper.run(signals, &log, Notifier::new());
             ExitCode::SUCCESS

@@ -17,6 +17,8 @@ mod frozen;
 mod life;
 #[path = "daemon/reload.rs"]
 mod reload;
+#[path = "daemon/remote.rs"]
+mod remote;
 #[path = "daemon/story.rs"]
 mod story;
 

@@ -12,6 +12,7 @@ use super::engine::{Engine, Parts};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
+use super::reload::{Reloads, log_rejects};
 use crate::api::{Feed, Server, finished_line, socket_path};
 use crate::check::{HttpCheck, HttpOptions};
 use crate::clock::Clock;
@@ -117,6 +118,7 @@ pub fn boot(
         entries: 0,
         first: None,
     })?;
+    log_rejects(&list.rejects);
     let rejects = told_rejects(&list);
     let clock = Clock::system();
     let check = Arc::new(HttpCheck::new(http_options(&settings))?);
@@ -143,8 +145,8 @@ pub fn boot(
         plural(targets.len() as u64, "target"),
         std::process::id()
     );
-    let keeper =
-        Keeper { settings, sources, listing, live, recorder, engine, server, events, lock };
+    let reloads = Reloads::new(sources, listing);
+    let keeper = Keeper { settings, reloads, live, recorder, engine, server, events, lock };
     Ok(Booted { keeper, word })
 }
 

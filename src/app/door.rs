@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::sync::oneshot;
 
 use super::live::Live;
+use super::reload::{Reading, Reply};
 use crate::api::{Answer, Facts, Feed};
 use crate::clock::rfc3339;
 use crate::outcome::Code;
@@ -24,7 +25,9 @@ pub(super) enum Event {
     /// A signal of the system, or what is like one.
     Signal(Signal),
     /// Read list and settings again, and say what came of it.
-    Reload(oneshot::Sender<Result<String, String>>),
+    Reload(Reply),
+    /// The list was read again.
+    Read(Box<Reading>),
 }
 
 /// Both ends of the way to the keeper.

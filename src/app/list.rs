@@ -4,6 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::check::client_tls;
 use crate::config::Settings;
 use crate::config::settings::Shrink;
@@ -17,6 +19,7 @@ use crate::config::targets::{List, ListError, read, read_file, refuse_shrunk};
 pub struct Listing {
     remote: Option<Remote>,
     standard: Standard,
+    cancelled: CancellationToken,
 }
 
 /// The list from standard input, which can be read only once.
@@ -39,6 +42,16 @@ impl Listing {
             listing.standard = Standard::Read(read_standard(settings)?);
         }
         Ok(listing)
+    }
+
+    /// Cancelled, it gives up what it fetches.
+    pub(super) const fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    /// Forgets which version of a list was read last: it is not in use.
+    pub(super) fn forget(&mut self) {
+        self.remote = None;
     }
 
     /// Reads the list that `settings` name; `None` when a remote one has not changed since,
@@ -71,7 +84,12 @@ impl Listing {
                     .enable_all()
                     .build()
                     .map_err(|error| unfetched(address, &error))?;
-                let fetched = runtime.block_on(remote.fetch(&settings.rules))?;
+                let fetched = runtime.block_on(async {
+                    tokio::select! {
+                        fetched = remote.fetch(&settings.rules) => fetched,
+                        () = self.cancelled.cancelled() => Err(given_up(address)),
+                    }
+                })?;
                 Ok(fetched.map(|fetched| remote.keep(fetched)))
             }
         }
@@ -93,8 +111,7 @@ impl Listing {
             && settings.shrink == Shrink::Refuse
             && let Err(error) = refuse_shrunk(before, &list)
         {
-            // The next fetch must not be told that this one is in use.
-            self.remote = None;
+            self.forget();
             return Err(error);
         }
         Ok(Some(list))
@@ -106,6 +123,10 @@ fn read_standard(settings: &Settings) -> Result<List, ListError> {
     let here = std::env::current_dir().unwrap_or_default();
     let origin = Origin::of_file(&here.join("standard input"), settings.variables.clone());
     read(&mut io::stdin().lock(), "standard input", &origin, &settings.rules)
+}
+
+fn given_up(address: &crate::address::Address) -> ListError {
+    unfetched(address, &io::Error::other("it was given up"))
 }
 
 fn unfetched(address: &crate::address::Address, error: &dyn std::error::Error) -> ListError {

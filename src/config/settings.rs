@@ -142,6 +142,29 @@ impl Settings {
         Self::complete(given, file, variables)
     }
 
+    /// Takes from `newer` what may change while the daemon polls: the list and what fills its
+    /// entries. Tells which of the others differ: they come into force with the next start.
+    pub fn renew(&mut self, newer: Self) -> Vec<&'static str> {
+        let differs = [
+            ("threading", self.threading != newer.threading),
+            ("max_workers", self.max_workers != newer.max_workers),
+            ("max_body", self.max_body != newer.max_body),
+            ("resolver", self.resolvers != newer.resolvers),
+            ("ca", self.ca != newer.ca),
+            ("user_agent", self.user_agent != newer.user_agent),
+            ("grace", self.grace != newer.grace),
+            ("data", self.data != newer.data),
+            ("keep", self.keep != newer.keep),
+            ("max_disk", self.max_disk != newer.max_disk),
+            ("log", self.log != newer.log),
+        ];
+        self.urls = newer.urls;
+        self.rules = newer.rules;
+        self.shrink = newer.shrink;
+        self.variables = newer.variables;
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
+
     /// Fills what is given from `file` and, for the rest, with what is built in.
     ///
     /// # Errors

@@ -20,7 +20,8 @@ use crate::config::targets::{List, ListError, read};
 const LARGEST: u64 = 1 << 30;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-const WHOLE_TIMEOUT: Duration = Duration::from_mins(5);
+/// Below the time that whoever asks for a reload waits.
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Pieces of the answer that wait to be parsed.
 const PIECES: usize = 8;
 

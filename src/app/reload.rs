@@ -1,0 +1,306 @@
+//! Reloads: list and settings are read again while the daemon polls on, one reading at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::door::Event;
+use super::engine::share_of;
+use super::keeper::Keeper;
+use super::list::Listing;
+use crate::config::Settings;
+use crate::config::sources::Sources;
+use crate::config::targets::diff::{Change, diff};
+use crate::config::targets::source::Source;
+use crate::config::targets::{List, ListError, Rejects};
+use crate::daemon::Notifier;
+use crate::stage::scheduler;
+use crate::store::{Record, StoreError};
+use crate::target::Target;
+use crate::view::text;
+
+/// How long a reload waits for a store that is busy.
+const STORE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who waits to hear what came of a reload.
+pub(super) type Reply = oneshot::Sender<Result<String, String>>;
+
+/// Somebody wants the list read again.
+#[derive(Debug)]
+pub(super) struct Wish {
+    what: What,
+    replies: Vec<Reply>,
+}
+
+/// What is read again; the later one is the more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// The list, which may have changed where it comes from.
+    List,
+    /// Settings and list.
+    All,
+}
+
+impl Wish {
+    /// The list behind a URL is read again from time to time.
+    pub(super) const fn of_heartbeat() -> Self {
+        Self { what: What::List, replies: Vec::new() }
+    }
+
+    /// Nobody waits for an answer to a signal; what came of it is logged.
+    pub(super) const fn of_signal() -> Self {
+        Self { what: What::All, replies: Vec::new() }
+    }
+
+    /// Whoever asked by the socket is told.
+    pub(super) fn of_visitor(reply: Reply) -> Self {
+        Self { what: What::All, replies: vec![reply] }
+    }
+
+    /// Both wishes, which one reading fulfils.
+    fn and(mut self, other: Self) -> Self {
+        self.replies.extend(other.replies);
+        Self { what: self.what.max(other.what), ..self }
+    }
+}
+
+/// What was read, and what it was read with.
+#[derive(Debug)]
+pub(super) struct Reading {
+    listing: Listing,
+    settings: Settings,
+    list: Result<Option<List>, ListError>,
+}
+
+/// What a list brought about.
+struct Brought {
+    word: String,
+    is_change: bool,
+}
+
+/// Readings: the one that is under way, and the wish for one after it.
+#[derive(Debug)]
+pub(super) struct Reloads {
+    sources: Sources,
+    /// Where the targets in use come from; none while it is being read.
+    listing: Option<Listing>,
+    current: Option<(Wish, CancellationToken)>,
+    next: Option<Wish>,
+}
+
+impl Reloads {
+    /// Readings of `sources`, after the first one of `listing`.
+    pub(super) const fn new(sources: Sources, listing: Listing) -> Self {
+        Self { sources, listing: Some(listing), current: None, next: None }
+    }
+
+    /// Ends the reading that is under way; who waits for it hears that the daemon ends.
+    pub(super) fn give_up(self) {
+        if let Some((_, cancelled)) = self.current {
+            cancelled.cancel();
+        }
+    }
+}
+
+impl Keeper {
+    /// Begins to read again, at the latest when the reading that is under way has ended.
+    pub(super) fn read_again(&mut self, wish: Wish, notifier: Notifier) {
+        if self.reloads.current.is_some() {
+            let next = self.reloads.next.take();
+            self.reloads.next = Some(match next {
+                Some(next) => next.and(wish),
+                None => wish,
+            });
+            return;
+        }
+        let settings = match wish.what {
+            What::List => Ok(self.settings.clone()),
+            What::All => {
+                notifier.reloading();
+                self.reloads.sources.settings().map_err(|error| error.to_string())
+            }
+        };
+        match settings.and_then(|settings| self.begin(settings)) {
+            Ok(cancelled) => self.reloads.current = Some((wish, cancelled)),
+            Err(reason) => answer(wish, &Err(reason), notifier),
+        }
+    }
+
+    /// Reads the list that `settings` name on a thread of its own: its server may be slow, and the
+    /// keeper must hear of other things meanwhile.
+    fn begin(&mut self, settings: Settings) -> Result<CancellationToken, String> {
+        let is_same = settings.urls == self.settings.urls && settings.rules == self.settings.rules;
+        if !is_same
+            && [&settings.urls, &self.settings.urls].iter().all(|urls| **urls == Source::Standard)
+        {
+            return Err(
+                "the list came from standard input, which cannot be read again; restart to \
+                        poll it by other settings"
+                    .to_owned(),
+            );
+        }
+        let known = if is_same { self.reloads.listing.take() } else { None };
+        let mut listing = known.unwrap_or_default();
+        let cancelled = listing.cancelled().clone();
+        let before = self.live.roster.read().len();
+        let events = self.events.sender.clone();
+        let read = move || {
+            let list = listing.read_again(&settings, before);
+            // A keeper that has ended wants no list.
+            let _ = events.send(Event::Read(Box::new(Reading { listing, settings, list })));
+        };
+        let begun = std::thread::Builder::new().name("list".into()).spawn(read);
+        begun.map(|_| cancelled).map_err(|error| format!("the system gives no thread: {error}"))
+    }
+
+    /// Brings the daemon to what was read.
+    pub(super) fn take_over(&mut self, reading: Reading, notifier: Notifier) {
+        let Reading { mut listing, settings, list } = reading;
+        let Some((wish, _)) = self.reloads.current.take() else { return };
+        let result = match list {
+            Ok(Some(list)) => self.bring_to(list).map(Some).inspect_err(|_| {
+                // The next reading must not be told that this list is in use.
+                listing.forget();
+            }),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        };
+        let result = match result {
+            Ok(brought) => {
+                self.reloads.listing = Some(listing);
+                let restart = self.settings.renew(settings);
+                Ok(tell(&wish, brought, &restart))
+            }
+            Err(reason) => {
+                self.reloads.listing.get_or_insert(listing);
+                Err(reason)
+            }
+        };
+        answer(wish, &result, notifier);
+        if let Some(next) = self.reloads.next.take() {
+            self.read_again(next, notifier);
+        }
+    }
+
+    fn bring_to(&mut self, list: List) -> Result<Brought, String> {
+        let old: Vec<_> = self.live.roster.read().iter().cloned().collect();
+        let rejects = super::boot::told_rejects(&list);
+        let (unique, rejected) = (list.unique, list.rejects.total);
+        let change = diff(&old, list.targets);
+        let is_change = !change.is_empty();
+        let word = format!(
+            "{} kept, {} added, {} changed, {} removed{rejects}",
+            text::plural(change.kept.len() as u64, "target"),
+            change.added.len(),
+            change.changed.len(),
+            change.removed.len()
+        );
+        self.bring_about(change)?;
+        if is_change || rejected != self.live.rejected.load(Ordering::Relaxed) {
+            log_rejects(&list.rejects);
+        }
+        self.live.note_list(unique, rejected);
+        Ok(Brought { word, is_change })
+    }
+
+    fn bring_about(&mut self, change: Change) -> Result<(), String> {
+        let Change { added, changed, removed, .. } = change;
+        let gone: Vec<u32> = removed.iter().map(|target| target.number).collect();
+        if added.is_empty() && changed.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        let (numbers, first_changed) = (gone.clone(), added.len());
+        let mut fresh: Vec<Target> = added;
+        fresh.extend(changed);
+        let amended = self.recorder.with_store(STORE_PATIENCE, move |store| {
+            store.amend(&mut fresh, &numbers)?;
+            let added = fresh.get(..first_changed).unwrap_or_default();
+            let numbers: Vec<u32> = added.iter().map(|target| target.number).collect();
+            Ok::<_, StoreError>((fresh, store.records(&numbers)?))
+        });
+        let (fresh, records) = amended
+            .ok_or_else(|| "the store is busy; try again when it is not".to_owned())?
+            .map_err(|error| error.to_string())?;
+        let mut records: HashMap<u32, Record> =
+            records.into_iter().map(|record| (record.target, record)).collect();
+        let now_ms = self.live.clock.now_ms();
+        let mut changes: Vec<Vec<scheduler::Change>> = Vec::new();
+        // As many as when the daemon started, whatever the settings say by now.
+        let shares = self.live.desks().count();
+        changes.resize_with(shares, Vec::new);
+        let mut hand = |target: &Target, change| {
+            if let Some(own) = changes.get_mut(share_of(target.id, shares)) {
+                own.push(change);
+            }
+        };
+        let mut roster = self.live.roster.write();
+        let mut ledger = self.live.ledger.lock();
+        for target in removed {
+            ledger.retire(target.number, now_ms);
+            roster.vacate(target.number);
+            hand(&target, scheduler::Change::Remove(target.number));
+        }
+        for (index, target) in fresh.into_iter().map(Arc::new).enumerate() {
+            if index < first_changed {
+                ledger.enrol(target.number, records.remove(&target.number), now_ms);
+                hand(&target, scheduler::Change::Add(Arc::clone(&target)));
+            } else {
+                hand(&target, scheduler::Change::Replace(Arc::clone(&target)));
+            }
+            roster.seat(target);
+        }
+        drop((ledger, roster));
+        for (desk, own) in self.live.desks().zip(changes) {
+            desk.hand_in(own);
+        }
+        Ok(())
+    }
+}
+
+/// What is said of a reading that went well; nothing when there is nothing new to say.
+fn tell(wish: &Wish, brought: Option<Brought>, restart: &[&str]) -> String {
+    let mut word = match brought {
+        Some(brought) if brought.is_change || wish.what == What::All => brought.word,
+        None if wish.what == What::All => "the list has not changed".to_owned(),
+        _ => String::new(),
+    };
+    if !restart.is_empty() {
+        word = format!("{word}; a restart puts into force: {}", restart.join(", "));
+    }
+    word
+}
+
+/// Logs what came of a reading, and tells it to those who wait for it.
+fn answer(wish: Wish, result: &Result<String, String>, notifier: Notifier) {
+    match (wish.what, result) {
+        (What::List, Ok(word)) if word.is_empty() => {}
+        (What::List, Ok(word)) => tracing::info!("{word}"),
+        (What::List, Err(reason)) => tracing::warn!("the list stays as it is: {reason}"),
+        (What::All, Ok(word)) => tracing::info!("reloaded: {word}"),
+        (What::All, Err(reason)) => {
+            tracing::error!("not reloaded, all stays as it is: {reason}");
+        }
+    }
+    if wish.what == What::All {
+        notifier.ready();
+    }
+    for reply in wish.replies {
+        // Whoever asked may have left.
+        let _ = reply.send(result.clone());
+    }
+}
+
+/// Logs the entries that cannot be polled, as many as are kept.
+pub(super) fn log_rejects(rejects: &Rejects) {
+    for reject in &rejects.first {
+        tracing::warn!("rejected: {reject}");
+    }
+    let more = rejects.total.saturating_sub(rejects.first.len() as u64);
+    if more > 0 {
+        tracing::warn!("rejected: {} more entries", text::count(more));
+    }
+}
