@@ -1,5 +1,6 @@
 //! The composition root: puts settings, edges, stages and faces together, and takes them down.
 
+mod amend;
 mod boot;
 mod check;
 mod door;
@@ -8,6 +9,7 @@ mod keeper;
 mod list;
 mod live;
 mod plan;
+mod pulse;
 mod reload;
 mod stored;
 

@@ -5,10 +5,13 @@
 //! or not at all, so that the ledger can be rebuilt from the store at any time.
 
 mod figures;
+mod retired;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 pub use figures::{Fleet, Ranked};
+
+use retired::Retired;
 
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Outcome, SampleKind};
@@ -23,17 +26,13 @@ use crate::target::State;
 const SETTLE_AFTER_MS: i64 = 300_000;
 /// Records that one batch writes at most, beside those of hours that closed.
 const SETTLE_AT_ONCE: usize = 5_000;
-/// Milliseconds for which the record of a target that was given up is kept at hand.
-const RETIRED_MS: i64 = 3_600_000;
 
 /// What is known of all targets.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Records by number; `None` where no target of this run has that number.
     records: Vec<Option<Entry>>,
-    /// Records of targets that were given up, and when: polls of them may still come in, and they
-    /// may come back before the store has written them.
-    retired: BTreeMap<u32, (i64, Record)>,
+    retired: Retired,
     /// Records that changed since they were written, by the first sample that they lack there;
     /// among them some that have been written meanwhile.
     dirty: VecDeque<Dirty>,
@@ -96,9 +95,8 @@ impl Ledger {
         if index >= self.records.len() {
             self.records.resize_with(index + 1, || None);
         }
-        let retired = self.retired.remove(&number).map(|(_, record)| record);
-        let newer =
-            retired.filter(|own| stored.as_ref().is_none_or(|stored| own.last >= stored.last));
+        let is_newer = |own: &Record| stored.as_ref().is_none_or(|stored| own.last >= stored.last);
+        let newer = self.retired.remove(number).filter(is_newer);
         let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
         self.rank(&record);
         if let Some(place) = self.records.get_mut(index) {
@@ -154,8 +152,7 @@ impl Ledger {
             self.batch.transitions.push(transition);
         }
         self.batch.records.push(record.clone());
-        self.retired.retain(|_, (since_ms, _)| now_ms - *since_ms < RETIRED_MS);
-        self.retired.insert(number, (now_ms, record));
+        self.retired.insert(now_ms, record);
     }
 
     /// Takes in one outcome, and tells the change of state that it brought about.
@@ -205,7 +202,7 @@ impl Ledger {
     /// nothing of the state.
     fn observe_retired(&mut self, key: SampleKey, outcome: &Outcome) {
         let mut sample = Sample { key, previous: SampleKey::default(), outcome: *outcome };
-        if let Some((_, record)) = self.retired.get_mut(&outcome.target) {
+        if let Some(record) = self.retired.get_mut(outcome.target) {
             sample.previous = std::mem::replace(&mut record.last, key);
             record.last_code = outcome.code().to_stored();
             record.last_latency_us = outcome.latency_us;
@@ -243,6 +240,7 @@ impl Ledger {
     }
 
     fn close_batch(&mut self, now_ms: i64) -> Batch {
+        self.retired.expire(now_ms);
         let mut batch = std::mem::take(&mut self.batch);
         for second in std::mem::take(&mut self.changed_seconds) {
             if let Some(window) = self.recent.window(second) {

@@ -77,9 +77,11 @@ impl Lock {
             match file.try_lock() {
                 // Somebody may have removed the file between opening and locking it.
                 Ok(()) if is_same(&file, &path) => {
-                    // What a daemon that crashed left there must not be taken for ours.
-                    file.set_len(0).map_err(unusable)?;
-                    return Ok(Self { file, directory: directory.to_owned(), announced_by: None });
+                    let mut lock =
+                        Self { file, directory: directory.to_owned(), announced_by: None };
+                    // In the place of what a daemon that crashed left there.
+                    lock.write(format!("{}\n", std::process::id())).map_err(unusable)?;
+                    return Ok(lock);
                 }
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => thread::park_timeout(Duration::from_millis(20)),
@@ -90,21 +92,26 @@ impl Lock {
         Err(LockError::Held { pid, directory: directory.to_owned() })
     }
 
-    /// Writes down who holds the lock, and where its socket is if not in the directory.
+    /// Writes down where the holder's socket is, if not in the directory.
     ///
     /// # Errors
     /// When the file cannot be written; the lock is held all the same.
     pub fn announce(&mut self, socket: &Path) -> io::Result<()> {
-        let pid = std::process::id();
-        let mut text = format!("{pid}\n").into_bytes();
-        if socket.parent() != Some(&self.directory) {
-            text.extend_from_slice(socket.as_os_str().as_encoded_bytes());
-            text.push(b'\n');
+        if socket.parent() == Some(&self.directory) {
+            return Ok(());
         }
+        let mut text = format!("{}\n", std::process::id()).into_bytes();
+        text.extend_from_slice(socket.as_os_str().as_encoded_bytes());
+        text.push(b'\n');
+        self.write(&text)
+    }
+
+    /// Writes who holds the lock in the place of what is there.
+    fn write(&mut self, text: impl AsRef<[u8]>) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
-        self.file.write_all(&text)?;
-        self.announced_by = Some(pid);
+        self.file.write_all(text.as_ref())?;
+        self.announced_by = Some(std::process::id());
         Ok(())
     }
 }
@@ -200,10 +207,11 @@ mod tests {
         let directory = folder.path().join("deep/data");
         assert_eq!(holder(&directory).expect("readable"), None);
         let mut lock = Lock::take(&directory).expect("free");
-        assert_eq!(holder(&directory).expect("readable"), Some(Holder { pid: None, socket: None }));
+        let pid = Some(std::process::id());
+        assert_eq!(holder(&directory).expect("readable"), Some(Holder { pid, socket: None }));
         lock.announce(Path::new("/run/user/1/poller.sock")).expect("written");
         let found = holder(&directory).expect("readable").expect("held");
-        assert_eq!(found.pid, Some(std::process::id()));
+        assert_eq!(found.pid, pid);
         assert_eq!(found.socket.as_deref(), Some(Path::new("/run/user/1/poller.sock")));
         assert!(found.is_here(&directory));
         drop(lock);

@@ -223,15 +223,31 @@ fn a_store_that_is_frozen_for_ever_does_not_hold_up_the_stop() {
 }
 
 #[test]
+fn a_store_that_hangs_without_a_word_is_told() {
+    let (store, journal) = (SharedStore::default(), SharedJournal::default());
+    let rig = Rig::start(&store, journal);
+    store.freeze(true);
+    rig.put(&polls(0, 10));
+    wait_until("it is told", || {
+        let fault = rig.recorder.storage().fault;
+        fault.is_some_and(|fault| fault.contains("taken nothing"))
+    });
+    store.freeze(false);
+    wait_until("it goes on", || rig.recorder.storage().fault.is_none());
+    rig.recorder.stop(GRACE);
+    assert_eq!(store.count(), 10);
+}
+
+#[test]
 fn work_with_the_store_is_done_between_batches_or_not_at_all() {
     let (store, journal) = (SharedStore::default(), SharedJournal::default());
     let rig = Rig::start(&store, journal);
     let amend = |store: &mut dyn Store| store.amend(&mut [], &[7]).is_ok();
-    assert_eq!(rig.recorder.with_store(GRACE, amend), Some(true));
+    assert_eq!(rig.recorder.access().with_store(GRACE, amend), Some(true));
     store.stall(true);
     rig.put(&polls(0, 100));
     wait_until("the store is tried", || rig.recorder.storage().fault.is_some());
-    assert_eq!(rig.recorder.with_store(GRACE, amend), Some(false));
+    assert_eq!(rig.recorder.access().with_store(GRACE, amend), Some(false));
     store.freeze(true);
     let began = Instant::now();
     let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -239,14 +255,14 @@ fn work_with_the_store_is_done_between_batches_or_not_at_all() {
     let mark = move |_: &mut dyn Store| marks.store(true, std::sync::atomic::Ordering::SeqCst);
     // The writer may rest for a moment before it is caught in the frozen store.
     wait_until("the writer is caught", || {
-        rig.recorder.with_store(Duration::from_millis(300), |_| ()).is_none()
+        rig.recorder.access().with_store(Duration::from_millis(300), |_| ()).is_none()
     });
-    assert_eq!(rig.recorder.with_store(Duration::from_millis(300), mark), None);
+    assert_eq!(rig.recorder.access().with_store(Duration::from_millis(300), mark), None);
     assert!(began.elapsed() < GRACE);
     store.freeze(false);
     store.stall(false);
     wait_until("all is stored", || store.count() == 100);
-    assert_eq!(rig.recorder.with_store(GRACE, |_| ()), Some(()));
+    assert_eq!(rig.recorder.access().with_store(GRACE, |_| ()), Some(()));
     assert!(!done.load(std::sync::atomic::Ordering::SeqCst), "what was given up is not done later");
     rig.recorder.stop(GRACE);
     let last = store.content().samples.keys().last().copied();

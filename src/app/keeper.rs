@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::door::{Event, Events};
 use super::engine::Engine;
 use super::live::Live;
+use super::pulse::Pulse;
 use super::reload::{Reloads, Wish};
 use crate::api::Server;
 use crate::config::Settings;
@@ -44,6 +45,10 @@ impl Keeper {
     /// grace period, everything that was found is stored.
     pub fn run(mut self, signals: mpsc::Receiver<Signal>, log: &Log, notifier: Notifier) {
         forward(signals, self.events.sender.clone());
+        let pulse = Pulse::start(Arc::clone(&self.live), notifier);
+        if let Err(error) = &pulse {
+            tracing::error!(%error, "the watchdog is not fed: the system gives no thread");
+        }
         notifier.ready();
         let mut rounds = Rounds::new();
         loop {
@@ -62,22 +67,12 @@ impl Keeper {
             }
             self.look_around(&mut rounds, notifier);
         }
+        drop(pulse);
         self.stop(notifier);
     }
 
     /// What is done once a second.
     fn look_around(&mut self, rounds: &mut Rounds, notifier: Notifier) {
-        if let Some(drift_us) = self.live.clock.follow_wall() {
-            let seconds = Duration::from_micros(drift_us.unsigned_abs()).as_secs();
-            tracing::warn!(
-                seconds,
-                is_forward = drift_us > 0,
-                "the clock was set, or the machine slept; every target takes its next slot from now on"
-            );
-        }
-        if rounds.is_alive(&self.live) {
-            notifier.alive();
-        }
         if rounds.beats() {
             self.log_summary();
             notifier.summary(&self.live.summary(Lists::Short));
@@ -123,12 +118,11 @@ impl Keeper {
 /// When what is done less often than every round was done last.
 struct Rounds {
     beat: Instant,
-    ticks: Vec<u64>,
 }
 
 impl Rounds {
     fn new() -> Self {
-        Self { beat: Instant::now(), ticks: Vec::new() }
+        Self { beat: Instant::now() }
     }
 
     fn beats(&mut self) -> bool {
@@ -137,14 +131,6 @@ impl Rounds {
             self.beat = Instant::now();
         }
         is_due
-    }
-
-    /// Whether every scheduler has looked at the time since the last round.
-    fn is_alive(&mut self, live: &Live) -> bool {
-        let ticks: Vec<u64> = live.desks().map(|desk| desk.ticks()).collect();
-        let is_alive = ticks.iter().zip(&self.ticks).all(|(now, before)| now != before);
-        self.ticks = ticks;
-        is_alive
     }
 }
 

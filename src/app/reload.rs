@@ -1,30 +1,24 @@
 //! Reloads: list and settings are read again while the daemon polls on, one reading at a time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::amend::Amended;
 use super::door::Event;
 use super::engine::share_of;
 use super::keeper::Keeper;
 use super::list::Listing;
 use crate::config::Settings;
 use crate::config::sources::Sources;
-use crate::config::targets::diff::{Change, diff};
+use crate::config::targets::Rejects;
 use crate::config::targets::source::Source;
-use crate::config::targets::{List, ListError, Rejects};
 use crate::daemon::Notifier;
 use crate::stage::scheduler;
-use crate::store::{Record, StoreError};
 use crate::target::Target;
 use crate::view::text;
-
-/// How long a reload waits for a store that is busy.
-const STORE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Who waits to hear what came of a reload.
 pub(super) type Reply = oneshot::Sender<Result<String, String>>;
@@ -73,13 +67,8 @@ impl Wish {
 pub(super) struct Reading {
     listing: Listing,
     settings: Settings,
-    list: Result<Option<List>, ListError>,
-}
-
-/// What a list brought about.
-struct Brought {
-    word: String,
-    is_change: bool,
+    /// The change that it brings; none when it is still the same list.
+    amended: Result<Option<Amended>, String>,
 }
 
 /// Readings: the one that is under way, and the wish for one after it.
@@ -146,12 +135,18 @@ impl Keeper {
         let known = if is_same { self.reloads.listing.take() } else { None };
         let mut listing = known.unwrap_or_default();
         let cancelled = listing.cancelled().clone();
-        let before = self.live.roster.read().len();
-        let events = self.events.sender.clone();
+        // Nobody else changes the targets until this reading is taken over.
+        let old: Vec<_> = self.live.roster.read().iter().cloned().collect();
+        let (access, events) = (self.recorder.access(), self.events.sender.clone());
         let read = move || {
-            let list = listing.read_again(&settings, before);
+            let list = listing.read_again(&settings, old.len());
+            let amended = list.map_err(|error| error.to_string()).and_then(|list| {
+                let amended = list.map(|list| Amended::by(list, &old, &access)).transpose();
+                // The next reading must not be told that this list is in use.
+                amended.inspect_err(|_| listing.forget())
+            });
             // A keeper that has ended wants no list.
-            let _ = events.send(Event::Read(Box::new(Reading { listing, settings, list })));
+            let _ = events.send(Event::Read(Box::new(Reading { listing, settings, amended })));
         };
         let begun = std::thread::Builder::new().name("list".into()).spawn(read);
         begun.map(|_| cancelled).map_err(|error| format!("the system gives no thread: {error}"))
@@ -159,21 +154,18 @@ impl Keeper {
 
     /// Brings the daemon to what was read.
     pub(super) fn take_over(&mut self, reading: Reading, notifier: Notifier) {
-        let Reading { mut listing, settings, list } = reading;
+        let Reading { listing, settings, amended } = reading;
         let Some((wish, _)) = self.reloads.current.take() else { return };
-        let result = match list {
-            Ok(Some(list)) => self.bring_to(list).map(Some).inspect_err(|_| {
-                // The next reading must not be told that this list is in use.
-                listing.forget();
-            }),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        };
-        let result = match result {
-            Ok(brought) => {
+        let result = match amended {
+            Ok(amended) => {
                 self.reloads.listing = Some(listing);
                 let restart = self.settings.renew(settings);
-                Ok(tell(&wish, brought, &restart))
+                let word = tell(&wish, amended.as_ref(), &restart);
+                if let Some(amended) = amended {
+                    self.note(&amended);
+                    self.bring_about(amended);
+                }
+                Ok(word)
             }
             Err(reason) => {
                 self.reloads.listing.get_or_insert(listing);
@@ -186,47 +178,17 @@ impl Keeper {
         }
     }
 
-    fn bring_to(&mut self, list: List) -> Result<Brought, String> {
-        let old: Vec<_> = self.live.roster.read().iter().cloned().collect();
-        let rejects = super::boot::told_rejects(&list);
-        let (unique, rejected) = (list.unique, list.rejects.total);
-        let change = diff(&old, list.targets);
-        let is_change = !change.is_empty();
-        let word = format!(
-            "{} kept, {} added, {} changed, {} removed{rejects}",
-            text::plural(change.kept.len() as u64, "target"),
-            change.added.len(),
-            change.changed.len(),
-            change.removed.len()
-        );
-        self.bring_about(change)?;
-        if is_change || rejected != self.live.rejected.load(Ordering::Relaxed) {
-            log_rejects(&list.rejects);
+    fn note(&self, amended: &Amended) {
+        let rejected = amended.rejects.total;
+        if amended.is_change() || rejected != self.live.rejected.load(Ordering::Relaxed) {
+            log_rejects(&amended.rejects);
         }
-        self.live.note_list(unique, rejected);
-        Ok(Brought { word, is_change })
+        self.live.note_list(amended.unique, rejected);
     }
 
-    fn bring_about(&mut self, change: Change) -> Result<(), String> {
-        let Change { added, changed, removed, .. } = change;
-        let gone: Vec<u32> = removed.iter().map(|target| target.number).collect();
-        if added.is_empty() && changed.is_empty() && gone.is_empty() {
-            return Ok(());
-        }
-        let (numbers, first_changed) = (gone.clone(), added.len());
-        let mut fresh: Vec<Target> = added;
-        fresh.extend(changed);
-        let amended = self.recorder.with_store(STORE_PATIENCE, move |store| {
-            store.amend(&mut fresh, &numbers)?;
-            let added = fresh.get(..first_changed).unwrap_or_default();
-            let numbers: Vec<u32> = added.iter().map(|target| target.number).collect();
-            Ok::<_, StoreError>((fresh, store.records(&numbers)?))
-        });
-        let (fresh, records) = amended
-            .ok_or_else(|| "the store is busy; try again when it is not".to_owned())?
-            .map_err(|error| error.to_string())?;
-        let mut records: HashMap<u32, Record> =
-            records.into_iter().map(|record| (record.target, record)).collect();
+    /// Brings roster, ledger and schedulers to what the store has taken over already.
+    fn bring_about(&mut self, amended: Amended) {
+        let Amended { removed, fresh, first_changed, mut records, .. } = amended;
         let now_ms = self.live.clock.now_ms();
         let mut changes: Vec<Vec<scheduler::Change>> = Vec::new();
         // As many as when the daemon started, whatever the settings say by now.
@@ -257,14 +219,13 @@ impl Keeper {
         for (desk, own) in self.live.desks().zip(changes) {
             desk.hand_in(own);
         }
-        Ok(())
     }
 }
 
 /// What is said of a reading that went well; nothing when there is nothing new to say.
-fn tell(wish: &Wish, brought: Option<Brought>, restart: &[&str]) -> String {
-    let mut word = match brought {
-        Some(brought) if brought.is_change || wish.what == What::All => brought.word,
+fn tell(wish: &Wish, amended: Option<&Amended>, restart: &[&str]) -> String {
+    let mut word = match amended {
+        Some(amended) if amended.is_change() || wish.what == What::All => amended.word(),
         None if wish.what == What::All => "the list has not changed".to_owned(),
         _ => String::new(),
     };

@@ -1,5 +1,5 @@
-//! The recorder: turns outcomes into rows. One thread keeps the ledger, another writes, so that a
-//! store that stands still holds up neither polls nor figures.
+//! The recorder: turns outcomes into rows. One thread keeps the ledger, one writes to the store and
+//! one to the journal, so that a disk that stands still holds up neither polls nor figures.
 
 mod backlog;
 mod hold;
@@ -73,8 +73,19 @@ struct Bell {
     rung: Condvar,
 }
 
+impl Bell {
+    /// Waits for `length`, or until all is over; tells whether it is.
+    fn is_over_after(&self, length: Duration) -> bool {
+        let mut guard = self.lock.lock();
+        if !self.is_over.load(Ordering::Acquire) {
+            let _ = self.rung.wait_for(&mut guard, length);
+        }
+        self.is_over.load(Ordering::Acquire)
+    }
+}
+
 impl Recorder {
-    /// Starts the recorder's two threads; `samples` is how many `store` holds.
+    /// Starts the recorder's threads; `samples` is how many `store` holds.
     ///
     /// # Errors
     /// The system allows no further thread.
@@ -93,11 +104,17 @@ impl Recorder {
             let WriterEnd(hold) = &ending;
             writer::run(store, hold, &notes, &clock);
         })?;
+        let (heap, cord, book) = (Arc::clone(&hold), Arc::clone(&bell), Arc::clone(&journal));
+        let scribe = std::thread::Builder::new().name("journal".into()).spawn(move || {
+            while !cord.is_over_after(TICK) {
+                heap.secure(&book);
+            }
+        })?;
         let (pile, rope) = (Arc::clone(&hold), Arc::clone(&bell));
         let keeper = std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || keep(&desk, &pile, &journal, &rope))?;
-        Ok(Self { hold, bell, threads: vec![keeper, writer] })
+        Ok(Self { hold, bell, threads: vec![keeper, writer, scribe] })
     }
 
     /// How the store is.
@@ -112,29 +129,10 @@ impl Recorder {
         move || hold.facts()
     }
 
-    /// Does `work` with the store, between two batches, and waits for what it says; `None` when
-    /// the store has not come to it within `limit`, or not ended it within as long again. What has
-    /// not begun by then is not done at all.
-    pub fn with_store<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let offered = Arc::new(Mutex::new(Some(work)));
-        let taken = Arc::clone(&offered);
-        self.hold.order(Box::new(move |store| {
-            let work = taken.lock().take();
-            if let Some(work) = work {
-                // Nobody listens any more when it took too long.
-                let _ = sender.send(work(store));
-            }
-        }));
-        if let Ok(said) = receiver.recv_timeout(limit) {
-            return Some(said);
-        }
-        let has_begun = offered.lock().take().is_none();
-        if has_begun { receiver.recv_timeout(limit).ok() } else { None }
+    /// A way to the store for others than the recorder.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access { hold: Arc::clone(&self.hold) }
     }
 
     /// Records what has come until now and ends within `grace`, whatever the store does; what it
@@ -152,6 +150,39 @@ impl Recorder {
             // A thread that panicked has said so itself.
             let _ = thread.join();
         }
+    }
+}
+
+/// A way to the store for others than the recorder.
+#[derive(Clone)]
+pub struct Access {
+    hold: Arc<Hold>,
+}
+
+impl Access {
+    /// Does `work` with the store, between two batches, and waits for what it says. `None` when
+    /// the store has not come to it within `limit`, and then it is not done at all; or when the
+    /// store is closed. What has begun is waited for to its end: it may take effect.
+    pub fn with_store<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let offered = Arc::new(Mutex::new(Some(work)));
+        let taken = Arc::clone(&offered);
+        self.hold.order(Box::new(move |store| {
+            let work = taken.lock().take();
+            if let Some(work) = work {
+                // Nobody listens any more when the daemon ends.
+                let _ = sender.send(work(store));
+            }
+        }));
+        if let Ok(said) = receiver.recv_timeout(limit) {
+            return Some(said);
+        }
+        let has_begun = offered.lock().take().is_none();
+        if has_begun { receiver.recv().ok() } else { None }
     }
 }
 
@@ -186,11 +217,8 @@ fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
         if is_over {
             return hold.close(journal);
         }
-        hold.secure(journal);
-        let mut guard = bell.lock.lock();
-        if !bell.is_over.load(Ordering::Acquire) {
-            let _ = bell.rung.wait_for(&mut guard, TICK);
-        }
+        hold.keep_in_bounds();
+        bell.is_over_after(TICK);
     }
 }
 

@@ -109,18 +109,40 @@ fn a_change_that_could_not_be_made_is_made_by_the_next_reload() {
     let home = Home::new();
     home.start(&["--urls", &shelf.url()]);
     assert_eq!(home.run(&["--reload"]).works().out, "the list has not changed\n");
-    let holder = Connection::open(home.data("poller.db")).unwrap();
-    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let other = Connection::open(home.data("poller.db")).unwrap();
+    other.busy_timeout(crate::home::PATIENCE).unwrap();
+    other.execute_batch("ALTER TABLE target RENAME TO away").unwrap();
     shelf.put(&both);
-    home.run(&["--reload"]).fails(1, &["poller.db", "lock"]);
-    holder.execute_batch("ROLLBACK").unwrap();
-    let told = wait_for("the store to be free", || {
-        let done = home.run(&["--reload"]);
-        (done.code == Some(0)).then_some(done.out)
-    });
+    home.run(&["--reload"]).fails(1, &["poller.db"]);
+    other.execute_batch("ALTER TABLE away RENAME TO target").unwrap();
+    let told = home.run(&["--reload"]).works().out;
     assert_eq!(told, "1 target kept, 1 added, 0 changed, 0 removed\n");
     wait_for("the new one to be polled", || {
         (fleet.target_statistics(1).requests > 0).then_some(())
+    });
+    home.stop();
+    assert_consistent(&home);
+}
+
+#[test]
+fn a_reload_waits_for_a_store_that_is_held_for_a_moment() {
+    let fleet = Fleet::start(Options::default()).unwrap();
+    let both = [entry(&fleet.url(0, "/"), 0.5), entry(&fleet.url(1, "/"), 0.5)];
+    let home = Home::new();
+    home.list(&both[..1]);
+    home.start(&[]);
+    let holder = Connection::open(home.data("poller.db")).unwrap();
+    holder.busy_timeout(crate::home::PATIENCE).unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    home.list(&both);
+    std::thread::scope(|scope| {
+        let reload = scope.spawn(|| home.run(&["--reload"]));
+        wait_for("the store to be told as degraded", || {
+            (home.summary()["storage"]["state"] == "degraded").then_some(())
+        });
+        holder.execute_batch("ROLLBACK").unwrap();
+        let told = reload.join().unwrap().works().out;
+        assert_eq!(told, "1 target kept, 1 added, 0 changed, 0 removed\n");
     });
     home.stop();
     assert_consistent(&home);

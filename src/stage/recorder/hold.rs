@@ -13,6 +13,9 @@ use crate::store::{Batch, Journal, Store};
 /// How long a batch waits before its samples are noted down in the journal as well.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a batch waits before the store counts as degraded, whatever it says.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// The journal, which recorder and writer share.
 pub(super) type Journaled = Arc<Mutex<Box<dyn Journal>>>;
 
@@ -53,6 +56,8 @@ struct State {
     samples: u64,
     /// Samples and bytes of the journal.
     spilled: (u64, u64),
+    /// When the journal was last seen to work.
+    secured: Instant,
     commit_max_us: u64,
     /// Samples lost here, and before they came here.
     lost: (u64, u64),
@@ -94,6 +99,7 @@ impl Hold {
             store_bytes: store.bytes(),
             samples,
             spilled: (0, 0),
+            secured: Instant::now(),
             lost: (0, 0),
             commit_max_us: 0,
         };
@@ -103,13 +109,23 @@ impl Hold {
     pub(super) fn facts(&self) -> StorageFacts {
         let state = self.state.lock();
         StorageFacts {
-            fault: state.fault.clone(),
+            fault: state.fault.clone().or_else(|| state.silence()),
             bytes: state.store_bytes + state.spilled.1,
             samples: state.samples,
             queued: state.backlog.in_memory() as u64,
             spilled: state.spilled.0,
             lost: state.lost.0 + state.lost.1,
             commit_max_us: state.commit_max_us,
+        }
+    }
+
+    /// Lets go of what is too much for the memory, while the journal that should have taken it
+    /// hangs as well.
+    pub(super) fn keep_in_bounds(&self) {
+        let mut state = self.state.lock();
+        if state.secured.elapsed() > SILENCE {
+            let lost = state.backlog.lighten();
+            state.lost.0 += lost;
         }
     }
 
@@ -149,6 +165,7 @@ impl Hold {
         }
         let mut state = self.state.lock();
         state.spilled = (journal.count(), journal.bytes());
+        state.secured = Instant::now();
         let lost = state.backlog.lighten();
         state.lost.0 += lost;
     }
@@ -263,6 +280,18 @@ impl Hold {
     fn has_passed(&self, state: &mut MutexGuard<'_, State>, at: Instant) -> bool {
         let at = state.end.by.map_or(at, |by| by.min(at));
         self.changed.wait_until(state, at).timed_out()
+    }
+}
+
+impl State {
+    /// What is wrong when nothing says so: a disk that hangs gives no error.
+    fn silence(&self) -> Option<String> {
+        if self.end.has_writer_ended && !self.end.is_closed {
+            return Some("the thread that writes has ended; restart the daemon".to_owned());
+        }
+        let seconds = SILENCE.as_secs();
+        let hangs = self.backlog.is_stalled(before(SILENCE));
+        hangs.then(|| format!("the store has taken nothing for over {seconds} s"))
     }
 }
 
