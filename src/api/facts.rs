@@ -33,7 +33,7 @@ pub trait Facts: Send + Sync + 'static {
     /// The reason why not.
     fn readiness(&self) -> Result<(), String>;
 
-    /// Whether the daemon works at all, so that a restart would not help; if not, why.
+    /// Whether the daemon works at all; if not, why, and only a restart helps.
     ///
     /// # Errors
     /// The reason why not.

@@ -184,6 +184,7 @@ impl Memory {
             rejected: AtomicU64::new(rejected),
             unique: AtomicU64::new(unique),
             stopping: AtomicBool::new(false),
+            pulse: Mutex::default(),
         };
         Ok((Self { store, journal, samples }, live))
     }

@@ -103,11 +103,16 @@ impl Facts for Door {
         if self.live.is_stopping() {
             return Err("the daemon stops".to_owned());
         }
-        Ok(())
+        self.liveness()
     }
 
     fn liveness(&self) -> Result<(), String> {
-        Ok(())
+        match self.live.standstill() {
+            None => Ok(()),
+            Some(still) => {
+                Err(format!("a scheduler stands still since {} s; restart it", still.as_secs()))
+            }
+        }
     }
 
     fn feed(&self) -> &Feed {

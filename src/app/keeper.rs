@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::door::{Event, Events};
 use super::engine::Engine;
+use super::heartbeat::Heartbeat;
 use super::live::Live;
-use super::pulse::Pulse;
+
 use super::reload::{Reloads, Wish};
 use crate::api::Server;
 use crate::config::Settings;
@@ -45,8 +46,8 @@ impl Keeper {
     /// grace period, everything that was found is stored.
     pub fn run(mut self, signals: mpsc::Receiver<Signal>, log: &Log, notifier: Notifier) {
         forward(signals, self.events.sender.clone());
-        let pulse = Pulse::start(Arc::clone(&self.live), notifier);
-        if let Err(error) = &pulse {
+        let heartbeat = Heartbeat::start(Arc::clone(&self.live), notifier);
+        if let Err(error) = &heartbeat {
             tracing::error!(%error, "the watchdog is not fed: the system gives no thread");
         }
         notifier.ready();
@@ -67,7 +68,7 @@ impl Keeper {
             }
             self.look_around(&mut rounds, notifier);
         }
-        drop(pulse);
+        drop(heartbeat);
         self.stop(notifier);
     }
 

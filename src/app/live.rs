@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
@@ -46,6 +48,8 @@ pub(super) struct Live {
     pub unique: AtomicU64,
     /// Whether the daemon is about to end.
     pub stopping: AtomicBool,
+    /// When the schedulers were seen to move last.
+    pub pulse: Mutex<Pulse>,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -131,6 +135,12 @@ impl Live {
     /// The schedulers, once they run.
     pub(super) fn desks(&self) -> impl Iterator<Item = &Arc<scheduler::Desk>> {
         self.desks.get().into_iter().flatten()
+    }
+
+    /// How long a scheduler has stood still, when that is too long.
+    pub(super) fn standstill(&self) -> Option<Duration> {
+        let ticks = self.desks().map(|desk| desk.ticks());
+        self.pulse.lock().look(ticks, self.clock.monotonic_us())
     }
 
     /// Slots since start that came round while the target's last one still waited or ran.

@@ -1,67 +1,56 @@
-//! `Pulse`: a thread that looks whether the schedulers go on and whether the clock was set, whatever
-//! else the daemon is busy with.
+//! `Pulse`: whether every scheduler still looks at the time.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::live::Live;
-use crate::daemon::Notifier;
+/// How long a scheduler may stand still; it naps for half a second at most.
+const LONGEST_STANDSTILL: Duration = Duration::from_secs(10);
 
-/// How often the pulse is felt, unless the service manager wants to hear of it more often.
-const PERIOD: Duration = Duration::from_secs(1);
-/// Schedulers sleep for half a second at most: within this time each of them gives a sign.
-const SHORTEST: Duration = Duration::from_millis(600);
+/// When each scheduler was seen to move last.
+#[derive(Debug, Default)]
+pub(super) struct Pulse(Vec<Beat>);
 
-/// The thread; it ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Pulse {
-    end: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+#[derive(Clone, Copy, Debug)]
+struct Beat {
+    ticks: u64,
+    /// Since when that is so, in monotonic microseconds.
+    since_us: u64,
 }
 
 impl Pulse {
-    /// Begins to feel the pulse of the daemon that is `live`.
-    ///
-    /// # Errors
-    /// The system gives no thread.
-    pub(super) fn start(live: Arc<Live>, notifier: Notifier) -> io::Result<Self> {
-        let (end, ended) = sync_channel(0);
-        let feel = move || feel(&live, notifier, &ended);
-        let thread = std::thread::Builder::new().name("pulse".into()).spawn(feel)?;
-        Ok(Self { end: Some(end), thread: Some(thread) })
+    /// Looks at the `ticks` of all schedulers at `now_us` (monotonic microseconds); tells how long
+    /// one of them has stood still, when that is too long.
+    pub(super) fn look(
+        &mut self,
+        ticks: impl Iterator<Item = u64>,
+        now_us: u64,
+    ) -> Option<Duration> {
+        let mut longest = Duration::ZERO;
+        for (index, ticks) in ticks.enumerate() {
+            match self.0.get_mut(index) {
+                Some(beat) if beat.ticks == ticks => {
+                    let still = Duration::from_micros(now_us.saturating_sub(beat.since_us));
+                    longest = longest.max(still);
+                }
+                Some(beat) => *beat = Beat { ticks, since_us: now_us },
+                None => self.0.push(Beat { ticks, since_us: now_us }),
+            }
+        }
+        (longest > LONGEST_STANDSTILL).then_some(longest)
     }
 }
 
-impl Drop for Pulse {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so itself.
-            let _ = thread.join();
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn feel(live: &Live, notifier: Notifier, ended: &Receiver<()>) {
-    let wanted = notifier.watchdog_interval().unwrap_or(PERIOD);
-    let period = wanted.clamp(SHORTEST, PERIOD);
-    let mut before = Vec::new();
-    while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
-        if let Some(drift_us) = live.clock.follow_wall() {
-            let seconds = Duration::from_micros(drift_us.unsigned_abs()).as_secs();
-            tracing::warn!(
-                seconds,
-                is_forward = drift_us > 0,
-                "the clock was set, or the machine slept; every target takes its next slot from now on"
-            );
-        }
-        let ticks: Vec<u64> = live.desks().map(|desk| desk.ticks()).collect();
-        if ticks.iter().zip(&before).all(|(now, before)| now != before) {
-            notifier.alive();
-        }
-        before = ticks;
+    #[test]
+    fn one_scheduler_that_stands_still_for_long_is_told() {
+        let mut pulse = Pulse::default();
+        let second = |number: u64| number * 1_000_000;
+        assert_eq!(pulse.look([5, 5].into_iter(), second(0)), None);
+        assert_eq!(pulse.look([25, 5].into_iter(), second(10)), None);
+        let still = pulse.look([27, 5].into_iter(), second(11));
+        assert_eq!(still, Some(Duration::from_secs(11)));
+        assert_eq!(pulse.look([29, 6].into_iter(), second(12)), None);
     }
 }
