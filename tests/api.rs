@@ -127,6 +127,13 @@ fn health_is_told_by_the_exit_code() {
     assert_eq!(ask(&mut out), ExitCode::from(2));
     let text = captured.results();
     assert!(text.starts_with("OK - ") && text.ends_with("CRITICAL - no list yet\n"), "{text}");
+    daemon.facts.is_broken.store(false, Ordering::Relaxed);
+    daemon.facts.is_saturated.store(true, Ordering::Relaxed);
+    assert_eq!(ask(&mut out), ExitCode::from(1));
+    assert!(captured.results().contains("WARNING - polls run late"), "{}", captured.results());
+    daemon.facts.is_degraded.store(true, Ordering::Relaxed);
+    assert_eq!(ask(&mut out), ExitCode::from(1));
+    assert!(captured.results().contains("WARNING - it does not store"), "{}", captured.results());
     let nobody = Client::of(&daemon.folder.path().join("elsewhere"));
     assert_eq!(health(&nobody, Duration::from_secs(1), &mut out), ExitCode::from(2));
 }

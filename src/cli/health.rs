@@ -1,7 +1,7 @@
 //! Whether the daemon is well, in one line and an exit code.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::out::Out;
 use crate::api::client::{AskError, Client, is_unready};
@@ -9,14 +9,20 @@ use crate::view::text::one_line;
 use crate::view::{Lists, Summary};
 
 /// The codes of the Nagios plugins.
+const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
 const UNKNOWN: u8 = 3;
 
-/// Says how the daemon is: 0 when it polls, 2 when it does not, 3 when that cannot be known.
+/// Says how the daemon is, within `limit`: 0 when it polls on time and stores, 1 when it is late or
+/// does not store, 2 when it does not poll, 3 when that cannot be known.
 pub fn health(client: &Client, limit: Duration, out: &mut Out) -> ExitCode {
+    let began = Instant::now();
     let client = client.clone().with_patience(limit);
     let (code, line) = match client.ready() {
-        Ok(()) => (0, told(client.summary(Lists::Short))),
+        Ok(()) => {
+            let left = limit.saturating_sub(began.elapsed());
+            told(client.with_patience(left).summary(Lists::Short))
+        }
         Err(error) if is_unready(&error) => (CRITICAL, format!("CRITICAL - {error}")),
         Err(error) => match &error {
             AskError::NoPermission { .. } | AskError::Unusable { .. } | AskError::Runtime(_) => {
@@ -34,9 +40,19 @@ pub fn health(client: &Client, limit: Duration, out: &mut Out) -> ExitCode {
     }
 }
 
-fn told(summary: Result<Summary, AskError>) -> String {
-    match summary {
-        Ok(summary) => format!("OK - {}", one_line(&summary)),
-        Err(_) => "OK - it polls".to_owned(),
+/// What the summary of a daemon that polls says of its health.
+fn told(summary: Result<Summary, AskError>) -> (u8, String) {
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(error) => return (WARNING, format!("WARNING - it polls, but {error}")),
+    };
+    let figures = one_line(&summary);
+    if summary.storage.is_degraded() {
+        let reason = summary.storage.reason.as_deref().unwrap_or("no reason is known");
+        return (WARNING, format!("WARNING - it does not store ({reason}); {figures}"));
     }
+    if summary.schedule.state == "saturated" {
+        return (WARNING, format!("WARNING - polls run late, all places are taken; {figures}"));
+    }
+    (0, format!("OK - {figures}"))
 }

@@ -253,6 +253,14 @@ pub struct Storage {
     pub reason: Option<String>,
 }
 
+impl Storage {
+    /// Whether it does not take what it is given.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        !matches!(self.state.as_str(), "" | "ok")
+    }
+}
+
 /// How the process is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

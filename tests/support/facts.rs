@@ -3,19 +3,30 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use poller::api::{Answer, Facts, Feed};
-use poller::view::{Down, Flying, InFlight, Lists, Summary, TargetPage, TargetQuery, TargetRow};
+use poller::view::{
+    Down, Flying, InFlight, Lists, Schedule, Storage, Summary, TargetPage, TargetQuery, TargetRow,
+};
 
 #[derive(Default)]
 pub(crate) struct FakeFacts {
     pub(crate) feed: Feed,
     pub(crate) is_stopping: AtomicBool,
     pub(crate) is_broken: AtomicBool,
+    pub(crate) is_degraded: AtomicBool,
+    pub(crate) is_saturated: AtomicBool,
 }
 
 impl Facts for FakeFacts {
     fn summary(&self, lists: Lists) -> Summary {
         let downs = if lists == Lists::All { 3 } else { 1 };
+        let word = |flag: &AtomicBool, word: &str| {
+            if flag.load(Ordering::Relaxed) { word.to_owned() } else { "ok".to_owned() }
+        };
+        let storage = word(&self.is_degraded, "degraded");
+        let schedule = word(&self.is_saturated, "saturated");
         Summary {
+            storage: Storage { state: storage, ..Storage::default() },
+            schedule: Schedule { state: schedule, ..Schedule::default() },
             schema: 1,
             state: "running".to_owned(),
             pid: std::process::id(),

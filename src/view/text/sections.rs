@@ -23,10 +23,6 @@ fn is_running(summary: &Summary) -> bool {
     summary.state == "running"
 }
 
-fn is_degraded(summary: &Summary) -> bool {
-    !matches!(summary.storage.state.as_str(), "" | "ok")
-}
-
 /// What somebody has to see first: targets that are down, and a store that does not store.
 pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     let total = summary.targets.down.max(summary.down.len() as u64);
@@ -40,13 +36,13 @@ pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
             sheet.headline(&format!("  and {} more (--all shows them)", count(hidden)), Tone::Bad);
         }
     }
-    if is_degraded(summary) {
+    if summary.storage.is_degraded() {
         let storage = &summary.storage;
         let reason = storage.reason.as_deref().unwrap_or("no reason is known");
         let text = format!("STORAGE {}: {reason}", storage.state.to_uppercase());
         sheet.headline(&text, Tone::Bad);
     }
-    if total > 0 || is_degraded(summary) {
+    if total > 0 || summary.storage.is_degraded() {
         sheet.gap();
     }
 }
@@ -276,11 +272,11 @@ pub(super) fn certificates(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
 /// How the store and the process are.
 pub(super) fn machine(sheet: &mut Sheet, summary: &Summary) {
     let storage = &summary.storage;
-    let tone = if is_degraded(summary) { Tone::Bad } else { Tone::Good };
+    let tone = if summary.storage.is_degraded() { Tone::Bad } else { Tone::Good };
     let mut parts = vec![(clean(&storage.state), tone)];
     parts.push(plain(format!("{} samples", count(storage.samples))));
     parts.push(plain(size(storage.bytes)));
-    if is_running(summary) || is_degraded(summary) {
+    if is_running(summary) || summary.storage.is_degraded() {
         parts.push(alarm(storage.queued, "queued", Tone::Plain));
         parts.push(alarm(storage.spilled, "spilled", Tone::Caution));
         parts.push(alarm(storage.lost, "lost", Tone::Bad));
