@@ -1,6 +1,7 @@
 //! Which directory holds store, socket, pid file and log.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the store in the data directory.
@@ -26,10 +27,18 @@ pub fn data_directory(
     given.or_else(of_service).or_else(found).unwrap_or_else(|| LOCAL.into())
 }
 
-/// Whether a store lies in `directory`.
+/// Whether a store lies in `directory`, or may lie there for others to see: who asks for it is then
+/// told who may.
 #[must_use]
 pub fn holds_store(directory: &Path) -> bool {
-    directory.join(STORE).exists()
+    is_store(directory.join(STORE).metadata().map(|_| ()))
+}
+
+fn is_store(looked: io::Result<()>) -> bool {
+    match looked {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
 }
 
 #[cfg(test)]
@@ -54,5 +63,12 @@ mod tests {
         assert_eq!(place(None, None, &["/var/lib/poller"]), Path::new("/var/lib/poller"));
         assert_eq!(place(None, None, &["data", "/var/lib/poller"]), Path::new("data"));
         assert_eq!(place(None, None, &[]), Path::new("data"));
+    }
+
+    #[test]
+    fn a_store_that_may_not_be_seen_is_one() {
+        assert!(is_store(Ok(())));
+        assert!(is_store(Err(io::ErrorKind::PermissionDenied.into())));
+        assert!(!is_store(Err(io::ErrorKind::NotFound.into())));
     }
 }
