@@ -146,8 +146,8 @@ fn print(out: &mut Out, text: &str) -> Result<ExitCode, Failure> {
 }
 
 fn stop(settings: &Settings, out: &mut Out) -> Result<ExitCode, Failure> {
-    let limit = settings.grace + Duration::from_secs(15);
-    match daemon::stop(&settings.data, limit).map_err(|error| Failure::of(1, &error))? {
+    let least = settings.grace + Duration::from_secs(15);
+    match daemon::stop(&settings.data, least).map_err(|error| Failure::of(1, &error))? {
         daemon::Stopped::Ended(pid) => {
             let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
             print(out, &format!("the daemon{pid} has stopped\n"))

@@ -113,8 +113,23 @@ fn reloading_tells_what_came_of_it() {
 #[test]
 fn stopping_is_passed_on() {
     let daemon = daemon();
-    daemon.client.stop().expect("asked");
+    assert_eq!(daemon.client.stop().expect("asked"), Duration::from_mins(1));
     assert!(daemon.facts.is_stopping.load(Ordering::Relaxed));
+}
+
+#[test]
+fn whoever_stops_a_daemon_waits_as_long_as_it_says() {
+    let Daemon { facts, server, lock, folder, .. } = daemon();
+    let drained = std::thread::spawn(move || {
+        while !facts.is_stopping.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        std::thread::park_timeout(Duration::from_millis(200));
+        drop((server, lock));
+    });
+    let stopped = poller::daemon::stop(folder.path(), Duration::ZERO).expect("it ended");
+    assert_eq!(stopped, poller::daemon::Stopped::Ended(Some(std::process::id())));
+    drained.join().expect("no panic");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::facts::Stopping;
 use super::problem::Problem;
 use super::socket::FILE_NAME;
 use crate::lock::holder;
@@ -85,12 +86,15 @@ impl Client {
         self.ask(Method::GET, "/readyz", self.patience).map(|_| ())
     }
 
-    /// Makes the daemon begin to stop.
+    /// Makes the daemon begin to stop; returns how long it says that may take.
     ///
     /// # Errors
     /// When no daemon runs, or it cannot be asked.
-    pub fn stop(&self) -> Result<(), AskError> {
-        self.ask(Method::POST, "/-/stop", self.patience).map(|_| ())
+    pub fn stop(&self) -> Result<Duration, AskError> {
+        let answer = self.ask(Method::POST, "/-/stop", self.patience)?;
+        // One that does not say stops all the same.
+        let stopping: Stopping = serde_json::from_slice(&answer).unwrap_or_default();
+        Ok(Duration::try_from_secs_f64(stopping.within_seconds).unwrap_or_default())
     }
 
     /// Makes the daemon read list and settings again; returns what came of it.

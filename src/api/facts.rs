@@ -2,12 +2,23 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::follow::Feed;
 use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
 
 /// An answer that takes its time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The answer to a wish that the daemon stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Stopping {
+    /// How long it may take until it is gone.
+    pub within_seconds: f64,
+}
 
 /// What the daemon knows and does. Questions are answered on a thread of their own, so an answer
 /// may take some milliseconds; it must not hold a lock that a poll waits for any longer.
@@ -24,8 +35,8 @@ pub trait Facts: Send + Sync + 'static {
     /// Reads list and settings again; says what changed, or why all stays as it is.
     fn reload(&self) -> Answer<'_, Result<String, String>>;
 
-    /// Begins to stop, as the first TERM does; returns at once.
-    fn stop(&self);
+    /// Begins to stop, as the first TERM does; returns at once, and tells how long it may take.
+    fn stop(&self) -> Duration;
 
     /// Whether polls are made; if not, why.
     ///

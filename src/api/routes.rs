@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio_util::sync::CancellationToken;
 
-use super::facts::Facts;
+use super::facts::{Facts, Stopping};
 use super::problem::Problem;
 use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
 
@@ -87,9 +87,9 @@ async fn reload(State(state): State<Context>) -> Result<String, Problem> {
     done.map_err(|reason| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason))
 }
 
-async fn stop(State(state): State<Context>) -> (StatusCode, &'static str) {
-    state.facts.stop();
-    (StatusCode::ACCEPTED, "stopping\n")
+async fn stop(State(state): State<Context>) -> (StatusCode, Json<Stopping>) {
+    let within_seconds = state.facts.stop().as_secs_f64();
+    (StatusCode::ACCEPTED, Json(Stopping { within_seconds }))
 }
 
 async fn nothing_here(uri: axum::http::Uri) -> Problem {

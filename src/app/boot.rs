@@ -130,8 +130,7 @@ pub fn boot(
         .map_err(StartError::system("cannot start a thread"))?;
     // Both are set once, here.
     let _ = live.storage.set(Box::new(recorder.storage_view()));
-    let parts =
-        Parts { check, outbox, places: Arc::clone(&live.places), clock, grace: settings.grace };
+    let parts = Parts { check, outbox, places: Arc::clone(&live.places), clock, grace: live.grace };
     let targets: Vec<_> = live.roster.read().iter().cloned().collect();
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
@@ -184,6 +183,7 @@ impl Memory {
             rejected: AtomicU64::new(rejected),
             unique: AtomicU64::new(unique),
             stopping: AtomicBool::new(false),
+            grace: settings.grace,
             pulse: Mutex::default(),
         };
         Ok((Self { store, journal, samples }, live))

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::keeper::CLOSING;
 use super::live::Live;
 use super::reload::{Reading, Reply};
 use crate::api::{Answer, Facts, Feed};
@@ -94,9 +96,10 @@ impl Facts for Door {
         })
     }
 
-    fn stop(&self) {
+    fn stop(&self) -> Duration {
         // A daemon that has that many events waiting is told again by whoever wants it to end.
         let _ = self.events.try_send(Event::Signal(Signal::Drain));
+        self.live.grace + CLOSING
     }
 
     fn readiness(&self) -> Result<(), String> {

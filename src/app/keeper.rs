@@ -28,6 +28,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_mins(1);
 /// How long the recorder may take to store the last samples.
 const FLUSH: Duration = Duration::from_secs(10);
+/// How long the end may take beyond the grace period.
+pub(super) const CLOSING: Duration = FLUSH.saturating_add(Duration::from_secs(5));
 
 /// Looks after a daemon that polls.
 pub struct Keeper {
@@ -91,7 +93,7 @@ impl Keeper {
         let Self { live, recorder, engine, server, events, lock, settings, reloads } = self;
         reloads.give_up();
         notifier.stopping();
-        notifier.patience(settings.grace + FLUSH + Duration::from_secs(5));
+        notifier.patience(settings.grace + CLOSING);
         live.note_stopping();
         tracing::info!("stopping; polls in flight get {:?}", settings.grace);
         let (done, ended) = std::sync::mpsc::sync_channel(1);

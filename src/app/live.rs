@@ -48,6 +48,8 @@ pub(super) struct Live {
     pub unique: AtomicU64,
     /// Whether the daemon is about to end.
     pub stopping: AtomicBool,
+    /// How long polls in flight may go on when the daemon stops.
+    pub grace: Duration,
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
 }

@@ -40,20 +40,24 @@ pub enum StopError {
     },
 }
 
-/// Stops the daemon of `directory` and waits until it is gone, but not longer than `limit`.
+/// Stops the daemon of `directory` and waits until it is gone, for as long as it says that may take,
+/// and for `least` when it does not say.
 ///
 /// # Errors
 /// When we may not, it cannot be reached, or it does not end in time.
-pub fn stop(directory: &Path, limit: Duration) -> Result<Stopped, StopError> {
+pub fn stop(directory: &Path, least: Duration) -> Result<Stopped, StopError> {
     let Some(held) = look(directory)? else { return Ok(Stopped::NotRunning) };
     let began = Instant::now();
-    match Client::of(directory).stop() {
-        Ok(()) => {}
+    let limit = match Client::of(directory).stop() {
+        Ok(told) => told.max(least),
         Err(AskError::NoPermission { path, user }) => {
             return Err(AskError::NoPermission { path, user }.into());
         }
-        Err(_) => signal(&held, directory)?,
-    }
+        Err(_) => {
+            signal(&held, directory)?;
+            least
+        }
+    };
     while look(directory)?.is_some() {
         if began.elapsed() >= limit {
             return Err(StopError::StillRunning { pid: held.pid, after: limit });

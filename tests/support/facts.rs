@@ -1,6 +1,7 @@
 //! A daemon that knows a few invented facts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use poller::api::{Answer, Facts, Feed};
 use poller::view::{
@@ -55,8 +56,9 @@ impl Facts for FakeFacts {
         })
     }
 
-    fn stop(&self) {
+    fn stop(&self) -> Duration {
         self.is_stopping.store(true, Ordering::Relaxed);
+        Duration::from_mins(1)
     }
 
     fn readiness(&self) -> Result<(), String> {
