@@ -12,6 +12,7 @@ use std::process::Command;
 
 use daemon::Daemon;
 use fleet::{Fleet, Options};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 /// Targets that take their time, so that many of them are polled at once.
@@ -29,6 +30,13 @@ fn limited(list: &Value, files: u32, arguments: &[&str]) -> Daemon {
     command.env_clear().args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), program]);
     daemon::foreground(&mut command, directory.path()).args(arguments);
     Daemon::spawn(&mut command, directory)
+}
+
+/// Takes descriptors away from a daemon that counts on them.
+fn lower(daemon: &Daemon, files: u64) {
+    let pid = i32::try_from(daemon.pid()).ok().and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(files), maximum: Some(files) };
+    prlimit(pid, Resource::Nofile, limit).expect("it is our child");
 }
 
 /// What polls found: verdict, cause and detail, each kind once.
@@ -52,9 +60,18 @@ fn with_few_descriptors_fewer_polls_run_at_once_and_all_of_them_end_well() {
 }
 
 #[test]
+fn more_places_than_descriptors_are_cut_when_it_starts() {
+    let fleet = Fleet::start(Options::default()).expect("a fleet");
+    let daemon = limited(&slow(&fleet, 1), 64, &["--max-workers", "1000"]);
+    assert_eq!(daemon.summary()["in_flight"]["limit"], 32);
+    daemon.stop();
+}
+
+#[test]
 fn a_lack_of_descriptors_is_no_fault_of_a_target() {
     let fleet = Fleet::start(Options::default()).expect("a fleet");
-    let daemon = limited(&slow(&fleet, 200), 64, &["--max-workers", "1000"]);
+    let daemon = limited(&slow(&fleet, 200), 1_024, &["--max-workers", "500"]);
+    lower(&daemon, 64);
     daemon.wait_for("SELECT count(*) FROM checks WHERE verdict = 'unknown'", 50);
     daemon.wait_for("SELECT count(*) FROM checks WHERE verdict = 'up'", 50);
     assert_eq!(findings(&daemon), ["unknown no_resources descriptors", "up"]);

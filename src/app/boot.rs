@@ -81,14 +81,31 @@ impl StartError {
     }
 }
 
-/// How many polls may be in flight: what was asked for, else what the limit of open files allows.
+/// How many polls may be in flight: what was asked for, as far as the limit of open files allows
+/// it, else what that allows.
 #[must_use]
 pub(super) fn places(asked: Option<NonZeroUsize>, open_files: u64) -> NonZeroUsize {
     // A small limit is shared half and half.
     let reserved = RESERVED_FILES.min(open_files / 2);
-    let allowed = open_files.saturating_sub(reserved).clamp(1, MOST_WORKERS);
-    let allowed = usize::try_from(allowed).ok().and_then(NonZeroUsize::new);
-    asked.or(allowed).unwrap_or(NonZeroUsize::MIN)
+    let allowed = open_files.saturating_sub(reserved);
+    let asked = asked.map_or(MOST_WORKERS, |asked| asked.get() as u64);
+    let places = usize::try_from(asked.min(allowed)).ok();
+    places.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// What is said when fewer polls may be in flight than were asked for.
+#[must_use]
+pub(super) fn told_places(asked: Option<NonZeroUsize>, open_files: u64) -> Option<String> {
+    let (asked, places) = (asked?, places(asked, open_files));
+    (places < asked).then(|| {
+        format!(
+            "{} polls in flight at most, not {}: the limit of open files is {}; raise it \
+             (ulimit -n, LimitNOFILE=) or lower --max-workers",
+            count(places.get() as u64),
+            count(asked.get() as u64),
+            count(open_files)
+        )
+    })
 }
 
 /// A daemon that polls.
@@ -139,8 +156,13 @@ pub fn boot(
     let (door, events) = Door::new(Arc::clone(&live), feed);
     let server = Server::start(&socket, Arc::new(door))?;
     lock.announce(&socket).map_err(StartError::system("cannot write the pid file"))?;
+    let fewer = told_places(settings.max_workers, open_files_limit());
+    let fewer = fewer.map_or_else(String::new, |told| {
+        tracing::warn!("{told}");
+        format!("; {told}")
+    });
     let word = format!(
-        "polling {} (pid {}){rejects}",
+        "polling {} (pid {}){rejects}{fewer}",
         plural(targets.len() as u64, "target"),
         std::process::id()
     );
@@ -253,5 +275,16 @@ mod tests {
         assert_eq!(places(None, 256).get(), 128);
         assert_eq!(places(None, u64::MAX).get(), 16_384);
         assert_eq!(places(NonZeroUsize::new(7), 20_000).get(), 7);
+        assert_eq!(places(NonZeroUsize::new(100_000), 200_000).get(), 100_000);
+    }
+
+    #[test]
+    fn more_places_than_open_files_allow_are_cut_and_told() {
+        let asked = NonZeroUsize::new(100_000);
+        assert_eq!(places(asked, 1_024).get(), 512);
+        let told = told_places(asked, 1_024).expect("a word");
+        assert!(told.starts_with("512 polls in flight at most, not 100,000"), "{told}");
+        assert_eq!(told_places(NonZeroUsize::new(512), 1_024), None);
+        assert_eq!(told_places(None, 1_024), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::boot::{StartError, http_options, places};
+use super::boot::{StartError, http_options, places, told_places};
 use super::list::Listing;
 use super::plan::{Load, load};
 use crate::check::HttpCheck;
@@ -71,13 +71,20 @@ fn tell_load(text: &mut String, settings: &Settings, plan: &Load) -> std::fmt::R
     )?;
     let files = open_files_limit();
     let limit = places(settings.max_workers, files).get();
-    let chosen = if settings.max_workers.is_some() { "as set" } else { "chosen" };
+    let chosen = match settings.max_workers {
+        Some(asked) if asked.get() == limit => "as set",
+        Some(_) => "cut",
+        None => "chosen",
+    };
     writeln!(
         text,
         "places      {} polls in flight at most ({chosen}; open files: {})",
         count(limit as u64),
         count(files),
     )?;
+    if let Some(told) = told_places(settings.max_workers, files) {
+        writeln!(text, "            {told}")?;
+    }
     writeln!(
         text,
         "needed      {} when 1 % of the polls time out, {} when all do",
