@@ -125,15 +125,20 @@ fn asked(
     client: &Client,
     out: &mut Out,
 ) -> Result<ExitCode, Failure> {
-    let text = match command {
-        Command::Health => {
-            return Ok(health::health(client, HEALTH, out));
+    let shown = match command {
+        Command::Health => return Ok(health::health(client, HEALTH, out)),
+        Command::Targets(targets) => {
+            app::show_targets(&settings.data, client, &targets).map(|text| (text, None))
         }
-        Command::Targets(targets) => app::show_targets(&settings.data, client, &targets),
         Command::Sql(sql) => app::show_sql(&settings.data, &sql),
-        Command::Completions { .. } | Command::Man => Ok(String::new()),
+        Command::Completions { .. } | Command::Man => Ok((String::new(), None)),
     };
-    print(out, &text.map_err(|reason| Failure::of(1, &reason))?)
+    let (text, notice) = shown.map_err(|reason| Failure::of(1, &reason))?;
+    let printed = print(out, &text)?;
+    if let Some(notice) = notice {
+        out.word(&format!("poller: {notice}"));
+    }
+    Ok(printed)
 }
 
 fn print(out: &mut Out, text: &str) -> Result<ExitCode, Failure> {

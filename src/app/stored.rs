@@ -1,13 +1,15 @@
 //! What can be told from the store alone, for when no daemon runs.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::api::client::{AskError, Client};
 use crate::cli;
 use crate::clock::{Clock, rfc3339};
-use crate::store::reader::{Answer, Limits, ReadError, Reader, Row, Value, Wanted};
+use crate::store::reader::{Limits, ReadError, Reader, Row, Value, Wanted};
 use crate::store::sqlite::FILE_NAME;
 use crate::target::State;
+use crate::view::text::plural;
 use crate::view::{self, Summary, TargetRow, table};
 
 /// Targets that are asked for at once.
@@ -99,31 +101,46 @@ fn target_row(row: &Row) -> TargetRow {
     }
 }
 
-/// The answer to a query on the store, as a table or JSON.
+/// The answer to a query on the store, as a table or JSON, and a word on what is not shown of it.
 ///
 /// # Errors
 /// There is no store, or the query is no good; says why.
-pub fn show_sql(data: &Path, asked: &cli::Sql) -> Result<String, String> {
+pub fn show_sql(data: &Path, asked: &cli::Sql) -> Result<(String, Option<String>), String> {
     let reader = Reader::open(&data.join(FILE_NAME)).map_err(|error| error.to_string())?;
     let answer = reader.sql(&asked.query, Limits::default()).map_err(|error| error.to_string())?;
+    let cut = answer.is_cut.then(|| {
+        let shown = plural(answer.rows.len() as u64, "row");
+        format!("only the first {shown} of the answer; add a LIMIT or narrow the query")
+    });
     if asked.json {
+        let names = distinct(&answer.columns);
         let rows: Vec<serde_json::Map<_, _>> =
-            answer.rows.iter().map(|row| object(&answer, row)).collect();
-        return serde_json::to_string(&rows)
-            .map(|text| text + "\n")
-            .map_err(|error| error.to_string());
+            answer.rows.iter().map(|row| object(&names, row)).collect();
+        let text = serde_json::to_string(&rows).map_err(|error| error.to_string())?;
+        return Ok((text + "\n", cut));
     }
     let rows: Vec<Vec<String>> =
         answer.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
-    let mut text = table::plain(&answer.columns, &rows);
-    if answer.is_cut {
-        text.push_str("... and more rows; add a LIMIT or narrow the query\n");
-    }
-    Ok(text)
+    Ok((table::plain(&answer.columns, &rows), cut))
 }
 
-fn object(answer: &Answer, row: &[Value]) -> serde_json::Map<String, serde_json::Value> {
-    let named = answer.columns.iter().zip(row);
+/// `names`, with a number behind those that were there before: `a`, `a_2`.
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    let mut fresh = |name: &String| {
+        if seen.insert(name.clone()) {
+            return name.clone();
+        }
+        let mut numbered = (2_u32..).map(|number| format!("{name}_{number}"));
+        let free = numbered.find(|numbered| taken.insert(numbered.clone()));
+        free.unwrap_or_else(|| name.clone())
+    };
+    names.iter().map(&mut fresh).collect()
+}
+
+fn object(names: &[String], row: &[Value]) -> serde_json::Map<String, serde_json::Value> {
+    let named = names.iter().zip(row);
     named
         .map(|(name, value)| (name.clone(), serde_json::to_value(value).unwrap_or_default()))
         .collect()
@@ -136,5 +153,16 @@ fn shown(value: &Value) -> String {
         Value::Real(number) => number.to_string(),
         Value::Text(text) => text.clone(),
         Value::Blob(bytes) => format!("<{} bytes>", bytes.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_of_columns_are_numbered() {
+        let names = ["a", "a", "b", "a_2", "a"].map(str::to_owned);
+        assert_eq!(distinct(&names), ["a", "a_3", "b", "a_2", "a_4"]);
     }
 }

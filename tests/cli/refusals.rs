@@ -156,6 +156,20 @@ fn wrong_usage_is_2_and_says_what_to_write() {
 }
 
 #[test]
+fn an_answer_that_is_cut_is_told_beside_it() {
+    let fleet = Fleet::start(Options::default()).unwrap();
+    let home = filled(&fleet);
+    let query = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100001)
+                 SELECT i, i FROM n";
+    for form in [&["sql", query][..], &["sql", query, "--json"]] {
+        let done = home.run(form).works();
+        assert!(done.err.contains("only the first 100,000 rows"), "{}", done.err);
+        assert!(!done.out.contains("LIMIT"), "words go to standard error");
+    }
+    assert_eq!(home.sql("SELECT 1 AS a, 2 AS a"), [json!({"a": 1, "a_2": 2})]);
+}
+
+#[test]
 fn a_query_that_would_write_is_refused() {
     let fleet = Fleet::start(Options::default()).unwrap();
     let home = filled(&fleet);
