@@ -16,7 +16,7 @@ use crate::signal::Signal;
 use crate::store::Record;
 use crate::target::State;
 use crate::target::Target;
-use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery, TargetRow};
+use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery, TargetRow, Uptime};
 
 /// Events that may wait for the keeper.
 const WAITING: usize = 32;
@@ -153,6 +153,6 @@ fn row(target: &Target, record: Option<&Record>) -> TargetRow {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect(),
-        uptime: Default::default(),
+        uptime: Uptime::default(),
     }
 }

@@ -39,7 +39,7 @@ pub fn show_targets(data: &Path, client: &Client, wanted: &cli::Targets) -> Resu
             // What the store lacks for the moment is shown without its uptime.
             let known = uptimes.unwrap_or_default();
             let uptimes: std::collections::HashMap<_, _> =
-                known.iter().map(|row| (row.id.as_str(), row.uptime)).collect();
+                known.iter().map(|row| (row.id.as_str(), row.uptime.into())).collect();
             for row in &mut rows {
                 row.uptime = uptimes.get(row.id.as_str()).copied().unwrap_or_default();
             }
@@ -97,7 +97,7 @@ fn target_row(row: &Row) -> TargetRow {
         latency_seconds: row.latency_us.map(|us| f64::from(us) / 1e6),
         interval_seconds: f64::from(row.interval_ms) / 1e3,
         labels: row.labels.clone(),
-        uptime: row.uptime,
+        uptime: row.uptime.into(),
     }
 }
 

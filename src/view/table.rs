@@ -11,19 +11,21 @@ const URL_WIDTH: usize = 60;
 /// The targets, one a line.
 #[must_use]
 pub fn targets(rows: &[TargetRow]) -> String {
-    let columns = ["state", "since", "code", "latency", "up 24h", "up 30d", "url"];
+    let columns =
+        ["state", "since", "code", "latency", "up 24h", "up 7d", "up 30d", "up 90d", "url"];
     let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
-            let [day, _, month, _] = row.uptime;
             vec![
                 row.state.clone(),
                 row.since.clone().unwrap_or_else(|| "-".into()),
                 row.code.clone().unwrap_or_else(|| "-".into()),
                 row.latency_seconds.map_or_else(|| "-".into(), duration),
-                share(day),
-                share(month),
+                share(row.uptime.day),
+                share(row.uptime.week),
+                share(row.uptime.month),
+                share(row.uptime.quarter),
                 shorten(&row.url, URL_WIDTH),
             ]
         })
@@ -62,11 +64,23 @@ pub fn plain(columns: &[String], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::Uptime;
 
     #[test]
     fn columns_are_aligned_and_control_characters_shown() {
         let rows = [vec!["a\u{1b}".to_owned(), "1".to_owned()]];
         assert_eq!(plain(&["url".into(), "n".into()], &rows), "url  n\na\u{fffd}   1\n");
+    }
+
+    #[test]
+    fn uptime_is_told_over_all_its_spans() {
+        let uptime = Uptime::from([Some(1.0), Some(0.99), None, Some(0.5)]);
+        let text = targets(&[TargetRow { uptime, ..TargetRow::default() }]);
+        let words: Vec<&str> = text.lines().nth(1).unwrap_or_default().split("  ").map(str::trim).collect();
+        let shares: Vec<_> = words.into_iter().filter(|word| word.contains('%')).collect();
+        assert_eq!(shares, ["100.00 %", "99.00 %", "50.00 %"]);
+        let json = serde_json::to_string(&uptime).unwrap_or_default();
+        assert_eq!(json, r#"{"24h":1.0,"7d":0.99,"30d":null,"90d":0.5}"#);
     }
 
     #[test]

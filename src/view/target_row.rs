@@ -27,9 +27,33 @@ pub struct TargetRow {
     /// Its labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The share of the time that it was up, over 1, 7, 30 and 90 days; `None` where that is not
-    /// known.
-    pub uptime: [Option<f64>; 4],
+    /// The share of the time that it was up.
+    pub uptime: Uptime,
+}
+
+/// The share of the time that a target was up over some spans; `None` where that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Uptime {
+    /// Over a day.
+    #[serde(rename = "24h")]
+    pub day: Option<f64>,
+    /// Over 7 days.
+    #[serde(rename = "7d")]
+    pub week: Option<f64>,
+    /// Over 30 days.
+    #[serde(rename = "30d")]
+    pub month: Option<f64>,
+    /// Over 90 days.
+    #[serde(rename = "90d")]
+    pub quarter: Option<f64>,
+}
+
+impl From<[Option<f64>; 4]> for Uptime {
+    /// The shares in the order of [`crate::store::reader::UPTIME_DAYS`].
+    fn from([day, week, month, quarter]: [Option<f64>; 4]) -> Self {
+        Self { day, week, month, quarter }
+    }
 }
 
 /// A part of the list of targets.
