@@ -19,6 +19,7 @@ use poller::daemon::{self, Detached, Notifier};
 use poller::lock::Lock;
 use poller::log::{self, Destination, Rotation};
 use poller::view::Lists;
+use poller::view::table::Address;
 
 /// How long `health` may take: less than the 5 s that containers give it.
 const HEALTH: Duration = Duration::from_secs(4);
@@ -128,7 +129,9 @@ fn asked(
     let shown = match command {
         Command::Health => return Ok(health::health(client, HEALTH, out)),
         Command::Targets(targets) => {
-            app::show_targets(&settings.data, client, &targets).map(|text| (text, None))
+            let address = if out.is_terminal { Address::Short } else { Address::Whole };
+            let shown = app::show_targets(&settings.data, client, &targets, address);
+            shown.map(|text| (text, None))
         }
         Command::Sql(sql) => app::show_sql(&settings.data, &sql),
         Command::Completions { .. } | Command::Man => Ok((String::new(), None)),

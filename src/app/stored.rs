@@ -9,8 +9,9 @@ use crate::clock::{Clock, rfc3339};
 use crate::store::reader::{Limits, ReadError, Reader, Row, Value, Wanted};
 use crate::store::sqlite::FILE_NAME;
 use crate::target::State;
+use crate::view::table::{self, Address};
 use crate::view::text::plural;
-use crate::view::{self, Summary, TargetRow, table};
+use crate::view::{self, Summary, TargetRow};
 
 /// Targets that are asked for at once.
 const PAGE: usize = 5_000;
@@ -25,11 +26,17 @@ pub fn stored_summary(data: &Path) -> Result<Summary, ReadError> {
     Ok(view::stored_summary(&stored, now_ms))
 }
 
-/// The targets as text or JSON: of the running daemon, else of the store.
+/// The targets as text with so much of each `address`, or as JSON: of the running daemon, else of
+/// the store.
 ///
 /// # Errors
 /// Neither can be asked; says why.
-pub fn show_targets(data: &Path, client: &Client, wanted: &cli::Targets) -> Result<String, String> {
+pub fn show_targets(
+    data: &Path,
+    client: &Client,
+    wanted: &cli::Targets,
+    address: Address,
+) -> Result<String, String> {
     let uptimes = Reader::open(&data.join(FILE_NAME)).and_then(|reader| {
         let wanted = Wanted { state: None, labels: wanted.labels.clone(), ..Wanted::default() };
         reader.targets(&wanted, Clock::system().now_ms())
@@ -61,7 +68,7 @@ pub fn show_targets(data: &Path, client: &Client, wanted: &cli::Targets) -> Resu
             .map(|text| text + "\n")
             .map_err(|error| error.to_string());
     }
-    Ok(table::targets(&rows))
+    Ok(table::targets(&rows, address))
 }
 
 fn live_rows(client: &Client, wanted: &cli::Targets) -> Result<Vec<TargetRow>, AskError> {

@@ -5,14 +5,27 @@ use std::fmt::Write as _;
 use super::TargetRow;
 use super::text::{duration, shorten};
 
-/// Columns that a URL takes at most in the list of targets.
-const URL_WIDTH: usize = 60;
+/// How much of an address is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// What fits a terminal.
+    Short,
+    /// All of it.
+    Whole,
+}
+
+/// Columns that an address takes at most when it is short.
+const SHORT: usize = 60;
 
 /// The targets, one a line.
 #[must_use]
-pub fn targets(rows: &[TargetRow]) -> String {
+pub fn targets(rows: &[TargetRow], address: Address) -> String {
+    let width = match address {
+        Address::Short => SHORT,
+        Address::Whole => usize::MAX,
+    };
     let columns =
-        ["state", "since", "code", "latency", "up 24h", "up 7d", "up 30d", "up 90d", "url"];
+        ["state", "since", "code", "latency", "up 24h", "up 7d", "up 30d", "up 90d", "name", "url"];
     let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -26,7 +39,8 @@ pub fn targets(rows: &[TargetRow]) -> String {
                 share(row.uptime.week),
                 share(row.uptime.month),
                 share(row.uptime.quarter),
-                shorten(&row.url, URL_WIDTH),
+                row.name.as_deref().map_or_else(|| "-".into(), |name| shorten(name, width)),
+                shorten(&row.url, width),
             ]
         })
         .collect();
@@ -73,10 +87,21 @@ mod tests {
     }
 
     #[test]
+    fn targets_have_their_name_and_as_much_of_their_address_as_is_wanted() {
+        let url = format!("https://a.example/{}", "long/".repeat(20));
+        let row = TargetRow { url: url.clone(), name: Some("Shop".into()), ..TargetRow::default() };
+        let line = |address| targets(&[row.clone()], address);
+        assert!(line(Address::Whole).ends_with(&format!("  Shop  {url}\n")));
+        assert!(!line(Address::Short).contains(&url));
+    }
+
+    #[test]
     fn uptime_is_told_over_all_its_spans() {
         let uptime = Uptime::from([Some(1.0), Some(0.99), None, Some(0.5)]);
-        let text = targets(&[TargetRow { uptime, ..TargetRow::default() }]);
-        let words: Vec<&str> = text.lines().nth(1).unwrap_or_default().split("  ").map(str::trim).collect();
+        let row = TargetRow { uptime, ..TargetRow::default() };
+        let text = targets(&[row], Address::Short);
+        let words: Vec<&str> =
+            text.lines().nth(1).unwrap_or_default().split("  ").map(str::trim).collect();
         let shares: Vec<_> = words.into_iter().filter(|word| word.contains('%')).collect();
         assert_eq!(shares, ["100.00 %", "99.00 %", "50.00 %"]);
         let json = serde_json::to_string(&uptime).unwrap_or_default();
