@@ -51,6 +51,12 @@ impl Roster {
         self.targets.iter().flatten()
     }
 
+    /// The targets whose numbers lie above `number`, in the order of their numbers.
+    pub fn after(&self, number: u32) -> impl Iterator<Item = &Arc<Target>> {
+        let first = (number as usize).saturating_add(1);
+        self.targets.get(first..).unwrap_or_default().iter().flatten()
+    }
+
     /// How many targets there are.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::keeper::CLOSING;
@@ -11,7 +12,9 @@ use super::live::Live;
 use super::reload::{Reading, Reply};
 use crate::api::{Answer, Facts, Feed};
 use crate::clock::rfc3339;
+use crate::ledger::Ledger;
 use crate::outcome::Code;
+use crate::roster::Roster;
 use crate::signal::Signal;
 use crate::store::Record;
 use crate::target::State;
@@ -67,23 +70,9 @@ impl Facts for Door {
 
     fn targets(&self, query: &TargetQuery) -> TargetPage {
         let after: u32 = query.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
-        let roster = self.live.roster.read();
-        let ledger = self.live.ledger.lock();
-        let mut page = TargetPage::default();
-        let mut last = after;
-        for target in roster.iter().filter(|target| target.number > after) {
-            let record = ledger.record(target.number);
-            if !is_wanted(target, record, query) {
-                continue;
-            }
-            if page.targets.len() == query.limit.max(1) {
-                page.next = Some(last.to_string());
-                break;
-            }
-            last = target.number;
-            page.targets.push(row(target, record));
-        }
-        page
+        let mut search = Search { query, page: TargetPage::default(), seen: after, shown: after };
+        while !search.slice(&self.live.roster.read(), &self.live.ledger) {}
+        search.page
     }
 
     fn reload(&self) -> Answer<'_, Result<String, String>> {
@@ -123,6 +112,42 @@ impl Facts for Door {
     }
 }
 
+/// Targets that are looked at while nobody else gets at the ledger.
+const SLICE: usize = 500;
+
+/// A look through the targets, slice by slice.
+struct Search<'a> {
+    query: &'a TargetQuery,
+    page: TargetPage,
+    /// The last target that was looked at.
+    seen: u32,
+    /// The last target on the page.
+    shown: u32,
+}
+
+impl Search<'_> {
+    /// Looks at the next targets; true when there is no more to do.
+    fn slice(&mut self, roster: &Roster, ledger: &Mutex<Ledger>) -> bool {
+        let ledger = ledger.lock();
+        let mut looked = 0;
+        for target in roster.after(self.seen).take(SLICE) {
+            looked += 1;
+            self.seen = target.number;
+            let record = ledger.record(target.number);
+            if !is_wanted(target, record, self.query) {
+                continue;
+            }
+            if self.page.targets.len() == self.query.limit.max(1) {
+                self.page.next = Some(self.shown.to_string());
+                return true;
+            }
+            self.shown = target.number;
+            self.page.targets.push(row(target, record));
+        }
+        looked < SLICE
+    }
+}
+
 fn state_of(record: Option<&Record>) -> State {
     record.map_or(State::Pending, |record| record.health.state)
 }
@@ -154,5 +179,57 @@ fn row(target: &Target, record: Option<&Record>) -> TargetRow {
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect(),
         uptime: Uptime::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::target::{Priority, Seat, TargetId};
+
+    fn target(number: u32) -> Arc<Target> {
+        Arc::new(Target {
+            number,
+            id: TargetId(u64::from(number)),
+            given_id: None,
+            name: None,
+            address: Address::parse("http://a.example/").expect("a good address"),
+            every_ms: 1_000,
+            timeout_ms: 1_000,
+            priority: Priority::Normal,
+            plan: Arc::default(),
+            labels: Arc::default(),
+            seat: Seat::default(),
+        })
+    }
+
+    /// The ids of a page, how many slices it took, and what follows it.
+    fn search(query: &TargetQuery, after: u32) -> (Vec<String>, usize, Option<String>) {
+        let numbers = (1..=3_000_u32).filter(|number| !number.is_multiple_of(3));
+        let roster = Roster::new(numbers.map(target));
+        let mut search = Search { query, page: TargetPage::default(), seen: after, shown: after };
+        let mut slices = 1;
+        while !search.slice(&roster, &Mutex::default()) {
+            slices += 1;
+        }
+        let ids = search.page.targets.into_iter().map(|row| row.id).collect();
+        (ids, slices, search.page.next)
+    }
+
+    #[test]
+    fn a_page_goes_on_where_the_last_one_ended_slice_by_slice() {
+        let query = TargetQuery { limit: 1_500, ..TargetQuery::default() };
+        let (first, slices, next) = search(&query, 0);
+        assert_eq!((first.len(), slices, next.as_deref()), (1_500, 4, Some("2249")));
+        let (second, slices, next) = search(&query, 2_249);
+        assert_eq!((second.len(), slices, next), (500, 2, None));
+        assert_eq!((first.last(), second.first()), (Some(&id(2_249)), Some(&id(2_251))));
+        let none = TargetQuery { state: Some("down".into()), ..query };
+        assert_eq!(search(&none, 0), (Vec::new(), 5, None));
+    }
+
+    fn id(number: u32) -> String {
+        target(number).shown_id()
     }
 }
