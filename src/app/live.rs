@@ -74,6 +74,8 @@ impl Live {
         ledger.expire(second);
         let uptime_us = u64::try_from(now_us - self.started_ms * 1_000).unwrap_or(0);
         let most = shown(lists, SHOWN);
+        let (certificates_expiring, certificates_expiring_total) =
+            expiring(&roster, &ledger, second, most);
         let mut summary = Summary {
             schema: 1,
             state: "running".into(),
@@ -86,7 +88,8 @@ impl Live {
             checks: self.checks(&ledger),
             top_codes: recent::top_codes(ledger.fleet().totals),
             down: ledger.down().take(most).map(|ranked| down(&roster, &ranked)).collect(),
-            certificates_expiring: expiring(&roster, &ledger, second, most),
+            certificates_expiring,
+            certificates_expiring_total,
             in_flight,
             storage: self.storage(),
             process: crate::process::facts(self.places.limit() as u64),
@@ -220,18 +223,23 @@ fn down(roster: &Roster, ranked: &Ranked) -> Down {
     }
 }
 
-/// The targets whose certificate is valid for fewer days than each of them expects.
-fn expiring(roster: &Roster, ledger: &Ledger, now_s: i64, most: usize) -> Vec<Expiring> {
+/// The targets whose certificate is valid for fewer days than each of them expects: `most` of them,
+/// and how many there are.
+fn expiring(roster: &Roster, ledger: &Ledger, now_s: i64, most: usize) -> (Vec<Expiring>, u64) {
     let is_soon = |ranked: &Ranked, days: i64| {
         let target = roster.target(ranked.target);
         let expected = target.and_then(|target| target.plan.expect.certificate_days);
         days < i64::from(expected.unwrap_or(CERTIFICATE_DAYS))
     };
-    ledger
+    let mut soon = ledger
         .expiring()
         .map(|ranked| ((ranked.certificate_until - now_s).div_euclid(86_400), ranked))
-        .filter(|(days, ranked)| is_soon(ranked, *days))
+        .filter(|(days, ranked)| is_soon(ranked, *days));
+    let listed: Vec<Expiring> = soon
+        .by_ref()
         .take(most)
         .map(|(days, ranked)| Expiring { url: url_of(roster, ranked.target), days })
-        .collect()
+        .collect();
+    let total = listed.len() + soon.count();
+    (listed, total as u64)
 }

@@ -44,6 +44,8 @@ pub struct Summary {
     pub down: Vec<Down>,
     /// Targets whose certificate runs out soon, the soonest first.
     pub certificates_expiring: Vec<Expiring>,
+    /// How many those are, the ones that are not listed among them.
+    pub certificates_expiring_total: u64,
     /// Polls that run now.
     pub in_flight: InFlight,
     /// How punctual the last five minutes were.

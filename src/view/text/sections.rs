@@ -33,7 +33,8 @@ pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
         down_targets(sheet, first, &summary.as_of);
         let hidden = total - shown as u64;
         if hidden > 0 {
-            sheet.headline(&format!("  and {} more (--all shows them)", count(hidden)), Tone::Bad);
+            let text = format!("  and {} more{}", count(hidden), hint(lists));
+            sheet.headline(&text, Tone::Bad);
         }
     }
     if summary.storage.is_degraded() {
@@ -44,6 +45,14 @@ pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     }
     if total > 0 || summary.storage.is_degraded() {
         sheet.gap();
+    }
+}
+
+/// How to see what is not shown, for those who have not asked for all yet.
+const fn hint(lists: Lists) -> &'static str {
+    match lists {
+        Lists::Short => " (--all shows them)",
+        Lists::All => "",
     }
 }
 
@@ -263,9 +272,11 @@ pub(super) fn certificates(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
         let label = if index == 0 { "certs" } else { "" };
         sheet.columns(label, &[(format!("{left:>9}"), tone), plain(url)]);
     }
-    let hidden = expiring.len() - shown;
+    let total = summary.certificates_expiring_total.max(expiring.len() as u64);
+    let hidden = total - shown as u64;
     if hidden > 0 {
-        sheet.row("", &[plain(format!("and {hidden} more certificates (--all shows them)"))]);
+        let text = format!("and {} more certificates{}", count(hidden), hint(lists));
+        sheet.row("", &[plain(text)]);
     }
 }
 

@@ -74,6 +74,7 @@ fn busy() -> Summary {
             Expiring { url: url(3), days: -1 },
             Expiring { url: url(4), days: 3 },
         ],
+        certificates_expiring_total: 25,
         in_flight: InFlight {
             count: 35,
             limit: 1_000,
@@ -192,4 +193,12 @@ fn whole_lists_are_told_when_all_is_asked_for() {
     let text = render(&busy(), &Style::PLAIN, Lists::All);
     assert!(text.contains("6.00 s"), "{text}");
     assert!(!render(&busy(), &Style::PLAIN, Lists::Short).contains("6.00 s"));
+}
+
+#[test]
+fn what_is_not_shown_is_counted_and_nobody_is_sent_to_all_twice() {
+    let short = render(&busy(), &Style::PLAIN, Lists::Short);
+    assert!(short.contains("and 23 more certificates (--all shows them)"), "{short}");
+    let all = render(&busy(), &Style::PLAIN, Lists::All);
+    assert!(all.contains("and 23 more certificates\n") && !all.contains("--all"), "{all}");
 }
