@@ -8,6 +8,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
+use poller::clock::rfc3339;
 use poller::health::{Health, Transition};
 use poller::outcome::{Cause, Code, Detail};
 use poller::stats::{Recent, Tally};
@@ -230,6 +231,8 @@ fn a_stopped_daemon_is_summed_up_from_its_store() {
     let later = NOW_MS + 300_000;
     let summary = stored_summary(&reader.stored(later).unwrap(), later);
     assert_eq!((summary.largest_delay_5m, summary.checks.last_5m), (None, 0));
+    assert_eq!(summary.as_of, rfc3339(later));
+    assert_eq!(summary.stopped_at, Some(rfc3339(NOW_MS)), "states are of then");
 }
 
 #[test]

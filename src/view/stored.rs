@@ -22,6 +22,7 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
     summary.uptime_seconds = 0.0;
     summary.listen = None;
     summary.as_of = rfc3339(now_ms);
+    summary.stopped_at = stored.watched_until_ms.map(rfc3339);
     summary.in_flight = InFlight::default();
     summary.process = Process::default();
     summary.storage = Storage {

@@ -20,6 +20,8 @@ pub struct Summary {
     pub uptime_seconds: f64,
     /// When these figures were taken.
     pub as_of: String,
+    /// Until when a daemon watched, while none runs: states are of then.
+    pub stopped_at: Option<String>,
     /// Where the daemon listens.
     pub listen: Option<String>,
     /// The targets by state.

@@ -30,7 +30,7 @@ pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
         sheet.headline(&format!("DOWN: {}", plural(total, "target")), Tone::Bad);
         let shown = lists.shown(10).min(summary.down.len());
         let (first, _) = summary.down.split_at(shown);
-        down_targets(sheet, first, &summary.as_of);
+        down_targets(sheet, first, summary.stopped_at.as_ref().unwrap_or(&summary.as_of));
         let hidden = total - shown as u64;
         if hidden > 0 {
             let text = format!("  and {} more{}", count(hidden), hint(lists));
@@ -64,13 +64,14 @@ fn why(down: &Down) -> String {
     }
 }
 
-fn down_targets(sheet: &mut Sheet, downs: &[Down], as_of: &str) {
+/// Targets that were down for so long at `until`.
+fn down_targets(sheet: &mut Sheet, downs: &[Down], until: &str) {
     let whys: Vec<String> = downs.iter().map(why).collect();
     let widest = whys.iter().map(|why| why.chars().count()).max().unwrap_or(0);
     let is_narrow = sheet.width() < 80;
     let widest = widest.min(if is_narrow { 20 } else { 32 });
     for (down, why) in downs.iter().zip(&whys) {
-        let lasted = between(&down.since, as_of).map_or_else(|| "-".to_owned(), duration);
+        let lasted = between(&down.since, until).map_or_else(|| "-".to_owned(), duration);
         let since =
             if is_narrow { String::new() } else { format!("  since {:<11}", day(&down.since)) };
         let left = format!("  {lasted:<12}{since}  {:<widest$}  ", shorten(why, widest));
@@ -98,7 +99,14 @@ pub(super) fn daemon(sheet: &mut Sheet, summary: &Summary) {
         }
         sheet.headline(&text, Tone::Good);
     } else {
-        let text = format!("poller is stopped; figures from the store as of {as_of} UTC");
+        let text = match &summary.stopped_at {
+            Some(at) => format!(
+                "poller is stopped since {} UTC, states are of then; figures from the store as of \
+                 {as_of} UTC",
+                moment(at)
+            ),
+            None => format!("poller is stopped; figures from the store as of {as_of} UTC"),
+        };
         sheet.headline(&text, Tone::Caution);
     }
     sheet.gap();

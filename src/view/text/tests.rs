@@ -32,6 +32,7 @@ fn busy() -> Summary {
         started_at: Some("2026-11-22T09:33:20.000Z".to_owned()),
         uptime_seconds: 3_600.0,
         as_of: "2026-11-22T10:33:20.000Z".to_owned(),
+        stopped_at: None,
         listen: Some("127.0.0.1:8080".to_owned()),
         targets: Targets {
             total: 10_000,
@@ -127,6 +128,7 @@ fn idle() -> Summary {
 fn stopped_and_degraded() -> Summary {
     Summary {
         state: "stopped".to_owned(),
+        stopped_at: Some("2026-11-22T10:03:20.000Z".to_owned()),
         pid: 0,
         largest_delay_5m: None,
         largest_answered_5m: None,
