@@ -9,7 +9,7 @@ mod retired;
 
 use std::collections::{BTreeSet, VecDeque};
 
-pub use figures::{Fleet, Ranked};
+pub use figures::{EXPIRY_DAYS, Fleet, Ranked};
 
 use retired::Retired;
 

@@ -117,7 +117,7 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
         rhythm: if options.output.watch { Rhythm::Watch } else { Rhythm::Once },
         lists: if options.output.all { Lists::All } else { Lists::Short },
     };
-    Ok(viewstats(&client, view, || app::stored_summary(&settings.data), out))
+    Ok(viewstats(&client, view, || app::stored_summary(&settings.data, view.lists), out))
 }
 
 fn asked(

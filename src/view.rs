@@ -8,7 +8,7 @@ mod stored;
 mod summary;
 mod target_row;
 
-pub use stored::stored_summary;
+pub use stored::{stored_summary, tell_worst};
 pub use summary::*;
 pub use target_row::*;
 

@@ -16,7 +16,7 @@ use poller::store::reader::{Limits, Period, ReadError, Reader, Value, Wanted};
 use poller::store::sqlite::{SqliteOptions, SqliteStore};
 use poller::store::{Batch, ClosedHour, IncidentChange, Record, SampleKey, Store, Totals};
 use poller::target::State;
-use poller::view::stored_summary;
+use poller::view::{Expiring, Summary, stored_summary, tell_worst};
 use support::{HOUR_MS, NOW_MS, failed, outcome, samples, targets};
 use tempfile::TempDir;
 
@@ -233,6 +233,26 @@ fn a_stopped_daemon_is_summed_up_from_its_store() {
     assert_eq!((summary.largest_delay_5m, summary.checks.last_5m), (None, 0));
     assert_eq!(summary.as_of, rfc3339(later));
     assert_eq!(summary.stopped_at, Some(rfc3339(NOW_MS)), "states are of then");
+}
+
+#[test]
+fn all_targets_that_are_down_and_certificates_that_run_out_are_listed() {
+    let (directory, mut store) = store();
+    let day_s = 86_400;
+    let soon = Record {
+        certificate_until: NOW_MS / 1_000 + 3 * day_s,
+        ..record(1, State::Up, SampleKey(1))
+    };
+    store.append(&Batch { records: vec![soon], ..Batch::default() }).unwrap();
+    let worst = reader(&directory).worst(NOW_MS / 1_000 + 4 * day_s).unwrap();
+    let mut summary = Summary { certificates_expiring_total: 9, ..Summary::default() };
+    tell_worst(&mut summary, &worst, NOW_MS);
+    assert_eq!(summary.down.len(), 1);
+    assert_eq!(summary.down[0].since, rfc3339(NOW_MS - HOUR_MS));
+    assert_eq!(summary.down[0].cause, "timeout");
+    let url = "https://site-0.example/some/path?page=0".to_owned();
+    assert_eq!(summary.certificates_expiring, [Expiring { url, days: 3 }]);
+    assert_eq!(reader(&directory).worst(NOW_MS / 1_000).unwrap().certificates, []);
 }
 
 #[test]

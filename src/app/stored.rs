@@ -6,13 +6,16 @@ use std::path::Path;
 use crate::api::client::{AskError, Client};
 use crate::cli;
 use crate::clock::{Clock, rfc3339};
+use crate::ledger::EXPIRY_DAYS;
 use crate::store::reader::{Limits, ReadError, Reader, Row, Value, Wanted};
 use crate::store::sqlite::FILE_NAME;
 use crate::target::State;
 use crate::view::table::{self, Address};
 use crate::view::text::plural;
-use crate::view::{self, Summary, TargetRow};
+use crate::view::{self, Lists, Summary, TargetRow};
 
+/// Certificates that are valid for longer are never listed.
+const EXPIRY_S: i64 = EXPIRY_DAYS * 86_400;
 /// Targets that are asked for at once.
 const PAGE: usize = 5_000;
 
@@ -20,10 +23,17 @@ const PAGE: usize = 5_000;
 ///
 /// # Errors
 /// There is no store, or it cannot be read.
-pub fn stored_summary(data: &Path) -> Result<Summary, ReadError> {
+pub fn stored_summary(data: &Path, lists: Lists) -> Result<Summary, ReadError> {
     let now_ms = Clock::system().now_ms();
-    let stored = Reader::open(&data.join(FILE_NAME))?.stored(now_ms)?;
-    Ok(view::stored_summary(&stored, now_ms))
+    let reader = Reader::open(&data.join(FILE_NAME))?;
+    let stored = reader.stored(now_ms)?;
+    let mut summary = view::stored_summary(&stored, now_ms);
+    if lists == Lists::All {
+        let stopped_ms = stored.watched_until_ms.unwrap_or(now_ms);
+        let worst = reader.worst(stopped_ms.div_euclid(1_000) + EXPIRY_S)?;
+        view::tell_worst(&mut summary, &worst, stopped_ms);
+    }
+    Ok(summary)
 }
 
 /// The targets as text with so much of each `address`, or as JSON: of the running daemon, else of

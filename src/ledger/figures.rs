@@ -7,7 +7,7 @@ use crate::store::{Record, Totals};
 use crate::target::State;
 
 /// Certificates that run out within so many days are ranked.
-const EXPIRY_DAYS: i64 = 90;
+pub const EXPIRY_DAYS: i64 = 90;
 
 /// The fleet's figures at one moment.
 #[derive(Clone, Copy, Debug)]

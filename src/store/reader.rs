@@ -4,6 +4,7 @@ mod open;
 mod sql;
 mod stored;
 mod targets;
+mod worst;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::stats::Tally;
 pub use sql::{Answer, Limits, Value};
 pub use stored::Stored;
 pub use targets::{Row, UPTIME_DAYS, Wanted};
+pub use worst::{DownTarget, Worst};
 
 /// How long the reader's own queries may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,9 +1,10 @@
 //! The summary of a stopped daemon: what it said last, and what of it still holds.
 
 use super::recent;
-use super::summary::{InFlight, Process, Storage, Summary, Targets};
+use super::summary::{Down, Expiring, InFlight, Process, Storage, Summary, Targets};
 use crate::clock::rfc3339;
-use crate::store::reader::Stored;
+use crate::expectation::CERTIFICATE_DAYS;
+use crate::store::reader::{DownTarget, Stored, Worst};
 use crate::target::State;
 
 /// The summary of what a stopped daemon left, as of `now_ms` (Unix milliseconds): its targets and
@@ -39,6 +40,39 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
     let url = |number| stored.urls.get(&number).cloned().unwrap_or_default();
     recent::tell(&mut summary, &stored.recent, url, now_ms.div_euclid(1_000));
     summary
+}
+
+/// Lists in `summary`, that of a stopped daemon, every target that `worst` names. Which certificates
+/// an entry wants earlier or later than the others is known of those that are listed already.
+pub fn tell_worst(summary: &mut Summary, worst: &Worst, stopped_ms: i64) {
+    summary.down = worst.down.iter().map(down).collect();
+    let listed = std::mem::take(&mut summary.certificates_expiring);
+    if listed.len() as u64 >= summary.certificates_expiring_total {
+        summary.certificates_expiring = listed;
+        return;
+    }
+    let is_listed = |url: &str| listed.iter().any(|one| one.url == url);
+    summary.certificates_expiring = worst
+        .certificates
+        .iter()
+        .map(|(url, until_s)| Expiring {
+            url: url.clone(),
+            days: (until_s - stopped_ms.div_euclid(1_000)).div_euclid(86_400),
+        })
+        .filter(|one| one.days < i64::from(CERTIFICATE_DAYS) || is_listed(&one.url))
+        .collect();
+    let listed = summary.certificates_expiring.len() as u64;
+    summary.certificates_expiring_total = summary.certificates_expiring_total.max(listed);
+}
+
+fn down(target: &DownTarget) -> Down {
+    Down {
+        url: target.url.clone(),
+        name: target.name.clone(),
+        since: rfc3339(target.since_ms),
+        cause: target.cause.map_or("", |cause| cause.as_str()).into(),
+        detail: target.detail.as_str().into(),
+    }
 }
 
 fn targets(states: &[(u8, u64)]) -> Targets {

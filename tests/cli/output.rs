@@ -49,6 +49,29 @@ fn starting_may_show_the_summary_as_well() {
 }
 
 #[test]
+fn a_stopped_daemon_lists_all_that_was_down() {
+    let fleet = Fleet::start(Options::default()).unwrap();
+    let home = Home::new();
+    let entries: Vec<Value> = (0..30)
+        .map(|n| json!({"url": fleet.url(n, "/s503"), "interval": 5, "timeout": 20, "retries": 0}))
+        .collect();
+    home.list(&entries);
+    home.start(&[]);
+    wait_for("all to be down", || (home.summary()["targets"]["down"] == json!(30)).then_some(()));
+    home.stop();
+    let listed = |arguments: &[&str]| -> usize {
+        let text = home.run(arguments).works().out;
+        serde_json::from_str::<Value>(&text).unwrap()["down"].as_array().unwrap().len()
+    };
+    assert_eq!(listed(&["-i", "--json"]), 20);
+    assert_eq!(listed(&["-i", "--json", "--all"]), 30);
+    let text = home.run(&["-i", "--all"]).works().out;
+    assert!(text.contains("is stopped since") && !text.contains("--all"), "{text}");
+    let trouble = text.split("\n\n").next().unwrap_or_default();
+    assert_eq!(trouble.matches("/s503").count(), 30, "{text}");
+}
+
+#[test]
 fn finished_polls_can_be_followed() {
     let fleet = Fleet::start(Options::default()).unwrap();
     let home = Home::new();
