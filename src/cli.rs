@@ -3,6 +3,7 @@
 pub mod follow;
 pub mod health;
 pub mod out;
+mod parse;
 pub mod viewstats;
 
 use std::path::PathBuf;
@@ -10,6 +11,13 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::given::Given;
+
+/// Headings of the flags that tell the daemon what to do, and how it shows what it knows.
+const ACTIONS: &str = "Actions";
+const OUTPUT: &str = "Output";
+
+/// Flags that print no summary, and so nothing in the form of one.
+const NO_SUMMARY: [&str; 5] = ["foreground", "stop", "reload", "check", "follow"];
 
 const AFTER: &str = "\
 Durations are seconds, or a number with ms, s, m, h or d; sizes are bytes, or a number with KB, MB, \
@@ -20,6 +28,7 @@ GB, KiB, MiB or GiB. Every option with a default is also a variable (POLLER_MAX_
 #[derive(Debug, Parser)]
 #[command(name = "poller", version, max_term_width = 100, after_help = AFTER)]
 #[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Options {
     /// Settings file, TOML (default poller.toml if it is there)
     #[arg(long, value_name = "FILE", env = "POLLER_CONFIG", hide_env = true, global = true)]
@@ -44,7 +53,7 @@ pub struct Options {
 
 /// What is to be done.
 #[derive(Args, Clone, Copy, Debug, Default)]
-#[command(next_help_heading = "Actions")]
+#[command(next_help_heading = ACTIONS)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Action {
     /// Start the polling daemon in the background
@@ -56,11 +65,11 @@ pub struct Action {
     /// Print the summary, live from the running daemon, else of what the store holds
     ///
     /// With -s, after starting.
-    #[arg(short = 'i', long)]
+    #[arg(short = 'i', long, conflicts_with_all = NO_SUMMARY)]
     pub viewstats: bool,
 
     /// Start it and stay attached, as service managers and containers want it; Ctrl-C stops it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["stop", "reload", "check"])]
     pub foreground: bool,
 
     /// Stop the running daemon of this data directory
@@ -78,23 +87,23 @@ pub struct Action {
 
 /// How results are shown.
 #[derive(Args, Clone, Copy, Debug, Default)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = OUTPUT)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Output {
-    /// Print JSON
-    #[arg(long)]
+    /// With -i: print JSON
+    #[arg(long, requires = "viewstats", conflicts_with_all = NO_SUMMARY)]
     pub json: bool,
 
     /// With -i: draw the summary again every second
-    #[arg(long, requires = "viewstats")]
+    #[arg(long, requires = "viewstats", conflicts_with_all = NO_SUMMARY)]
     pub watch: bool,
 
     /// With -i: print whole lists
-    #[arg(long)]
+    #[arg(long, requires = "viewstats", conflicts_with_all = NO_SUMMARY)]
     pub all: bool,
 
     /// Print every finished poll, 1,000 lines a second at most
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["foreground", "stop", "reload", "check"])]
     pub follow: bool,
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use poller::api::client::Client;
 use poller::app::{self, Listing};
@@ -25,7 +25,7 @@ use poller::view::table::Address;
 const HEALTH: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::of_process();
     let mut out = Out::standard();
     if !is_anything_asked(&options) {
         // The help says what to ask for; a reader that left has seen enough.
