@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
@@ -21,10 +22,47 @@ impl Options {
     /// # Errors
     /// They are wrong, or ask for help.
     pub(super) fn of(arguments: Vec<OsString>) -> Result<Self, Error> {
-        let mut command = Self::command();
-        let matches = command.clone().try_get_matches_from(&arguments)?;
+        let mut command = Self::command().mut_args(without_empty_variable);
+        let parsed = command.clone().try_get_matches_from(&arguments);
+        let matches = parsed.map_err(|error| blame(error, &command, &arguments))?;
         refuse_flags_of_the_daemon(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
+    }
+}
+
+/// An empty variable counts as one that is not set: `${NAME:-}` of a compose file makes such.
+fn without_empty_variable(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) { forget_variable(argument) } else { argument }
+}
+
+fn forget_variable(argument: Arg) -> Arg {
+    argument.env(Resettable::Reset)
+}
+
+/// `error`, blamed on the variable that is at fault if it is not a flag.
+fn blame(mut error: Error, command: &Command, arguments: &[OsString]) -> Error {
+    let Some(shown) = argument_of(&error) else { return error };
+    let mut built = command.clone();
+    built.build();
+    let found = built.get_arguments().find(|argument| argument.to_string() == shown);
+    let Some((id, variable)) = found.and_then(|found| Some((found.get_id(), found.get_env()?)))
+    else {
+        return error;
+    };
+    let flags_alone = command.clone().mut_arg(id, forget_variable);
+    let without = flags_alone.try_get_matches_from(arguments);
+    if !without.is_err_and(|other| argument_of(&other) == Some(shown)) {
+        let variable = variable.to_string_lossy().into_owned();
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
+}
+
+fn argument_of(error: &Error) -> Option<String> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(shown)) => Some(shown.clone()),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use poller::config::file::SETTINGS;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -152,7 +153,30 @@ fn wrong_usage_is_2_and_says_what_to_write() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, told) = with("POLLER_MAX_WORKERS", "none");
-    assert!(code == Some(2) && told.contains("max-workers"), "{told}");
+    assert!(code == Some(2) && told.contains("'none' for 'POLLER_MAX_WORKERS'"), "{told}");
+    let (code, told) = with("POLLER_LOG_LEVEL", "loud");
+    assert!(code == Some(2) && told.contains("'loud' for 'POLLER_LOG_LEVEL'"), "{told}");
+    let mut command = home.command(&["--check", "--max-workers", "no"]);
+    let output = command.env("POLLER_MAX_WORKERS", "none").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("'no' for '--max-workers <N>'"), "{told}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let home = Home::new();
+    home.list(&[json!("http://127.0.0.1:9/")]);
+    let mut command = home.command(&["--check"]);
+    let names = SETTINGS.iter().map(|key| format!("POLLER_{}", key.to_uppercase()));
+    for name in names.chain(["POLLER_CONFIG".to_owned()]) {
+        command.env(name, "");
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut command = home.command(&["sql", "SELECT 1"]);
+    let output = command.env("POLLER_DATA", "").env("POLLER_CONFIG", "").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("there is no store"), "{told}");
 }
 
 #[test]
