@@ -2,9 +2,12 @@
 
 pub mod follow;
 pub mod health;
+mod man;
 pub mod out;
 mod parse;
 pub mod viewstats;
+
+pub use man::man_page;
 
 use std::path::PathBuf;
 
@@ -191,15 +194,6 @@ fn label(text: &str) -> Result<(String, String), String> {
 pub fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Options::command(), "poller", &mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// The manual page, in roff.
-#[must_use]
-pub fn man_page() -> String {
-    let mut text = Vec::new();
-    // Writing to memory cannot fail.
-    let _ = clap_mangen::Man::new(Options::command()).render(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
 
