@@ -21,7 +21,7 @@ pub enum LockError {
         directory: PathBuf,
     },
     /// The directory or the file cannot be used.
-    #[error("cannot use the data directory {}: {source}", .directory.display())]
+    #[error("cannot use the data directory {}: {source}; name another with --data", .directory.display())]
     Unusable {
         /// The directory.
         directory: PathBuf,
@@ -234,6 +234,6 @@ mod tests {
         let error = Lock::take(&file.join("data")).expect_err("not a directory");
         assert!(error.to_string().contains("file/data"), "{error}");
         let error = Lock::take(&file).expect_err("a file").to_string();
-        assert!(error.ends_with("something that is no directory is in its place"), "{error}");
+        assert!(error.contains("something that is no directory is in its place; "), "{error}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
-use poller::api::client::Client;
+use poller::api::client::{AskError, Client};
 use poller::app::{self, Listing};
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
@@ -161,8 +161,8 @@ fn stop(settings: &Settings, out: &mut Out) -> Result<ExitCode, Failure> {
             print(out, &format!("the daemon{pid} has stopped\n"))
         }
         daemon::Stopped::NotRunning => {
-            let data = settings.data.display();
-            Err(Failure::of(1, &format!("no daemon runs with the data directory {data}")))
+            let directory = settings.data.clone();
+            Err(Failure::of(1, &AskError::NotRunning { directory }))
         }
     }
 }

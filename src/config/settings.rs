@@ -94,7 +94,7 @@ impl fmt::Display for Mistake {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The settings file cannot be read.
-    #[error("cannot read the settings file {}: {source}", path.display())]
+    #[error("cannot read the settings file {}: {source}; name another with --config", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -75,7 +75,7 @@ pub struct Rejects {
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// Its source cannot be read.
-    #[error("cannot read the list {file}: {source}")]
+    #[error("cannot read the list {file}: {source}; name another with --urls")]
     Unreadable {
         /// Name of the source.
         file: Arc<str>,

@@ -18,7 +18,7 @@ fn refused(home: &Home, code: i32, words: &[&str]) -> Done {
 
 #[test]
 fn a_list_that_is_missing_is_named() {
-    refused(&Home::new(), 1, &["urls.json", "No such file"]);
+    refused(&Home::new(), 1, &["urls.json", "No such file", "--urls"]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn a_data_directory_that_cannot_be_used_is_named() {
         let away = Home::with_data(&data);
         away.list(&[json!("http://127.0.0.1:9/")]);
         for start in ["--start", "--foreground"] {
-            away.run(&[start]).fails(1, &["data directory", data.to_str().unwrap()]);
+            away.run(&[start]).fails(1, &["data directory", data.to_str().unwrap(), "--data"]);
         }
     }
 }
@@ -108,8 +108,8 @@ fn acting_on_a_daemon_that_does_not_run_fails() {
     let home = Home::new();
     let data = home.data("");
     let data = data.to_str().unwrap().trim_end_matches('/');
-    home.run(&["--stop"]).fails(1, &["no daemon", data]);
-    home.run(&["--reload"]).fails(1, &["no daemon", data]);
+    home.run(&["--stop"]).fails(1, &["no daemon", data, "poller --start"]);
+    home.run(&["--reload"]).fails(1, &["no daemon", data, "poller --start"]);
     home.run(&["-i"]).fails(1, &[data]);
     home.run(&["--follow"]).fails(1, &[data]);
     home.run(&["sql", "SELECT 1"]).fails(1, &[data]);
@@ -137,7 +137,8 @@ fn every_mistake_of_the_settings_is_told_at_once() {
     let done = home.run(&["--start"]);
     let lines = ["poller.toml:1:", "poller.toml:2:", "poller.toml:5:", "poller.toml:6:", "color"];
     done.fails(2, &lines);
-    home.run(&["--start", "--config", "gone.toml"]).fails(1, &["gone.toml", "No such file"]);
+    home.run(&["--start", "--config", "gone.toml"])
+        .fails(1, &["gone.toml", "No such file", "--config"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::api::problem::Problem;
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// No daemon has this data directory.
-    #[error("no daemon runs with the data directory {}", .directory.display())]
+    #[error("no daemon runs with the data directory {} (poller --start starts one)", .directory.display())]
     NotRunning {
         /// The data directory.
         directory: PathBuf,
