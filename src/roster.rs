@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::expectation::CERTIFICATE_DAYS;
 use crate::target::{FlightState, Target};
 
 /// The targets of this run, by their number.
@@ -9,6 +10,7 @@ use crate::target::{FlightState, Target};
 pub struct Roster {
     targets: Vec<Option<Arc<Target>>>,
     count: usize,
+    certificate_days: u32,
 }
 
 impl Roster {
@@ -28,6 +30,8 @@ impl Roster {
         if index >= self.targets.len() {
             self.targets.resize(index + 1, None);
         }
+        let expected = target.plan.expect.certificate_days.unwrap_or(CERTIFICATE_DAYS);
+        self.certificate_days = self.certificate_days.max(expected);
         if let Some(place) = self.targets.get_mut(index) {
             self.count += usize::from(place.replace(target).is_none());
         }
@@ -55,6 +59,12 @@ impl Roster {
     pub fn after(&self, number: u32) -> impl Iterator<Item = &Arc<Target>> {
         let first = (number as usize).saturating_add(1);
         self.targets.get(first..).unwrap_or_default().iter().flatten()
+    }
+
+    /// The most days for which a certificate had to be valid, of all targets so far.
+    #[must_use]
+    pub const fn certificate_days(&self) -> u32 {
+        self.certificate_days
     }
 
     /// How many targets there are.

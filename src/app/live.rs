@@ -69,6 +69,7 @@ impl Live {
         let now_us = self.clock.now_us();
         let second = now_us.div_euclid(1_000_000);
         let in_flight = self.in_flight(lists);
+        let process = crate::process::facts(self.places.limit() as u64);
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
@@ -92,7 +93,7 @@ impl Live {
             certificates_expiring_total,
             in_flight,
             storage: self.storage(),
-            process: crate::process::facts(self.places.limit() as u64),
+            process,
             ..Summary::default()
         };
         let url = |number| url_of(&roster, number);
@@ -234,6 +235,7 @@ fn expiring(roster: &Roster, ledger: &Ledger, now_s: i64, most: usize) -> (Vec<E
     let mut soon = ledger
         .expiring()
         .map(|ranked| ((ranked.certificate_until - now_s).div_euclid(86_400), ranked))
+        .take_while(|(days, _)| *days < i64::from(roster.certificate_days()))
         .filter(|(days, ranked)| is_soon(ranked, *days));
     let listed: Vec<Expiring> = soon
         .by_ref()
