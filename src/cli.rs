@@ -146,6 +146,8 @@ pub struct Targets {
 #[derive(Args, Debug)]
 pub struct Sql {
     /// The query, on the views checks, targets, hours, days and incidents
+    ///
+    /// It may take 30 s; of the answer, 100,000 rows or 64 MiB are shown.
     pub query: String,
     /// Print JSON
     #[arg(long)]
