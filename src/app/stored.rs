@@ -149,16 +149,16 @@ fn distinct(names: &[String]) -> Vec<String> {
         if seen.insert(name.clone()) {
             return name.clone();
         }
-        let mut numbered = (2_u32..).map(|number| format!("{name}_{number}"));
-        let free = numbered.find(|numbered| taken.insert(numbered.clone()));
+        let mut others = (2_u32..).map(|number| format!("{name}_{number}"));
+        let free = others.find(|other| taken.insert(other.clone()));
         free.unwrap_or_else(|| name.clone())
     };
     names.iter().map(&mut fresh).collect()
 }
 
 fn object(names: &[String], row: &[Value]) -> serde_json::Map<String, serde_json::Value> {
-    let named = names.iter().zip(row);
-    named
+    let pairs = names.iter().zip(row);
+    pairs
         .map(|(name, value)| (name.clone(), serde_json::to_value(value).unwrap_or_default()))
         .collect()
 }

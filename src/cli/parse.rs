@@ -14,17 +14,18 @@ impl Options {
     /// code 2 when they are wrong.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::of(std::env::args_os().collect()).unwrap_or_else(|error| error.exit())
+        let arguments: Vec<_> = std::env::args_os().collect();
+        Self::of(&arguments).unwrap_or_else(|error| error.exit())
     }
 
     /// The options that `arguments`, the name of the program first, and the environment name.
     ///
     /// # Errors
     /// They are wrong, or ask for help.
-    pub(super) fn of(arguments: Vec<OsString>) -> Result<Self, Error> {
+    pub(super) fn of(arguments: &[OsString]) -> Result<Self, Error> {
         let mut command = Self::command().mut_args(without_empty_variable);
-        let parsed = command.clone().try_get_matches_from(&arguments);
-        let matches = parsed.map_err(|error| blame(error, &command, &arguments))?;
+        let parsed = command.clone().try_get_matches_from(arguments);
+        let matches = parsed.map_err(|error| blame(error, &command, arguments))?;
         refuse_flags_of_the_daemon(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
     }
@@ -93,7 +94,8 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Options, Error> {
-        Options::of(line.split(' ').map(OsString::from).collect())
+        let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+        Options::of(&arguments)
     }
 
     #[test]

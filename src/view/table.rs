@@ -90,7 +90,7 @@ mod tests {
     fn targets_have_their_name_and_as_much_of_their_address_as_is_wanted() {
         let url = format!("https://a.example/{}", "long/".repeat(20));
         let row = TargetRow { url: url.clone(), name: Some("Shop".into()), ..TargetRow::default() };
-        let line = |address| targets(&[row.clone()], address);
+        let line = |address| targets(std::slice::from_ref(&row), address);
         assert!(line(Address::Whole).ends_with(&format!("  Shop  {url}\n")));
         assert!(!line(Address::Short).contains(&url));
     }
