@@ -85,6 +85,9 @@ impl Tls {
         plan: &TlsPlan,
         version: HttpVersion,
     ) -> Result<(Box<TlsStream<TcpStream>>, Verdict), Fault> {
+        // What is asked must not wait until the last word of the handshake has been acknowledged.
+        // Where that cannot be had, it only takes longer.
+        let _ = tcp.set_nodelay(true);
         let setup = self.setup(plan, version)?;
         let name = match address.host() {
             Host::Ip(ip) => ServerName::IpAddress(ip.into()),
@@ -214,5 +217,26 @@ impl ServerCertVerifier for Accepting {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_over_tls_waits_for_no_acknowledgement() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let there = listener.local_addr().expect("a bound listener has an address");
+        let watched = std::net::TcpStream::connect(there).expect("it listens");
+        let tcp = watched.try_clone().expect("a second handle");
+        tcp.set_nonblocking(true).expect("a socket takes it");
+        drop(listener);
+        let address = Address::parse(&format!("https://{there}/")).expect("a good address");
+        let tcp = TcpStream::from_std(tcp).expect("a runtime");
+        let tls = Tls::new(None);
+        let result = tls.handshake(tcp, &address, &TlsPlan::default(), HttpVersion::Http11).await;
+        assert!(result.is_err(), "nobody is there");
+        assert!(watched.nodelay().expect("a socket tells"));
     }
 }
