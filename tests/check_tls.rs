@@ -10,10 +10,11 @@ mod site;
 use std::sync::Arc;
 
 use pki::{Shown, config, intermediate, leaf, root, secure, self_signed, shown};
+use poller::address::Address;
 use poller::check::{Check, HttpCheck, HttpOptions};
 use poller::expectation::Expectation;
 use poller::outcome::{Cause, Detail, Finding, Verdict};
-use poller::target::{HttpVersion, Plan, TlsPlan, Verify};
+use poller::target::{HttpVersion, Plan, Proxy, TlsPlan, Verify};
 use rcgen::date_time_ymd;
 use site::{Site, fault, hang_up};
 use tempfile::TempDir;
@@ -329,9 +330,13 @@ async fn http_2_is_spoken_where_it_is_asked_for_and_offered() {
 }
 
 #[tokio::test]
-async fn http_1_is_no_http_2() {
-    let site = Site::answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+async fn http_2_that_is_asked_for_is_left_to_targets_over_tls() {
+    let site = Site::answering(OK).await;
     let plan = Plan { http_version: HttpVersion::Http2, ..Plan::default() };
-    let finding = site::poll(&site.url(), plan).await;
-    assert_eq!(fault(&finding), (Cause::Protocol, Detail::NotHttp));
+    let finding = site::poll(&site.url(), plan.clone()).await;
+    assert_eq!((finding.verdict, finding.bytes), (Verdict::Up, 2), "{finding:?}");
+    let proxy = Address::parse(&site.url()).expect("an address");
+    let plan = Plan { proxy: Proxy::Through(proxy), ..plan };
+    let finding = site::poll("http://a.example/", plan).await;
+    assert_eq!((finding.verdict, finding.bytes), (Verdict::Up, 2), "{finding:?}");
 }

@@ -150,7 +150,8 @@ impl HttpCheck {
                 _ => Form::Origin,
             },
         };
-        if plan.http_version == HttpVersion::Http2 {
+        // Without TLS nobody says whether HTTP/2 is understood (RFC 9113, section 3.3).
+        if plan.http_version == HttpVersion::Http2 && hop.address.scheme() == Scheme::Https {
             return Box::pin(self.visit_http2(hop, &request, &question, progress)).await;
         }
         let bytes = request.to_bytes()?;
@@ -213,7 +214,7 @@ impl HttpCheck {
     ) -> Result<Received, Fault> {
         let mut stream = self.open(hop, progress).await?;
         let speaks_http2 = match &stream {
-            Stream::Plain(_) => true,
+            Stream::Plain(_) => false,
             Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         };
         if speaks_http2 {
