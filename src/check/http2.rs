@@ -1,8 +1,8 @@
 //! One request and its answer over a connection that stands, by HTTP/2.
 
-use std::error::Error;
+mod wire;
+
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,9 +21,12 @@ use crate::check::progress::{Progress, Step};
 use crate::check::request::{Request, host};
 use crate::check::stream::Stream;
 use crate::outcome::{Cause, Detail};
+use wire::{End, Seen, Wire};
 
 /// What a stream may send ahead of our reading: bounds the memory of a poll.
 const WINDOW: u32 = 64 << 10;
+/// What the library is given as the cap of a head: where it gives up, it does not say why.
+const HEADERS: u32 = 256 << 10;
 
 /// The tasks of a connection, which end with it.
 #[derive(Clone, Debug, Default)]
@@ -56,33 +59,38 @@ pub(crate) async fn exchange(
 ) -> Result<Received, Fault> {
     progress.step = Step::Sending;
     let message = build(request)?;
+    let (wire, seen) = Wire::new(stream);
     let tasks = Ender(Tasks::default());
     let (mut sender, connection) = http2::Builder::new(tasks.0.clone())
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .max_header_list_size(u32::try_from(head::HEAD_CAP).unwrap_or(u32::MAX))
-        .handshake(TokioIo::new(stream))
+        .max_header_list_size(HEADERS)
+        .handshake(TokioIo::new(wire))
         .await
-        .map_err(|error| fault_of(&error, Step::Sending))?;
+        .map_err(|_| fault_of(&seen.lock(), Step::Sending))?;
     tasks.0.0.lock().spawn(async move {
         // How the connection ends is told to the request.
         let _ = connection.await;
     });
     progress.step = Step::Waiting;
-    let answer =
-        sender.send_request(message).await.map_err(|error| fault_of(&error, Step::Waiting))?;
+    let sent = sender.send_request(message).await;
+    let answer = sent.map_err(|_| fault_of(&seen.lock(), Step::Waiting))?;
     progress.step = Step::Transferring;
     let lap = progress.lap();
     progress.finding.phases.first_byte.add(lap);
-    receive(answer, question, progress).await
+    receive(answer, &seen, question, progress).await
 }
 
 async fn receive(
     answer: http::Response<Incoming>,
+    seen: &Mutex<Seen>,
     question: &Question<'_>,
     progress: &mut Progress,
 ) -> Result<Received, Fault> {
     let (parts, mut body) = answer.into_parts();
+    if size_of_list(&parts.headers) > head::HEAD_CAP {
+        return Err(Fault::new(Cause::TooLarge, Detail::Headers));
+    }
     progress.finding.status = parts.status.as_u16();
     let mut fields = Fields::default();
     for (name, value) in &parts.headers {
@@ -97,7 +105,7 @@ async fn receive(
     let is_left = question.follows && is_redirect(parts.status.as_u16(), &fields);
     while !is_left && !is_cut {
         let Some(frame) = body.frame().await else { break };
-        let frame = frame.map_err(|error| fault_of(&error, Step::Transferring))?;
+        let frame = frame.map_err(|_| fault_of(&seen.lock(), Step::Transferring))?;
         if let Ok(data) = frame.into_data() {
             *bytes += data.len() as u64;
             content.feed(&data);
@@ -130,21 +138,22 @@ fn build(request: &Request<'_>) -> Result<http::Request<Full<Bytes>>, Fault> {
     builder.and_then(|builder| builder.body(Full::new(body)).ok()).ok_or(Fault::setting())
 }
 
-/// The fault that an error of HTTP/2 is, told from the types in its chain.
-fn fault_of(error: &hyper::Error, step: Step) -> Fault {
-    let mut source: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(inner) = source {
-        if let Some(error) = inner.downcast_ref::<io::Error>() {
-            if error.kind() == io::ErrorKind::UnexpectedEof && step == Step::Waiting {
-                return Fault::protocol(Detail::NoAnswer);
-            }
-            return Fault::of_stream(error, step.detail());
-        }
-        source = inner.source();
-    }
-    match step {
-        Step::Transferring => Fault::new(Cause::Body, Detail::Incomplete),
-        _ if error.is_closed() || error.is_canceled() => Fault::protocol(Detail::NoAnswer),
-        _ => Fault::protocol(Detail::NotHttp),
+/// The size of the headers, reckoned as RFC 9113 does (section 6.5.2).
+fn size_of_list(headers: &http::HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
+}
+
+/// The fault that ended an exchange, told from what was seen of its connection.
+fn fault_of(seen: &Seen, step: Step) -> Fault {
+    let frames = &seen.frames;
+    match &seen.end {
+        _ if frames.is_foreign => Fault::protocol(Detail::NotHttp),
+        _ if frames.header_bytes > head::HEAD_CAP => Fault::new(Cause::TooLarge, Detail::Headers),
+        // A server that is overloaded or restarts says so by such a frame.
+        _ if frames.is_ended => Fault::new(Cause::Reset, Detail::None),
+        Some(End::Broken(error)) => Fault::of_stream(error, step.detail()),
+        _ if step == Step::Transferring => Fault::new(Cause::Body, Detail::Incomplete),
+        Some(End::Over) => Fault::protocol(Detail::NoAnswer),
+        None => Fault::protocol(Detail::BadHead),
     }
 }
