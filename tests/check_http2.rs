@@ -15,7 +15,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use pki::{config, leaf, root, shown};
-use poller::outcome::{Cause, Detail, Finding};
+use poller::expectation::Expectation;
+use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{HttpVersion, Plan, TlsPlan, Verify};
 use site::{Site, fault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -184,4 +185,25 @@ async fn an_alert_in_place_of_an_answer_is_told() {
     let site = pki::secure(config, "").await;
     let finding = poll(&site, plan()).await;
     assert_eq!(fault(&finding), (Cause::Tls, Detail::Alert));
+}
+
+#[tokio::test]
+async fn the_host_that_an_entry_names_is_the_authority() {
+    let site = answering(|request| {
+        let authority = request.uri().authority().map_or("none", |authority| authority.as_str());
+        hyper::Response::new(Full::from(authority.to_owned()))
+    })
+    .await;
+    for (headers, authority) in [
+        (vec![], site.address.to_string()),
+        (vec![("HOST".into(), "a.example".into())], "a.example".into()),
+    ] {
+        let expect =
+            Expectation { body_contains: vec![(&*authority).into()], ..Expectation::default() };
+        let finding = poll(&site, Plan { headers, expect, ..plan() }).await;
+        assert_eq!(finding.verdict, Verdict::Up, "{authority}: {finding:?}");
+    }
+    let headers = vec![("Host".into(), "not a host".into())];
+    let finding = poll(&site, Plan { headers, ..plan() }).await;
+    assert_eq!(fault(&finding), (Cause::Internal, Detail::Setting));
 }

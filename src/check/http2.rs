@@ -122,20 +122,24 @@ async fn receive(
 
 fn build(request: &Request<'_>) -> Result<http::Request<Full<Bytes>>, Fault> {
     let address = request.address;
-    let authority = host(address);
-    let uri = format!("{}://{authority}{}", address.scheme().as_str(), address.path_and_query());
-    let mut builder = Some(http::Request::builder().method(request.method).uri(uri));
+    let mut authority = host(address).into_owned();
+    let mut builder = Some(http::Request::builder().method(request.method));
     request.each_header(&mut |name, value| {
-        // The authority stands for the first, and the others are of the connection (RFC 9113).
-        let is_left_out = ["host", "connection", "transfer-encoding", "upgrade"]
+        if name.eq_ignore_ascii_case("host") {
+            // The authority stands for it, and the others are of the connection (RFC 9113).
+            value.clone_into(&mut authority);
+            return;
+        }
+        let is_left_out = ["connection", "transfer-encoding", "upgrade"]
             .iter()
             .any(|other| name.eq_ignore_ascii_case(other));
         if !is_left_out {
             builder = builder.take().map(|builder| builder.header(name, value));
         }
     })?;
+    let uri = format!("{}://{authority}{}", address.scheme().as_str(), address.path_and_query());
     let body = Bytes::from(request.body().unwrap_or_default().to_owned());
-    builder.and_then(|builder| builder.body(Full::new(body)).ok()).ok_or(Fault::setting())
+    builder.and_then(|builder| builder.uri(uri).body(Full::new(body)).ok()).ok_or(Fault::setting())
 }
 
 /// The size of the headers, reckoned as RFC 9113 does (section 6.5.2).
