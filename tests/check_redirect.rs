@@ -160,9 +160,9 @@ async fn a_proxy_gets_the_whole_address_and_its_credentials() {
 async fn a_proxy_that_does_not_let_us_through_is_told() {
     let proxy = Site::answering("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").await;
     let finding = poll("https://a.example/", through(&proxy)).await;
-    assert_eq!(fault(&finding), (Cause::Connect, Detail::ProxyRefused));
+    assert_eq!(fault(&finding), (Cause::NoNetwork, Detail::ProxyRefused));
     let wants_key = Site::answering("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n").await;
     let finding = poll("http://a.example/", through(&wants_key)).await;
-    assert_eq!(fault(&finding), (Cause::Connect, Detail::ProxyRefused));
+    assert_eq!(fault(&finding), (Cause::NoNetwork, Detail::ProxyRefused));
     drop(proxy);
 }

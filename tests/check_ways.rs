@@ -35,10 +35,11 @@ fn swallowing(address: SocketAddr) -> Vec<Socket> {
     let listener = Socket::new(domain, Type::STREAM, None).expect("a socket");
     listener.bind(&address.into()).expect("the port is free");
     listener.listen(0).expect("it listens");
+    let address = listener.local_addr().expect("it is bound");
     let mut held = vec![listener];
     loop {
         let visitor = Socket::new(domain, Type::STREAM, None).expect("a socket");
-        if visitor.connect_timeout(&address.into(), Duration::from_millis(50)).is_err() {
+        if visitor.connect_timeout(&address, Duration::from_millis(50)).is_err() {
             return held;
         }
         held.push(visitor);
@@ -186,7 +187,7 @@ async fn a_target_over_tls_is_polled_through_a_tunnel_and_its_name_left_to_the_p
 }
 
 #[tokio::test]
-async fn what_is_wrong_behind_a_tunnel_is_the_targets_fault_and_in_it_the_proxys() {
+async fn what_is_wrong_behind_a_tunnel_is_the_targets_fault_and_before_it_the_proxys() {
     let (fleet, check, _directory) = fleet();
     let expired = fleet.https_port(Certificate::Expired);
     let (proxy, _) = tunnelling(([127, 0, 0, 1], expired).into()).await;
@@ -196,7 +197,12 @@ async fn what_is_wrong_behind_a_tunnel_is_the_targets_fault_and_in_it_the_proxys
     for answer in ["HTTP/1.1 407 No\r\n\r\n", "garbage\r\n\r\n", ""] {
         let proxy = Site::answering(answer).await;
         let finding = poll(&check, &url, through(proxy.address)).await;
-        assert_eq!(fault(&finding), (Cause::Connect, Detail::ProxyRefused), "{answer}");
+        assert_eq!(fault(&finding), (Cause::NoNetwork, Detail::ProxyRefused), "{answer}");
+    }
+    for answer in ["HTTP/1.1 502 Bad\r\n\r\n", "HTTP/1.1 504 Late\r\n\r\n"] {
+        let proxy = Site::answering(answer).await;
+        let finding = poll(&check, &url, through(proxy.address)).await;
+        assert_eq!(fault(&finding), (Cause::Connect, Detail::Unreachable), "{answer}");
     }
     let silent = Site::serve(|stream, _| async move {
         let _stream = stream;
@@ -207,6 +213,31 @@ async fn what_is_wrong_behind_a_tunnel_is_the_targets_fault_and_in_it_the_proxys
     target.timeout_ms = 300;
     let finding = check.check(Arc::new(target)).await;
     assert_eq!(fault(&finding), (Cause::Timeout, Detail::Connecting));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_says_nothing_of_the_target() {
+    let server = NameServer::serve(|_, _| Says::Addresses(Vec::new(), 60)).await;
+    let options = HttpOptions { resolvers: vec![server.address], ..HttpOptions::default() };
+    let check = HttpCheck::new(options).expect("good options");
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let closed = free.local_addr().expect("a bound listener has an address");
+    drop(free);
+    let named = Address::parse("http://proxy.example:3128/").expect("an address");
+    let named = Plan { proxy: Proxy::Through(named), ..Plan::default() };
+    for url in ["http://192.0.2.1/", "https://192.0.2.1/"] {
+        for plan in [through(closed), named.clone()] {
+            let finding = poll(&check, url, plan).await;
+            assert_eq!(fault(&finding), (Cause::NoNetwork, Detail::ProxyRefused), "{url}");
+            assert_eq!(finding.verdict, Verdict::Unknown);
+        }
+        let silence = swallowing(([127, 0, 0, 1], 0).into());
+        let silent = silence[0].local_addr().expect("bound").as_socket().expect("IPv4");
+        let mut target = site::target(url, through(silent));
+        target.timeout_ms = 300;
+        let finding = check.check(Arc::new(target)).await;
+        assert_eq!(fault(&finding), (Cause::NoNetwork, Detail::ProxyRefused), "{url}");
+    }
 }
 
 fn reusing() -> Plan {

@@ -5,7 +5,7 @@ use std::io;
 use rustix::io::Errno;
 use rustls::{CertificateError, InvalidMessage};
 
-use crate::outcome::{Cause, Detail};
+use crate::outcome::{Cause, Detail, Verdict};
 
 /// What ended a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,11 @@ impl Fault {
     /// The name server gave no answer.
     pub(crate) const fn unanswered() -> Self {
         Self::new(Cause::Resolver, Detail::Unanswered)
+    }
+
+    /// The proxy does not let us through, which says nothing of the target.
+    pub(crate) const fn proxy() -> Self {
+        Self::new(Cause::NoNetwork, Detail::ProxyRefused)
     }
 
     /// No connection came about because of `error`.
@@ -93,6 +98,11 @@ impl Fault {
             E::FailedToGetRandomBytes | E::General(_) => Self::new(Cause::Internal, Detail::None),
             _ => Self::tls(Detail::None),
         }
+    }
+
+    /// The same fault on the way to a proxy: what would be the target's is the proxy's.
+    pub(crate) fn before_proxy(self) -> Self {
+        if self.cause.verdict() == Verdict::Unknown { self } else { Self::proxy() }
     }
 
     /// The certificate is not trusted because of `error`.

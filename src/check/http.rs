@@ -161,7 +161,7 @@ impl HttpCheck {
         let mut stream = self.open(hop, progress).await?;
         let received = exchange(&mut stream, &bytes, &question, progress).await?;
         match request.form {
-            Form::Absolute(_) if received.status == 407 => Err(proxy::refused()),
+            Form::Absolute(_) if received.status == 407 => Err(Fault::proxy()),
             _ => Ok(received),
         }
     }
@@ -295,11 +295,10 @@ impl HttpCheck {
         let Some(proxy) = proxy::choose(&plan.proxy, &self.environment, hop.address)? else {
             return self.connect(hop.target, hop.address, progress).await;
         };
-        let tcp =
-            self.connect(hop.target, proxy, progress).await.map_err(|fault| match fault.cause {
-                Cause::Connect => proxy::refused(),
-                _ => fault,
-            })?;
+        progress.is_at_proxy = true;
+        let connected = self.connect(hop.target, proxy, progress).await;
+        progress.is_at_proxy = false;
+        let tcp = connected.map_err(Fault::before_proxy)?;
         if hop.address.scheme() == Scheme::Http {
             return Ok(tcp);
         }
@@ -309,7 +308,7 @@ impl HttpCheck {
         progress.finding.phases.connect.add(lap);
         match stream {
             Stream::Plain(tcp) => Ok(tcp),
-            Stream::Tls(_) => Err(proxy::refused()),
+            Stream::Tls(_) => Err(Fault::proxy()),
         }
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Progress {
     pub(crate) finding: Finding,
     /// What is going on.
     pub(crate) step: Step,
+    /// Whether that has to do with the proxy alone.
+    pub(crate) is_at_proxy: bool,
     started: Instant,
     mark: Instant,
 }
@@ -44,7 +46,13 @@ pub(crate) struct Progress {
 impl Progress {
     /// A poll that starts at `now`.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { finding: Finding::default(), step: Step::Resolving, started: now, mark: now }
+        Self {
+            finding: Finding::default(),
+            step: Step::Resolving,
+            is_at_proxy: false,
+            started: now,
+            mark: now,
+        }
     }
 
     /// The time since the last lap ended; a new one begins.
@@ -65,6 +73,7 @@ impl Progress {
         match self.step {
             // No answer of a name server says nothing of the target.
             Step::Resolving => Fault::unanswered(),
+            _ if self.is_at_proxy => Fault::proxy(),
             // A head that came in part says no more than none.
             Step::Transferring if self.finding.status == 0 => {
                 Fault::new(Cause::Timeout, Detail::Waiting)

@@ -153,7 +153,7 @@ pub(crate) fn credentials(proxy: &Address) -> Option<String> {
 /// Has the proxy at the other end of `stream` open a tunnel to `address` (RFC 9110, section 9.3.6).
 ///
 /// # Errors
-/// The proxy does not.
+/// The proxy does not, or cannot reach the target.
 pub(crate) async fn tunnel(
     stream: &mut Stream,
     proxy: &Address,
@@ -170,7 +170,7 @@ pub(crate) async fn tunnel(
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    let broken = |error| Fault::of_stream(&error, Detail::Connecting);
+    let broken = |error| Fault::of_stream(&error, Detail::Connecting).before_proxy();
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let expectation = Expectation::default();
     // What follows the head is the tunnel's: the answer has no body, as if to HEAD.
@@ -179,16 +179,16 @@ pub(crate) async fn tunnel(
     let mut answer = Answer::new();
     loop {
         let fed = stream.read_with(|bytes| answer.feed(bytes, &question)).await.map_err(broken)?;
-        if fed.map_err(|_| refused())? == Need::Nothing {
+        if fed.map_err(Fault::before_proxy)? == Need::Nothing {
             break;
         }
     }
-    if (200..300).contains(&answer.status()) { Ok(()) } else { Err(refused()) }
-}
-
-/// The proxy does not let us through.
-pub(crate) const fn refused() -> Fault {
-    Fault::new(Cause::Connect, Detail::ProxyRefused)
+    match answer.status() {
+        200..300 => Ok(()),
+        // So proxies tell that the target does not answer them (RFC 9110, section 15.6).
+        502..=504 => Err(Fault::new(Cause::Connect, Detail::Unreachable)),
+        _ => Err(Fault::proxy()),
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ named! {
         Throttled = 20 "throttled",
         /// Our name server does not answer.
         Resolver = 30 "resolver",
-        /// We have no network.
+        /// We have no network, or no proxy lets us into it.
         NoNetwork = 31 "no_network",
         /// We have no descriptor, port or memory left.
         NoResources = 32 "no_resources",
