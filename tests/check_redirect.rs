@@ -118,6 +118,19 @@ async fn a_form_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_method_that_means_to_send_something_says_when_that_is_nothing() {
+    let (site, heads) = redirecting(307, "/there").await;
+    for (method, count) in [("POST", 1), ("PUT", 1), ("PATCH", 1), ("GET", 0), ("DELETE", 0)] {
+        let plan = Plan { method: method.into(), ..Plan::default() };
+        assert_eq!(poll(&site.url(), plan).await.verdict, Verdict::Up);
+        for head in heads.lock().drain(..) {
+            assert!(head.starts_with(method), "{head}");
+            assert_eq!(head.matches("Content-Length: 0\r\n").count(), count, "{head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_names_its_host_and_us_and_lets_the_entry_override() {
     let (site, heads) = redirecting(302, "/there").await;
     let url = format!("http://me:pass@{}/x?y", site.address);

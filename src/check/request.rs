@@ -105,8 +105,11 @@ impl Request<'_> {
         if let Form::Absolute(Some(value)) = self.form {
             usual("Proxy-Authorization", value);
         }
-        if let Some(body) = self.body() {
-            usual("Content-Length", &body.len().to_string());
+        match self.body() {
+            Some(body) => usual("Content-Length", &body.len().to_string()),
+            // Servers wait for a body of these, or refuse them (RFC 9110, section 8.6).
+            None if matches!(self.method, "POST" | "PUT" | "PATCH") => usual("Content-Length", "0"),
+            None => {}
         }
         for (name, value) in self.headers() {
             let is_clean = value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control());
