@@ -174,14 +174,15 @@ async fn a_certificate_that_was_good_is_seen_to_expire() {
 }
 
 #[tokio::test]
-async fn an_alert_and_a_lack_of_common_ground_are_told_apart() {
+async fn a_lack_of_common_ground_is_told_whoever_notices_it() {
     let root = root("root");
     let (check, _directory) = trusting(&root);
     let mut wants_other = config(shown(&leaf("leaf"), &root, &[]));
     wants_other.alpn_protocols = vec![b"other".to_vec()];
     let site = secure(wants_other, OK).await;
     let finding = poll_with(&check, &site, Plan::default()).await;
-    assert_eq!(fault(&finding), tls(Detail::Alert));
+    assert_eq!(fault(&finding), tls(Detail::Incompatible));
+    assert!(finding.is_permanent());
     // A server hello of TLS 1.1, as an old server sends it.
     let mut hello = vec![0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     hello.extend([7; 32]);

@@ -82,10 +82,17 @@ impl Fault {
 
     /// TLS failed by `error`, in the handshake or after it.
     pub(crate) fn of_tls(error: &rustls::Error) -> Self {
-        use rustls::Error as E;
+        use rustls::{AlertDescription as Alert, Error as E};
         match error {
+            E::AlertReceived(
+                Alert::HandshakeFailure
+                | Alert::ProtocolVersion
+                | Alert::InsufficientSecurity
+                | Alert::NoApplicationProtocol,
+            )
+            | E::PeerIncompatible(_)
+            | E::NoApplicationProtocol => Self::tls(Detail::Incompatible),
             E::AlertReceived(_) => Self::tls(Detail::Alert),
-            E::PeerIncompatible(_) | E::NoApplicationProtocol => Self::tls(Detail::Incompatible),
             E::InvalidMessage(
                 InvalidMessage::InvalidContentType
                 | InvalidMessage::UnknownProtocolVersion
@@ -149,6 +156,21 @@ mod tests {
         assert_eq!(connect(Errno::ADDRNOTAVAIL), (Cause::NoResources, Detail::Ports));
         assert_eq!(connect(Errno::NOBUFS), (Cause::NoResources, Detail::Memory));
         assert_eq!(connect(Errno::NETUNREACH), (Cause::NoNetwork, Detail::None));
+    }
+
+    #[test]
+    fn an_alert_that_a_second_try_cannot_change_is_told_apart() {
+        use rustls::AlertDescription as Alert;
+        let of = |alert| Fault::of_tls(&rustls::Error::AlertReceived(alert)).detail;
+        for alert in [
+            Alert::HandshakeFailure,
+            Alert::ProtocolVersion,
+            Alert::InsufficientSecurity,
+            Alert::NoApplicationProtocol,
+        ] {
+            assert_eq!(of(alert), Detail::Incompatible, "{alert:?}");
+        }
+        assert_eq!(of(Alert::InternalError), Detail::Alert);
     }
 
     #[test]
