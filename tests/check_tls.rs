@@ -98,6 +98,13 @@ async fn a_missing_intermediate_is_told_apart() {
     assert_eq!(whole.verdict, Verdict::Up);
     let part = failed(&root, shown(&leaf("leaf"), &middle, &[])).await;
     assert_eq!(part, tls(Detail::MissingIntermediate));
+    let lower = intermediate("lower", &middle);
+    let part = failed(&root, shown(&leaf("leaf"), &lower, &[&lower])).await;
+    assert_eq!(part, tls(Detail::MissingIntermediate), "a link further up");
+    let other = pki::root("other");
+    let middle = intermediate("middle", &other);
+    let foreign = failed(&root, shown(&leaf("leaf"), &middle, &[&middle, &other])).await;
+    assert_eq!(foreign, tls(Detail::UnknownIssuer));
 }
 
 #[tokio::test]

@@ -148,8 +148,8 @@ struct Facts {
     until: i64,
     ends: Vec<i64>,
     is_self_signed: bool,
-    /// Whether the issuer of the leaf is in the chain or among the roots.
-    has_issuer: bool,
+    /// Whether the path from the leaf ends in a certificate that is signed by itself or by a root.
+    is_whole: bool,
 }
 
 impl Facts {
@@ -163,10 +163,9 @@ impl Facts {
         }
         let ends = parsed.iter().map(|one| one.validity().not_after.timestamp()).collect();
         let mut current = parsed.remove(0);
-        let is_self_signed = current.subject().as_raw() == current.issuer().as_raw();
-        let issuer = current.issuer().as_raw();
-        let has_issuer = trust.has_subject(issuer)
-            || parsed.iter().any(|other| other.subject().as_raw() == issuer);
+        let is_own_issuer =
+            |one: &X509Certificate<'_>| one.subject().as_raw() == one.issuer().as_raw();
+        let is_self_signed = is_own_issuer(&current);
         // Servers send certificates that nobody needs any more; only those on the path count.
         let mut until = current.validity().not_after.timestamp();
         while !trust.has_subject(current.issuer().as_raw()) {
@@ -177,7 +176,8 @@ impl Facts {
             current = parsed.remove(next);
             until = until.min(current.validity().not_after.timestamp());
         }
-        Some(Self { until, ends, is_self_signed, has_issuer })
+        let is_whole = is_own_issuer(&current) || trust.has_subject(current.issuer().as_raw());
+        Some(Self { until, ends, is_self_signed, is_whole })
     }
 
     /// The fault that the verifier's `error` is, seen with what the chain says.
@@ -190,7 +190,7 @@ impl Facts {
             Detail::UnknownIssuer | Detail::BadCertificate if self.is_self_signed => {
                 Fault::tls(Detail::SelfSigned)
             }
-            Detail::UnknownIssuer if !self.has_issuer => Fault::tls(Detail::MissingIntermediate),
+            Detail::UnknownIssuer if !self.is_whole => Fault::tls(Detail::MissingIntermediate),
             Detail::NotYetValid if now < EPOCH => Fault::new(Cause::Clock, Detail::None),
             _ => fault,
         }

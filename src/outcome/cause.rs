@@ -111,7 +111,7 @@ named! {
         SelfSigned = 33 "self_signed",
         /// The chain ends in a root that is not trusted.
         UnknownIssuer = 34 "unknown_issuer",
-        /// The chain that was sent lacks the issuer of the certificate.
+        /// The chain that was sent breaks off before any root.
         MissingIntermediate = 35 "missing_intermediate",
         /// A signature or another part of the certificate is wrong.
         BadCertificate = 36 "bad_certificate",
