@@ -55,7 +55,9 @@ impl Fault {
             Some(Errno::HOSTUNREACH | Errno::HOSTDOWN) => {
                 Self::new(Cause::Connect, Detail::Unreachable)
             }
-            Some(Errno::ACCESS | Errno::PERM) => Self::new(Cause::Connect, Detail::Forbidden),
+            Some(Errno::ACCESS | Errno::PERM) => Self::new(Cause::NoNetwork, Detail::Forbidden),
+            // So the kernel calls an address of a link without the name of the link.
+            Some(Errno::INVAL) => Self::new(Cause::NoNetwork, Detail::Unreachable),
             Some(Errno::TIMEDOUT) => Self::new(Cause::Timeout, Detail::Connecting),
             Some(Errno::CONNRESET | Errno::CONNABORTED) => Self::new(Cause::Reset, Detail::None),
             _ => Self::new(Cause::Connect, Detail::None),
@@ -156,6 +158,9 @@ mod tests {
         assert_eq!(connect(Errno::ADDRNOTAVAIL), (Cause::NoResources, Detail::Ports));
         assert_eq!(connect(Errno::NOBUFS), (Cause::NoResources, Detail::Memory));
         assert_eq!(connect(Errno::NETUNREACH), (Cause::NoNetwork, Detail::None));
+        assert_eq!(connect(Errno::ACCESS), (Cause::NoNetwork, Detail::Forbidden));
+        assert_eq!(connect(Errno::PERM), (Cause::NoNetwork, Detail::Forbidden));
+        assert_eq!(connect(Errno::INVAL), (Cause::NoNetwork, Detail::Unreachable));
     }
 
     #[test]
@@ -177,7 +182,6 @@ mod tests {
     fn a_fault_of_the_target_is_told_by_its_number() {
         assert_eq!(connect(Errno::CONNREFUSED), (Cause::Connect, Detail::Refused));
         assert_eq!(connect(Errno::HOSTUNREACH), (Cause::Connect, Detail::Unreachable));
-        assert_eq!(connect(Errno::PERM), (Cause::Connect, Detail::Forbidden));
         assert_eq!(connect(Errno::TIMEDOUT), (Cause::Timeout, Detail::Connecting));
         assert_eq!(connect(Errno::CONNRESET), (Cause::Reset, Detail::None));
     }
