@@ -7,6 +7,7 @@ mod connect;
 mod content;
 mod exchange;
 mod fault;
+mod gateway;
 mod head;
 mod http;
 mod http2;

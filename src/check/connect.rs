@@ -1,14 +1,18 @@
 //! Connecting to the addresses of a host: one after the other, without waiting for the slow (RFC 8305).
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 
 use crate::check::fault::Fault;
+use crate::check::gateway;
+use crate::check::resolve::way;
 use crate::outcome::{Cause, Detail};
 
 /// How long an address has the field for itself before the next one is tried beside it.
@@ -43,13 +47,27 @@ fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {
 
 async fn attempt(address: IpAddr, port: u16) -> Result<TcpStream, Fault> {
     let connected = TcpStream::connect(SocketAddr::new(address, port)).await;
-    connected.map_err(|error| match Fault::of_connect(&error) {
+    connected.map_err(|error| fault_of(&error, address))
+}
+
+/// What a connection to `address` failed by, when routers have been told apart from us.
+fn fault_of(error: &io::Error, address: IpAddr) -> Fault {
+    let fault = Fault::of_connect(error);
+    match Errno::from_io_error(error) {
         // Without an IPv6 address of our own, the kernel finds none to connect from.
-        fault if fault.detail == Detail::Ports && address.is_ipv6() => {
+        Some(Errno::ADDRNOTAVAIL) if address.is_ipv6() => {
             Fault::new(Cause::NoNetwork, Detail::None)
         }
-        fault => fault,
-    })
+        // Routers say the same as our kernel; where that knows a way, it is they who do not.
+        Some(Errno::NETUNREACH) if way::leads_to(address) => {
+            Fault::new(Cause::Connect, Detail::Unreachable)
+        }
+        // Our kernel says the same of our gateway as routers of the target.
+        Some(Errno::HOSTUNREACH) if gateway::is_silent(address) => {
+            Fault::new(Cause::NoNetwork, Detail::Unreachable)
+        }
+        _ => fault,
+    }
 }
 
 type Attempt = Pin<Box<dyn Future<Output = Result<TcpStream, Fault>> + Send>>;
@@ -109,6 +127,12 @@ mod tests {
         let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
         let [a, b, c, d] = ["::1", "::2", "127.0.0.1", "::3"].map(address);
         assert_eq!(alternate(&[a, b, c, d]), [a, c, b, d]);
+    }
+
+    #[test]
+    fn a_router_that_knows_no_way_where_we_know_one_speaks_of_the_target() {
+        let fault = fault_of(&io::Error::from(Errno::NETUNREACH), IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(fault, Fault::new(Cause::Connect, Detail::Unreachable));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod cache;
 mod lookup;
 mod system;
-mod way;
+pub(crate) mod way;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};

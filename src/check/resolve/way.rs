@@ -38,6 +38,11 @@ pub(super) fn is_cut_off(addresses: &[IpAddr]) -> bool {
     !addresses.is_empty() && addresses.iter().all(no_way)
 }
 
+/// Whether the kernel knows a way to `address`.
+pub(crate) fn leads_to(address: IpAddr) -> bool {
+    own_address(address).is_ok()
+}
+
 /// The address that we would send from to `there`.
 fn own_address(there: IpAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match there {
