@@ -143,6 +143,55 @@ async fn what_is_not_verified_is_only_noted() {
     assert!(finding.certificate_until > 0);
 }
 
+/// The elements of a DER sequence, tags and lengths included.
+fn elements(sequence: &[u8]) -> Vec<&[u8]> {
+    let ends = |der: &[u8]| match der[1] {
+        0x82 => (4, 4 + usize::from(u16::from_be_bytes([der[2], der[3]]))),
+        0x81 => (3, 3 + usize::from(der[2])),
+        length => (2, 2 + usize::from(length)),
+    };
+    let mut rest = &sequence[ends(sequence).0..];
+    let mut elements = Vec::new();
+    while !rest.is_empty() {
+        let (element, later) = rest.split_at(ends(rest).1);
+        elements.push(element);
+        rest = later;
+    }
+    elements
+}
+
+fn sequence(elements: &[&[u8]]) -> Vec<u8> {
+    let content = elements.concat();
+    let length = u16::try_from(content.len()).expect("a small one").to_be_bytes();
+    [&[0x30, 0x82][..], &length, &content].concat()
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_first_version_is_told_and_taken_where_nothing_is_verified() {
+    let Shown { chain, key } = self_signed(&leaf("me"));
+    // Without its version and its extensions, a certificate is one of the first version.
+    let parts = elements(&chain[0]);
+    let is_old = |part: &&&[u8]| part[0] != 0xa0 && part[0] != 0xa3;
+    let signed: Vec<&[u8]> = elements(parts[0]).iter().filter(is_old).copied().collect();
+    let old = sequence(&[&sequence(&signed), parts[1], parts[2]]);
+    let key = pki::provider().key_provider.load_private_key(key).expect("a key");
+    let key = rustls::sign::CertifiedKey::new(vec![old.into()], key);
+    let config = rustls::ServerConfig::builder_with_provider(pki::provider())
+        .with_safe_default_protocol_versions()
+        .expect("good versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
+    let site = secure(config, OK).await;
+    let finding = poll_with(&site::check(), &site, Plan::default()).await;
+    assert_eq!(fault(&finding), tls(Detail::SelfSigned));
+    assert!(finding.certificate_until > 0);
+    let plan =
+        Plan { tls: TlsPlan { verify: Verify::Off, ..TlsPlan::default() }, ..Plan::default() };
+    let finding = poll_with(&site::check(), &site, plan).await;
+    assert_eq!((finding.verdict, finding.status), (Verdict::Up, 200), "{finding:?}");
+    assert!(finding.certificate_until > 0);
+}
+
 #[tokio::test]
 async fn a_certificate_that_runs_out_soon_is_a_warning() {
     let root = root("root");

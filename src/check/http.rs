@@ -320,15 +320,16 @@ impl HttpCheck {
         progress: &mut Progress,
     ) -> Result<Stream, Fault> {
         progress.step = Step::Handshaking;
-        let (stream, verdict) =
-            self.tls.handshake(tcp, address, &plan.tls, plan.http_version).await?;
-        let lap = progress.lap();
-        progress.finding.phases.tls.add(lap);
-        if progress.finding.certificate_until == 0 {
-            progress.finding.certificate_until = verdict.until;
+        let mut until = 0;
+        let result = self.tls.handshake(tcp, address, plan, &mut until).await;
+        if result.is_ok() || until != 0 {
+            let lap = progress.lap();
+            progress.finding.phases.tls.add(lap);
         }
-        verdict.result?;
-        Ok(Stream::Tls(stream))
+        if progress.finding.certificate_until == 0 {
+            progress.finding.certificate_until = until;
+        }
+        Ok(Stream::Tls(result?))
     }
 }
 

@@ -1,28 +1,31 @@
 //! `Tls`: handshakes that show a certificate even when it is bad, and judge it afterwards.
 
+mod accepting;
+
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::{Address, Host};
-use crate::check::certificate::{Certificates, Verdict};
-use crate::check::fault::Fault;
+use crate::check::certificate::Certificates;
+use crate::check::fault::{Fault, tls_error};
 use crate::check::roots::{FileError, Trust, read_certificates};
 use crate::outcome::Detail;
-use crate::target::{HttpVersion, TlsPlan, Verify};
+use crate::target::{HttpVersion, Plan, TlsPlan, Verify};
+use accepting::Accepting;
 
 /// How long files that could not be used are not tried again.
 const RETRY: Duration = Duration::from_mins(1);
@@ -74,36 +77,43 @@ impl Tls {
         }
     }
 
-    /// Makes a TLS connection to `address` over `tcp`; the second value tells of its certificate.
+    /// Makes a TLS connection to `address` over `tcp`; when the certificate that was shown runs
+    /// out stands in `until`, in Unix seconds, also where the connection fails.
     ///
     /// # Errors
-    /// The handshake failed, or a file of the plan cannot be used.
+    /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
     pub(crate) async fn handshake(
         &self,
         tcp: TcpStream,
         address: &Address,
-        plan: &TlsPlan,
-        version: HttpVersion,
-    ) -> Result<(Box<TlsStream<TcpStream>>, Verdict), Fault> {
+        plan: &Plan,
+        until: &mut i64,
+    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
         // What is asked must not wait until the last word of the handshake has been acknowledged.
         // Where that cannot be had, it only takes longer.
         let _ = tcp.set_nodelay(true);
-        let setup = self.setup(plan, version)?;
+        let setup = self.setup(&plan.tls, plan.http_version)?;
         let name = match address.host() {
             Host::Ip(ip) => ServerName::IpAddress(ip.into()),
             Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
                 .map_err(|_| Fault::tls(Detail::WrongName))?,
         };
-        let stream = TlsConnector::from(Arc::clone(&setup.config))
-            .connect(name.clone(), tcp)
-            .await
-            .map_err(|error| Fault::of_stream(&error, Detail::Handshaking))?;
-        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let mut verdict = self.certificates.judge(chain, &name, &setup.trust, UnixTime::now());
-        if plan.verify == Verify::Off {
-            verdict.result = Ok(());
+        let connector = TlsConnector::from(Arc::clone(&setup.config));
+        let (connected, chain) =
+            accepting::watch(plan.tls.verify, connector.connect(name.clone(), tcp)).await;
+        let broken = |error| Fault::of_stream(&error, Detail::Handshaking);
+        if chain.is_empty() {
+            return connected.map(Box::new).map_err(broken);
         }
-        Ok((Box::new(stream), verdict))
+        let verdict = self.certificates.judge(&chain, &name, &setup.trust, UnixTime::now());
+        *until = verdict.until;
+        match (connected, verdict.result) {
+            // A key that cannot be used ends the handshake, and the chain may say more of it.
+            (Err(error), Err(fault)) if is_of_certificate(&error) => Err(fault),
+            (Err(error), _) => Err(broken(error)),
+            (Ok(_), Err(fault)) if plan.tls.verify == Verify::Strict => Err(fault),
+            (Ok(stream), _) => Ok(Box::new(stream)),
+        }
     }
 
     fn setup(&self, plan: &TlsPlan, version: HttpVersion) -> Result<Arc<Setup>, Fault> {
@@ -154,7 +164,7 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Accepting(Arc::clone(&self.provider))));
+            .with_custom_certificate_verifier(Arc::new(Accepting::new(&self.provider)));
         let mut config = match &key.shown {
             (None, None) => builder.with_no_client_auth(),
             (Some(cert), Some(file)) => {
@@ -181,43 +191,8 @@ fn refuse(error: &FileError) -> Fault {
     Fault::setting()
 }
 
-/// Accepts any certificate in the handshake, though only with the proof that the peer owns it.
-#[derive(Debug)]
-struct Accepting(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Accepting {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _rest: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+fn is_of_certificate(error: &io::Error) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 #[cfg(test)]
@@ -235,7 +210,7 @@ mod tests {
         let address = Address::parse(&format!("https://{there}/")).expect("a good address");
         let tcp = TcpStream::from_std(tcp).expect("a runtime");
         let tls = Tls::new(None);
-        let result = tls.handshake(tcp, &address, &TlsPlan::default(), HttpVersion::Http11).await;
+        let result = tls.handshake(tcp, &address, &Plan::default(), &mut 0).await;
         assert!(result.is_err(), "nobody is there");
         assert!(watched.nodelay().expect("a socket tells"));
     }
