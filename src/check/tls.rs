@@ -1,15 +1,14 @@
 //! `Tls`: handshakes that show a certificate even when it is bad, and judge it afterwards.
 
 mod accepting;
+mod loaded;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -26,9 +25,7 @@ use crate::check::roots::{FileError, Trust, read_certificates};
 use crate::outcome::Detail;
 use crate::target::{HttpVersion, Plan, TlsPlan, Verify};
 use accepting::Accepting;
-
-/// How long files that could not be used are not tried again.
-const RETRY: Duration = Duration::from_mins(1);
+use loaded::Loaded;
 
 /// Makes TLS connections.
 #[derive(Debug)]
@@ -37,32 +34,18 @@ pub(crate) struct Tls {
     ca: Option<PathBuf>,
     provider: Arc<CryptoProvider>,
     certificates: Certificates,
-    /// What targets without TLS settings of their own use, by HTTP version.
-    usual: [OnceLock<Arc<Setup>>; 2],
-    special: Mutex<HashMap<Key, Loaded>>,
+    /// The roots that are trusted, by the file of a target that holds further ones.
+    trusts: Loaded<Option<PathBuf>, Arc<Trust>>,
+    configs: Loaded<Key, Arc<ClientConfig>>,
     numbers: AtomicU64,
 }
 
-/// What a handshake needs.
-#[derive(Debug)]
-struct Setup {
-    config: Arc<ClientConfig>,
-    trust: Arc<Trust>,
-}
-
-/// What setups differ by.
+/// What handshakes differ by on our side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    ca: Option<PathBuf>,
     /// Files with our certificate and its key.
     shown: (Option<PathBuf>, Option<PathBuf>),
     version: HttpVersion,
-}
-
-#[derive(Debug)]
-enum Loaded {
-    Good(Arc<Setup>),
-    Bad(Instant),
 }
 
 impl Tls {
@@ -71,8 +54,8 @@ impl Tls {
             ca,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             certificates: Certificates::new(),
-            usual: [OnceLock::new(), OnceLock::new()],
-            special: Mutex::default(),
+            trusts: Loaded::new(),
+            configs: Loaded::new(),
             numbers: AtomicU64::new(0),
         }
     }
@@ -92,20 +75,22 @@ impl Tls {
         // What is asked must not wait until the last word of the handshake has been acknowledged.
         // Where that cannot be had, it only takes longer.
         let _ = tcp.set_nodelay(true);
-        let setup = self.setup(&plan.tls, plan.http_version)?;
+        let now = Instant::now();
+        let trust = self.trust(&plan.tls, now)?;
+        let config = self.config(&plan.tls, plan.http_version, now)?;
         let name = match address.host() {
             Host::Ip(ip) => ServerName::IpAddress(ip.into()),
             Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
                 .map_err(|_| Fault::tls(Detail::WrongName))?,
         };
-        let connector = TlsConnector::from(Arc::clone(&setup.config));
+        let connector = TlsConnector::from(config);
         let (connected, chain) =
             accepting::watch(plan.tls.verify, connector.connect(name.clone(), tcp)).await;
         let broken = |error| Fault::of_stream(&error, Detail::Handshaking);
         if chain.is_empty() {
             return connected.map(Box::new).map_err(broken);
         }
-        let verdict = self.certificates.judge(&chain, &name, &setup.trust, UnixTime::now());
+        let verdict = self.certificates.judge(&chain, &name, &trust, UnixTime::now());
         *until = verdict.until;
         match (connected, verdict.result) {
             // A key that cannot be used ends the handshake, and the chain may say more of it.
@@ -116,51 +101,28 @@ impl Tls {
         }
     }
 
-    fn setup(&self, plan: &TlsPlan, version: HttpVersion) -> Result<Arc<Setup>, Fault> {
-        if plan.ca.is_none() && plan.client_cert.is_none() && plan.client_key.is_none() {
-            return self.setup_usual(version).map_err(|error| refuse(&error));
-        }
-        let key = Key {
-            ca: plan.ca.clone(),
-            shown: (plan.client_cert.clone(), plan.client_key.clone()),
-            version,
-        };
-        let mut special = self.special.lock();
-        match special.get(&key) {
-            Some(Loaded::Good(setup)) => return Ok(Arc::clone(setup)),
-            Some(Loaded::Bad(since)) if since.elapsed() < RETRY => return Err(Fault::setting()),
-            _ => {}
-        }
-        match self.load(&key) {
-            Ok(setup) => {
-                special.insert(key, Loaded::Good(Arc::clone(&setup)));
-                Ok(setup)
-            }
-            Err(error) => {
-                special.insert(key, Loaded::Bad(Instant::now()));
-                Err(refuse(&error))
-            }
-        }
+    fn trust(&self, plan: &TlsPlan, now: Instant) -> Result<Arc<Trust>, Fault> {
+        let files: Vec<_> = self.ca.iter().chain(&plan.ca).map(PathBuf::as_path).collect();
+        self.trusts.get(&plan.ca, &files, now, || {
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            Ok(Arc::new(Trust::load(number, &files, &self.provider)?))
+        })
     }
 
-    fn setup_usual(&self, version: HttpVersion) -> Result<Arc<Setup>, FileError> {
-        let [http_11, http_2] = &self.usual;
-        let cell = match version {
-            HttpVersion::Http11 => http_11,
-            HttpVersion::Http2 => http_2,
-        };
-        if let Some(setup) = cell.get() {
-            return Ok(Arc::clone(setup));
-        }
-        let key = Key { ca: None, shown: (None, None), version };
-        let setup = self.load(&key)?;
-        Ok(Arc::clone(cell.get_or_init(|| setup)))
+    fn config(
+        &self,
+        plan: &TlsPlan,
+        version: HttpVersion,
+        now: Instant,
+    ) -> Result<Arc<ClientConfig>, Fault> {
+        let shown = (plan.client_cert.clone(), plan.client_key.clone());
+        let files: Vec<_> =
+            plan.client_cert.iter().chain(&plan.client_key).map(PathBuf::as_path).collect();
+        let key = Key { shown, version };
+        self.configs.get(&key, &files, now, || self.load(&key).map(Arc::new))
     }
 
-    fn load(&self, key: &Key) -> Result<Arc<Setup>, FileError> {
-        let files: Vec<_> = self.ca.iter().chain(&key.ca).map(PathBuf::as_path).collect();
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let trust = Arc::new(Trust::load(number, &files, &self.provider)?);
+    fn load(&self, key: &Key) -> Result<ClientConfig, FileError> {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -182,13 +144,8 @@ impl Tls {
             HttpVersion::Http11 => vec![b"http/1.1".to_vec()],
             HttpVersion::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
-        Ok(Arc::new(Setup { config: Arc::new(config), trust }))
+        Ok(config)
     }
-}
-
-fn refuse(error: &FileError) -> Fault {
-    tracing::error!(%error, "cannot use the TLS settings of a target");
-    Fault::setting()
 }
 
 fn is_of_certificate(error: &io::Error) -> bool {
