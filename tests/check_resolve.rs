@@ -92,6 +92,27 @@ async fn a_dead_name_server_is_told_before_the_poll_runs_out_of_time() {
 }
 
 #[tokio::test]
+async fn a_name_server_that_is_silent_does_not_hold_up_another() {
+    let site = Site::answering(OK).await;
+    let silent = NameServer::serve(|_, _| Says::Nothing).await;
+    let server = NameServer::serve(|_, _| Says::Addresses(local(), 60)).await;
+    let options =
+        HttpOptions { resolvers: vec![server.address], max_lookups: 4, ..HttpOptions::default() };
+    let check = Arc::new(HttpCheck::new(options).expect("good options"));
+    let mut jammed = JoinSet::new();
+    for number in 0..100 {
+        let check = Arc::clone(&check);
+        let plan = Plan { resolver: Some(silent.address), ..plan() };
+        jammed.spawn(async move { poll(&check, &format!("{number}.example"), 1, plan).await });
+    }
+    while silent.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let finding = poll(&check, "a.example", site.address.port(), plan()).await;
+    assert_eq!(finding.verdict, Verdict::Up, "{finding:?}");
+}
+
+#[tokio::test]
 async fn another_name_server_answers_for_a_dead_one() {
     let site = Site::answering(OK).await;
     let dead = NameServer::serve(|_, _| Says::Nothing).await;

@@ -1,6 +1,7 @@
 //! `Resolver`: the addresses of a name, from a cache that asks once however many polls wait.
 
 mod cache;
+mod lanes;
 mod lookup;
 mod system;
 pub(crate) mod way;
@@ -120,8 +121,8 @@ impl Resolver {
         });
         let Some(jobs) = jobs else { return Err(Fault::unanswered()) };
         let Ok(place) = jobs.reserve().await else { return Err(Fault::unanswered()) };
-        let mut answer = self.cache.join(question, |question, done| {
-            place.send(Job { question, done });
+        let mut answer = self.cache.join(question, |job| {
+            place.send(job);
         });
         match answer.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(answer)) => answer.result.clone(),

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::lookup::Job;
 use super::{Addresses, Answer, Awaited, Question, QuestionRef};
 use crate::check::fault::Fault;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Detail};
 
 /// How long an expired answer may still serve when no name server answers (RFC 8767).
 const STALE: Duration = Duration::from_hours(1);
 /// How long it serves before the name server is asked again.
 const STALE_HOLD: Duration = Duration::from_secs(10);
+/// How long a name whose look-up fails is not asked for again: twice as long each time.
+const FAILED_HOLD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 /// Parts of the cache with a lock each.
 const SHARDS: usize = 16;
 
@@ -45,6 +48,8 @@ struct Entry {
     answer: Option<Answer>,
     /// Addresses that were good until this time.
     good: Option<(Addresses, Instant)>,
+    /// Look-ups in a row that name servers left without an answer.
+    failures: u8,
     flight: Option<watch::Receiver<Option<Answer>>>,
 }
 
@@ -72,11 +77,7 @@ impl Cache {
     }
 
     /// Joins the look-up for `question`, or has `begin` start one.
-    pub(super) fn join(
-        &self,
-        question: QuestionRef<'_>,
-        begin: impl FnOnce(Question, watch::Sender<Option<Answer>>),
-    ) -> Awaited {
+    pub(super) fn join(&self, question: QuestionRef<'_>, begin: impl FnOnce(Job)) -> Awaited {
         let key = self.key(question);
         let mut shard = self.shard(key).lock();
         if shard.len() >= self.max_per_shard && !shard.contains_key(&key) {
@@ -95,7 +96,7 @@ impl Cache {
         }
         let (done, awaited) = watch::channel(None);
         entry.flight = Some(awaited.clone());
-        begin(entry.question.clone(), done);
+        begin(Job { question: entry.question.clone(), is_suspect: entry.failures > 0, done });
         awaited
     }
 
@@ -109,6 +110,14 @@ impl Cache {
         let Some(entry) = shard.get_mut(&key).filter(|entry| entry.question.is(asked)) else {
             return answer;
         };
+        entry.failures = match answer.result {
+            Err(fault) if is_failure(fault) => entry.failures.saturating_add(1),
+            _ => 0,
+        };
+        if let Some(doublings) = entry.failures.checked_sub(1) {
+            let hold = FAILED_HOLD.0 * (1 << doublings.min(8));
+            answer.until = now + hold.min(FAILED_HOLD.1);
+        }
         match (&answer.result, &entry.good) {
             (Ok(addresses), _) => entry.good = Some((addresses.clone(), answer.until)),
             (Err(fault), Some((addresses, until)))
@@ -136,12 +145,17 @@ impl Cache {
 
 impl Entry {
     fn new(question: QuestionRef<'_>) -> Self {
-        Self { question: question.to_owned(), answer: None, good: None, flight: None }
+        Self { question: question.to_owned(), answer: None, good: None, failures: 0, flight: None }
     }
 
     fn is_in_flight(&self) -> bool {
         self.flight.as_ref().is_some_and(is_alive)
     }
+}
+
+/// Whether a name server failed to say anything of a name, for which the name may be to blame.
+fn is_failure(fault: Fault) -> bool {
+    fault.cause == Cause::Resolver || fault.detail == Detail::ServerFailure
 }
 
 /// Whether the look-up still runs; one that broke off leaves nothing behind.
@@ -184,7 +198,6 @@ impl Hasher for Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Detail;
     use crate::target::IpVersion;
 
     const QUESTION: QuestionRef<'_> =
@@ -197,9 +210,9 @@ mod tests {
 
     fn joined(cache: &Cache, question: QuestionRef<'_>) -> usize {
         let mut begun = 0;
-        let _awaited = cache.join(question, |_, done| {
+        let _awaited = cache.join(question, |job| {
             begun += 1;
-            std::mem::forget(done);
+            std::mem::forget(job.done);
         });
         begun
     }
@@ -237,12 +250,28 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_keeps_failing_is_asked_for_less_and_less_often_and_in_its_own_lane() {
+        let (cache, mut now) = (Cache::new(100), Instant::now());
+        let failed = Answer { result: Err(Fault::unanswered()), until: now };
+        let mut holds = Vec::new();
+        for number in 0..8 {
+            let _awaited = cache.join(QUESTION, |job| assert_eq!(job.is_suspect, number > 0));
+            let told = cache.keep(&QUESTION.to_owned(), failed.clone(), now);
+            holds.push(told.until.duration_since(now).as_secs());
+            now = told.until;
+        }
+        assert_eq!(holds, [2, 4, 8, 16, 32, 60, 60, 60]);
+        cache.keep(&QUESTION.to_owned(), answer(1, now), now);
+        let _awaited = cache.join(QUESTION, |job| assert!(!job.is_suspect));
+    }
+
+    #[test]
     fn the_cache_is_bounded() {
         let (cache, now) = (Cache::new(160), Instant::now());
         for number in 0..10_000 {
             let name = format!("{number}.example");
             let question = QuestionRef { name: &name, ..QUESTION };
-            let _awaited = cache.join(question, |_, _| ());
+            let _awaited = cache.join(question, drop);
             cache.keep(&question.to_owned(), answer(60, now), now);
         }
         let held: usize = cache.shards.iter().map(|shard| shard.lock().len()).sum();

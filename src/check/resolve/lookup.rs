@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::cache::Cache;
+use super::lanes::{Lane, Lanes};
 use super::system::Hosts;
 use super::{Addresses, Answer, Question, ResolverOptions, way};
 use crate::check::fault::{self, Fault};
@@ -45,6 +46,8 @@ const CLIENTS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) question: Question,
+    /// Whether the last one for the same question failed.
+    pub(super) is_suspect: bool,
     pub(super) done: watch::Sender<Option<Answer>>,
 }
 
@@ -59,48 +62,67 @@ pub(super) fn start(options: ResolverOptions, cache: Arc<Cache>) -> io::Result<m
 }
 
 async fn serve(options: ResolverOptions, cache: Arc<Cache>, mut jobs: mpsc::Receiver<Job>) {
+    let mut lanes = Lanes::new(options.max_lookups, super::QUEUE);
     let mut clients = Clients::new(options);
     let mut hosts = Hosts::new("/etc/hosts".into());
     let mut running = JoinSet::new();
+    let mut begun = HashMap::new();
     loop {
+        while let Some((lane, Job { question, done, .. })) = lanes.next() {
+            let client = clients.of(question.server);
+            let (cache, limit) = (Arc::clone(&cache), clients.options.limit);
+            let task = running.spawn(async move {
+                let answer = ask(client, &question, limit).await;
+                let answer = cache.keep(&question, answer, Instant::now());
+                done.send_replace(Some(answer));
+            });
+            begun.insert(task.id(), lane);
+        }
         tokio::select! {
-            Some(_) = running.join_next(), if !running.is_empty() => {}
-            job = jobs.recv(), if running.len() < clients.options.max_lookups.max(1) => {
-                let Some(Job { question, done }) = job else { return };
-                let known = if question.server.is_none() {
-                    hosts.find(&question.name, Instant::now())
-                } else {
-                    None
-                };
-                let client = if known.is_none() { clients.of(question.server) } else { None };
-                let cache = Arc::clone(&cache);
-                let limit = clients.options.limit;
-                running.spawn(async move {
-                    let answer = match known {
-                        Some(addresses) => from_hosts(&question, &addresses),
-                        None => ask(client, &question, limit).await,
-                    };
-                    let answer = cache.keep(&question, answer, Instant::now());
-                    done.send_replace(Some(answer));
-                });
+            Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                if let Some(lane) = begun.remove(&id) {
+                    lanes.end(lane);
+                }
+            }
+            job = jobs.recv() => {
+                let Some(job) = job else { return };
+                match hosts.answer(&job.question) {
+                    Some(answer) => {
+                        let answer = cache.keep(&job.question, answer, Instant::now());
+                        job.done.send_replace(Some(answer));
+                    }
+                    None => lanes.push(Lane::of(&job), job),
+                }
             }
         }
     }
 }
 
-fn from_hosts(question: &Question, addresses: &[IpAddr]) -> Answer {
-    let is_wanted = |address: &&IpAddr| match question.family {
-        IpVersion::Any => true,
-        IpVersion::V4 => address.is_ipv4(),
-        IpVersion::V6 => address.is_ipv6(),
-    };
-    let addresses: Addresses = addresses.iter().filter(is_wanted).copied().collect();
-    let result = if addresses.is_empty() {
-        Err(Fault::new(Cause::Dns, Detail::NoAddress))
-    } else {
-        Ok(addresses)
-    };
-    Answer { result, until: Instant::now() + HOSTS }
+impl Lane {
+    fn of(job: &Job) -> Self {
+        Self { server: job.question.server, is_suspect: job.is_suspect }
+    }
+}
+
+impl Hosts {
+    /// The answer that needs no name server, if there is one.
+    fn answer(&mut self, question: &Question) -> Option<Answer> {
+        let now = Instant::now();
+        let addresses = self.find(&question.name, now).filter(|_| question.server.is_none())?;
+        let is_wanted = |address: &IpAddr| match question.family {
+            IpVersion::Any => true,
+            IpVersion::V4 => address.is_ipv4(),
+            IpVersion::V6 => address.is_ipv6(),
+        };
+        let addresses: Addresses = addresses.into_iter().filter(is_wanted).collect();
+        let result = if addresses.is_empty() {
+            Err(Fault::new(Cause::Dns, Detail::NoAddress))
+        } else {
+            Ok(addresses)
+        };
+        Some(Answer { result, until: now + HOSTS })
+    }
 }
 
 /// The clients of name servers: one for all that the settings name, one for each of an entry.
