@@ -13,7 +13,7 @@ use super::{Addresses, Answer, Awaited, Question, QuestionRef};
 use crate::check::fault::Fault;
 use crate::outcome::{Cause, Detail};
 
-/// How long an expired answer may still serve when no name server answers (RFC 8767).
+/// How long an expired answer may still serve when no name server has a better one (RFC 8767).
 const STALE: Duration = Duration::from_hours(1);
 /// How long it serves before the name server is asked again.
 const STALE_HOLD: Duration = Duration::from_secs(10);
@@ -100,8 +100,8 @@ impl Cache {
         awaited
     }
 
-    /// Keeps `answer`, and returns what is told to those who wait: where no name server
-    /// answers, addresses that were good lately.
+    /// Keeps `answer`, and returns what is told to those who wait: where name servers do not
+    /// answer or report a failure, addresses that were good lately.
     pub(super) fn keep(&self, question: &Question, mut answer: Answer, now: Instant) -> Answer {
         let asked =
             QuestionRef { name: &question.name, server: question.server, family: question.family };
@@ -120,9 +120,8 @@ impl Cache {
         }
         match (&answer.result, &entry.good) {
             (Ok(addresses), _) => entry.good = Some((addresses.clone(), answer.until)),
-            (Err(fault), Some((addresses, until)))
-                if fault.cause.verdict() == Cause::Resolver.verdict() && *until + STALE > now =>
-            {
+            (Err(fault), _) if is_gone(*fault) => entry.good = None,
+            (Err(_), Some((addresses, until))) if *until + STALE > now => {
                 answer = Answer { result: Ok(addresses.clone()), until: now + STALE_HOLD };
             }
             _ => {}
@@ -151,6 +150,11 @@ impl Entry {
     fn is_in_flight(&self) -> bool {
         self.flight.as_ref().is_some_and(is_alive)
     }
+}
+
+/// Whether a name server says that there is no such name or address.
+fn is_gone(fault: Fault) -> bool {
+    matches!(fault.detail, Detail::NoSuchName | Detail::NoAddress)
 }
 
 /// Whether a name server failed to say anything of a name, for which the name may be to blame.
@@ -242,11 +246,17 @@ mod tests {
         cache.keep(&QUESTION.to_owned(), answer(1, now), now);
         let later = now + Duration::from_mins(1);
         let failed = |fault| Answer { result: Err(fault), until: later };
-        let told = cache.keep(&QUESTION.to_owned(), failed(Fault::unanswered()), later);
-        assert!(told.result.is_ok());
+        for fault in [Fault::unanswered(), Fault::new(Cause::Dns, Detail::ServerFailure)] {
+            let told = cache.keep(&QUESTION.to_owned(), failed(fault), later);
+            assert!(told.result.is_ok(), "{fault:?}");
+        }
         let gone = Fault::new(Cause::Dns, Detail::NoSuchName);
         let told = cache.keep(&QUESTION.to_owned(), failed(gone), later);
         assert_eq!(told.result, Err(gone));
+        // Nor does it come back when what was said has expired.
+        assert!(matches!(cache.find(QUESTION, later + Duration::from_secs(1)), Held::Nothing));
+        let told = cache.keep(&QUESTION.to_owned(), failed(Fault::unanswered()), later);
+        assert_eq!(told.result, Err(Fault::unanswered()));
     }
 
     #[test]
