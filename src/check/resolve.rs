@@ -1,6 +1,7 @@
 //! `Resolver`: the addresses of a name, from a cache that asks once however many polls wait.
 
 mod cache;
+mod clients;
 mod lanes;
 mod lookup;
 mod system;

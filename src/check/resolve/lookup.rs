@@ -2,26 +2,23 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::TokioResolver;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{Resolver, TokioResolver};
 use rustix::io::Errno;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::cache::Cache;
+use super::clients::{Client, Clients};
 use super::lanes::{Lane, Lanes};
 use super::system::Hosts;
-use super::{Addresses, Answer, Question, ResolverOptions, way};
+use super::{Addresses, Answer, Question, ResolverOptions};
 use crate::check::fault::{self, Fault};
 use crate::outcome::{Cause, Detail};
 use crate::target::IpVersion;
@@ -36,11 +33,6 @@ const FAILURE: Duration = Duration::from_secs(2);
 const HOSTS: Duration = Duration::from_secs(5);
 /// How long the answer for one family waits for the other one.
 const OTHER_FAMILY: Duration = Duration::from_millis(250);
-/// Where the system names its name servers, and how often that is looked at.
-const SETTINGS: &str = "/etc/resolv.conf";
-const LOOK: Duration = Duration::from_secs(5);
-/// Name servers of entries for which a client is kept.
-const CLIENTS: usize = 256;
 
 /// A look-up that is to be made.
 #[derive(Debug)]
@@ -123,131 +115,6 @@ impl Hosts {
         };
         Some(Answer { result, until: now + HOSTS })
     }
-}
-
-/// The clients of name servers: one for all that the settings name, one for each of an entry.
-struct Clients {
-    options: ResolverOptions,
-    usual: Option<Client>,
-    /// When the system's settings were looked at, and when they had changed.
-    looked: Option<Instant>,
-    changed: Option<SystemTime>,
-    special: HashMap<SocketAddr, Client>,
-}
-
-/// A client of name servers, and what must be known of them to tell whose fault a failure is.
-#[derive(Clone)]
-struct Client {
-    resolver: TokioResolver,
-    servers: Arc<[IpAddr]>,
-    chosen_by: Chooser,
-}
-
-/// Who named the name servers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Chooser {
-    User,
-    System,
-}
-
-impl Clients {
-    fn new(options: ResolverOptions) -> Self {
-        Self { options, usual: None, looked: None, changed: None, special: HashMap::new() }
-    }
-
-    fn of(&mut self, server: Option<SocketAddr>) -> Option<Client> {
-        let Some(server) = server else {
-            if self.has_changed(Instant::now()) || self.usual.is_none() {
-                self.usual = self.build_usual();
-            }
-            return self.usual.clone();
-        };
-        if let Some(client) = self.special.get(&server) {
-            return Some(client.clone());
-        }
-        let client = chosen(&[server], self.options.limit)?;
-        if self.special.len() >= CLIENTS {
-            self.special.clear();
-        }
-        self.special.insert(server, client.clone());
-        Some(client)
-    }
-
-    /// Whether the system's settings have changed since they were last looked at.
-    fn has_changed(&mut self, now: Instant) -> bool {
-        let is_recent = self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK);
-        if is_recent || !self.options.servers.is_empty() {
-            return false;
-        }
-        self.looked = Some(now);
-        let changed = std::fs::metadata(SETTINGS).and_then(|meta| meta.modified()).ok();
-        std::mem::replace(&mut self.changed, changed) != changed
-    }
-
-    fn build_usual(&self) -> Option<Client> {
-        let limit = self.options.limit;
-        if !self.options.servers.is_empty() {
-            return chosen(&self.options.servers, limit);
-        }
-        let (system, options) = hickory_resolver::system_conf::read_system_conf()
-            .inspect_err(|error| tracing::error!(%error, "cannot read /etc/resolv.conf"))
-            .ok()?;
-        let (_, _, servers) = system.into_parts();
-        build(servers, options, limit, Chooser::System)
-    }
-}
-
-impl Client {
-    /// `fault`, or that of our own network if that is what is behind it.
-    fn blame(&self, fault: Fault) -> Fault {
-        let is_ours = match (fault.cause, fault.detail) {
-            (Cause::Resolver, Detail::Unanswered) => way::is_cut_off(&self.servers),
-            // A name server on this machine that has nobody to ask reports a failure.
-            (Cause::Dns, Detail::ServerFailure) => {
-                self.chosen_by == Chooser::System
-                    && self.servers.iter().all(IpAddr::is_loopback)
-                    && !way::has_internet()
-            }
-            _ => false,
-        };
-        if is_ours { Fault::new(Cause::NoNetwork, Detail::None) } else { fault }
-    }
-}
-
-/// A client of the name servers that the settings or an entry name.
-fn chosen(servers: &[SocketAddr], limit: Duration) -> Option<Client> {
-    let server = |server: &SocketAddr| {
-        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-        for connection in &mut connections {
-            connection.port = server.port();
-        }
-        NameServerConfig::new(server.ip(), true, connections)
-    };
-    let servers = servers.iter().map(server).collect();
-    build(servers, ResolverOpts::default(), limit, Chooser::User)
-}
-
-fn build(
-    servers: Vec<NameServerConfig>,
-    mut options: ResolverOpts,
-    limit: Duration,
-    chosen_by: Chooser,
-) -> Option<Client> {
-    let addresses = servers.iter().map(|server| server.ip).collect();
-    let config = ResolverConfig::from_name_servers(servers);
-    // Three tries fit into the limit; the cache is ours.
-    options.timeout = limit / 10 * 3;
-    options.attempts = 2;
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.preserve_intermediates = false;
-    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
-    *builder.options_mut() = options;
-    let resolver = builder
-        .build()
-        .inspect_err(|error| tracing::error!(%error, "cannot set up name servers"))
-        .ok()?;
-    Some(Client { resolver, servers: addresses, chosen_by })
 }
 
 async fn ask(client: Option<Client>, question: &Question, limit: Duration) -> Answer {

@@ -1,0 +1,148 @@
+//! `Clients`: who asks name servers, and who named those.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{Resolver, TokioResolver};
+
+use super::{ResolverOptions, way};
+use crate::check::fault::Fault;
+use crate::outcome::{Cause, Detail};
+
+/// Where the system names its name servers, and how often that is looked at.
+const SETTINGS: &str = "/etc/resolv.conf";
+const LOOK: Duration = Duration::from_secs(5);
+/// Name servers of entries for which a client is kept.
+const CLIENTS: usize = 256;
+
+/// The clients of name servers: one for all that the settings name, one for each of an entry.
+pub(super) struct Clients {
+    pub(super) options: ResolverOptions,
+    usual: Option<Client>,
+    /// When the system's settings were looked at, and when they had changed.
+    looked: Option<Instant>,
+    changed: Option<SystemTime>,
+    special: HashMap<SocketAddr, Client>,
+}
+
+/// A client of name servers, and what must be known of them to tell whose fault a failure is.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) resolver: TokioResolver,
+    servers: Arc<[IpAddr]>,
+    chosen_by: Chooser,
+}
+
+/// Who named the name servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chooser {
+    User,
+    System,
+}
+
+impl Clients {
+    pub(super) fn new(options: ResolverOptions) -> Self {
+        Self { options, usual: None, looked: None, changed: None, special: HashMap::new() }
+    }
+
+    /// The client of `server`; none: of the name servers of the settings.
+    pub(super) fn of(&mut self, server: Option<SocketAddr>) -> Option<Client> {
+        let Some(server) = server else {
+            if self.has_changed(Instant::now()) || self.usual.is_none() {
+                self.usual = self.build_usual();
+            }
+            return self.usual.clone();
+        };
+        if let Some(client) = self.special.get(&server) {
+            return Some(client.clone());
+        }
+        let client = chosen(&[server], self.options.limit)?;
+        if self.special.len() >= CLIENTS {
+            self.special.clear();
+        }
+        self.special.insert(server, client.clone());
+        Some(client)
+    }
+
+    /// Whether the system's settings have changed since they were last looked at.
+    fn has_changed(&mut self, now: Instant) -> bool {
+        let is_recent = self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK);
+        if is_recent || !self.options.servers.is_empty() {
+            return false;
+        }
+        self.looked = Some(now);
+        let changed = std::fs::metadata(SETTINGS).and_then(|meta| meta.modified()).ok();
+        std::mem::replace(&mut self.changed, changed) != changed
+    }
+
+    fn build_usual(&self) -> Option<Client> {
+        let limit = self.options.limit;
+        if !self.options.servers.is_empty() {
+            return chosen(&self.options.servers, limit);
+        }
+        let (system, options) = hickory_resolver::system_conf::read_system_conf()
+            .inspect_err(|error| tracing::error!(%error, "cannot read /etc/resolv.conf"))
+            .ok()?;
+        let (_, _, servers) = system.into_parts();
+        build(servers, options, limit, Chooser::System)
+    }
+}
+
+impl Client {
+    /// `fault`, or that of our own network if that is what is behind it.
+    pub(super) fn blame(&self, fault: Fault) -> Fault {
+        let is_ours = match (fault.cause, fault.detail) {
+            (Cause::Resolver, Detail::Unanswered) => way::is_cut_off(&self.servers),
+            // A name server on this machine that has nobody to ask reports a failure.
+            (Cause::Dns, Detail::ServerFailure) => {
+                self.chosen_by == Chooser::System
+                    && self.servers.iter().all(IpAddr::is_loopback)
+                    && !way::has_internet()
+            }
+            _ => false,
+        };
+        if is_ours { Fault::new(Cause::NoNetwork, Detail::None) } else { fault }
+    }
+}
+
+/// A client of the name servers that the settings or an entry name.
+fn chosen(servers: &[SocketAddr], limit: Duration) -> Option<Client> {
+    let server = |server: &SocketAddr| {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        for connection in &mut connections {
+            connection.port = server.port();
+        }
+        NameServerConfig::new(server.ip(), true, connections)
+    };
+    let servers = servers.iter().map(server).collect();
+    build(servers, ResolverOpts::default(), limit, Chooser::User)
+}
+
+fn build(
+    servers: Vec<NameServerConfig>,
+    mut options: ResolverOpts,
+    limit: Duration,
+    chosen_by: Chooser,
+) -> Option<Client> {
+    let addresses = servers.iter().map(|server| server.ip).collect();
+    let config = ResolverConfig::from_name_servers(servers);
+    // Three tries fit into the limit; the cache is ours.
+    options.timeout = limit / 10 * 3;
+    options.attempts = 2;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.preserve_intermediates = false;
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    *builder.options_mut() = options;
+    let resolver = builder
+        .build()
+        .inspect_err(|error| tracing::error!(%error, "cannot set up name servers"))
+        .ok()?;
+    Some(Client { resolver, servers: addresses, chosen_by })
+}
