@@ -17,6 +17,7 @@ use poller::check::{Check, HttpCheck, HttpOptions};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{IpVersion, Plan};
 use site::{Site, fault};
+use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -214,6 +215,33 @@ async fn localhost_needs_no_name_server() {
     let finding = poll(&check, "localhost", site.address.port(), Plan::default()).await;
     assert_eq!(finding.verdict, Verdict::Up, "{finding:?}");
     assert_eq!(server.asked(), 0);
+}
+
+/// A site on the loopback address of IPv6, unless this machine has none.
+async fn site_on_ipv6() -> Option<(SocketAddr, JoinSet<()>)> {
+    let listener = tokio::net::TcpListener::bind("[::1]:0").await.ok()?;
+    let address = listener.local_addr().expect("a bound listener has an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            site::read_head(&mut stream).await;
+            stream.write_all(OK.as_bytes()).await.expect("it reads");
+            site::hang_up(stream).await;
+        }
+    });
+    Some((address, tasks))
+}
+
+#[tokio::test]
+async fn a_name_with_an_ipv6_address_alone_is_polled_there() {
+    let Some((address, _tasks)) = site_on_ipv6().await else { return };
+    let server = NameServer::serve(move |_, _| Says::Addresses(vec![address.ip()], 60)).await;
+    let check = asking(server.address);
+    // The standard gives the first name both addresses, and here nobody is at the other one.
+    for name in ["localhost", "a.example"] {
+        let finding = poll(&check, name, address.port(), Plan::default()).await;
+        assert_eq!(finding.verdict, Verdict::Up, "{name}: {finding:?}");
+    }
 }
 
 #[tokio::test]

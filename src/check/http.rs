@@ -270,8 +270,7 @@ impl HttpCheck {
         progress: &mut Progress,
     ) -> Result<Addresses, Fault> {
         let plan = &*target.plan;
-        let family = self.resolver.family(plan.ip_version);
-        let question = QuestionRef { name, server: plan.resolver, family };
+        let question = QuestionRef { name, server: plan.resolver, family: plan.ip_version };
         let resolve = &mut progress.finding.phases.resolve;
         if let Some(answer) = self.resolver.remembered(question) {
             // A name that is known takes no time; a clock would only measure itself.

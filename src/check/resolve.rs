@@ -71,17 +71,11 @@ pub(crate) struct Resolver {
     cache: Arc<Cache>,
     options: ResolverOptions,
     jobs: OnceLock<Option<mpsc::Sender<Job>>>,
-    has_ipv6: OnceLock<bool>,
 }
 
 impl Resolver {
     pub(crate) fn new(options: ResolverOptions) -> Self {
-        Self {
-            cache: Arc::new(Cache::new(options.max_names)),
-            options,
-            jobs: OnceLock::new(),
-            has_ipv6: OnceLock::new(),
-        }
+        Self { cache: Arc::new(Cache::new(options.max_names)), options, jobs: OnceLock::new() }
     }
 
     /// What is remembered of the question's answer, without waiting.
@@ -128,14 +122,6 @@ impl Resolver {
         match answer.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(answer)) => answer.result.clone(),
             _ => Err(Fault::unanswered()),
-        }
-    }
-
-    /// The families that are asked for when `wanted` are: without a way to IPv6, not that one.
-    pub(crate) fn family(&self, wanted: IpVersion) -> IpVersion {
-        match wanted {
-            IpVersion::Any if !*self.has_ipv6.get_or_init(way::has_ipv6) => IpVersion::V4,
-            other => other,
         }
     }
 }

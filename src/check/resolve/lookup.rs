@@ -18,6 +18,7 @@ use super::cache::Cache;
 use super::clients::{Client, Clients};
 use super::lanes::{Lane, Lanes};
 use super::system::Hosts;
+use super::way::WayToIpv6;
 use super::{Addresses, Answer, Question, ResolverOptions};
 use crate::check::fault::{self, Fault};
 use crate::outcome::{Cause, Detail};
@@ -31,6 +32,8 @@ const NEGATIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 const FAILURE: Duration = Duration::from_secs(2);
 /// How long an address from `/etc/hosts` holds.
 const HOSTS: Duration = Duration::from_secs(5);
+/// How long the answer for IPv4 holds at most where there is no way to IPv6: it may come.
+const WITHOUT_IPV6: Duration = Duration::from_mins(5);
 /// How long the answer for one family waits for the other one.
 const OTHER_FAMILY: Duration = Duration::from_millis(250);
 
@@ -57,14 +60,16 @@ async fn serve(options: ResolverOptions, cache: Arc<Cache>, mut jobs: mpsc::Rece
     let mut lanes = Lanes::new(options.max_lookups, super::QUEUE);
     let mut clients = Clients::new(options);
     let mut hosts = Hosts::new("/etc/hosts".into());
+    let mut ipv6 = WayToIpv6::default();
     let mut running = JoinSet::new();
     let mut begun = HashMap::new();
     loop {
         while let Some((lane, Job { question, done, .. })) = lanes.next() {
             let client = clients.of(question.server);
+            let families = Families::of(question.family, ipv6.is_there(Instant::now()));
             let (cache, limit) = (Arc::clone(&cache), clients.options.limit);
             let task = running.spawn(async move {
-                let answer = ask(client, &question, limit).await;
+                let answer = ask(client, &question, families, limit).await;
                 let answer = cache.keep(&question, answer, Instant::now());
                 done.send_replace(Some(answer));
             });
@@ -117,12 +122,17 @@ impl Hosts {
     }
 }
 
-async fn ask(client: Option<Client>, question: &Question, limit: Duration) -> Answer {
+async fn ask(
+    client: Option<Client>,
+    question: &Question,
+    families: Families,
+    limit: Duration,
+) -> Answer {
     let unanswered = || Err((Fault::unanswered(), FAILURE));
     let name = Name::from_ascii(format!("{}.", question.name.trim_end_matches('.')));
     let result = match (client, name) {
         (Some(client), Ok(name)) => {
-            let asked = ask_families(&client.resolver, name, question.family);
+            let asked = ask_families(&client.resolver, name, families);
             let found = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| unanswered());
             found.map_err(|(fault, hold)| (client.blame(fault), hold))
         }
@@ -139,13 +149,43 @@ async fn ask(client: Option<Client>, question: &Question, limit: Duration) -> An
 
 type Found = Result<(Vec<IpAddr>, Duration), (Fault, Duration)>;
 
-async fn ask_families(client: &TokioResolver, name: Name, family: IpVersion) -> Found {
+/// The families that are asked for, and in which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Families {
+    V4,
+    V6,
+    /// Both at once.
+    Both,
+    /// IPv6 only where a name has no address of the other family.
+    V4First,
+}
+
+impl Families {
+    const fn of(wanted: IpVersion, has_ipv6: bool) -> Self {
+        match (wanted, has_ipv6) {
+            (IpVersion::V4, _) => Self::V4,
+            (IpVersion::V6, _) => Self::V6,
+            (IpVersion::Any, true) => Self::Both,
+            (IpVersion::Any, false) => Self::V4First,
+        }
+    }
+}
+
+async fn ask_families(client: &TokioResolver, name: Name, families: Families) -> Found {
     let v4 = ask_family(client, name.clone(), RecordType::A);
     let v6 = ask_family(client, name, RecordType::AAAA);
-    match family {
-        IpVersion::V4 => return v4.await,
-        IpVersion::V6 => return v6.await,
-        IpVersion::Any => {}
+    match families {
+        Families::V4 => return v4.await,
+        Families::V6 => return v6.await,
+        Families::V4First => {
+            return match v4.await {
+                Ok((addresses, hold)) => Ok((addresses, hold.min(WITHOUT_IPV6))),
+                // It may have one that is near; whether there is a way shows when it is tried.
+                Err((fault, _)) if fault.detail == Detail::NoAddress => v6.await,
+                Err(failed) => Err(failed),
+            };
+        }
+        Families::Both => {}
     }
     tokio::pin!(v4, v6);
     let (first, second) = tokio::select! {

@@ -29,11 +29,18 @@ impl Hosts {
             self.refresh();
         }
         let name = name.strip_suffix('.').unwrap_or(name);
-        if let Some(addresses) = self.names.get(name) {
-            return Some(addresses.clone());
+        let known = self.names.get(name);
+        if name != "localhost" && !name.ends_with(".localhost") {
+            return known.cloned();
         }
-        let is_local = name == "localhost" || name.ends_with(".localhost");
-        is_local.then(|| vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+        // Some files name one loopback address, and programs listen on the other.
+        let mut addresses = known.cloned().unwrap_or_default();
+        for own in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+            if !addresses.contains(&own) {
+                addresses.push(own);
+            }
+        }
+        Some(addresses)
     }
 
     fn refresh(&mut self) {

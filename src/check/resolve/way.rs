@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -9,8 +10,26 @@ use rustix::io::Errno;
 const FAR_V4: Ipv4Addr = Ipv4Addr::new(198, 41, 0, 4);
 const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 0x2, 0x30);
 
-/// Whether there is a way to the IPv6 Internet.
-pub(super) fn has_ipv6() -> bool {
+/// How often the way to the IPv6 Internet is looked for: it may come and go.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Whether there is a way to the IPv6 Internet, as it was seen lately.
+#[derive(Debug, Default)]
+pub(super) struct WayToIpv6 {
+    looked: Option<Instant>,
+    is_there: bool,
+}
+
+impl WayToIpv6 {
+    pub(super) fn is_there(&mut self, now: Instant) -> bool {
+        if self.looked.is_none_or(|looked| now.duration_since(looked) >= EVERY) {
+            (self.looked, self.is_there) = (Some(now), has_ipv6());
+        }
+        self.is_there
+    }
+}
+
+fn has_ipv6() -> bool {
     match own_address(FAR_V6.into()) {
         // A unique local address (fc00::/7) has no way out, whatever the routes say.
         Ok(IpAddr::V6(own)) => {
