@@ -9,6 +9,7 @@ use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::Name;
 use hickory_resolver::{Resolver, TokioResolver};
 
 use super::{ResolverOptions, way};
@@ -18,6 +19,8 @@ use crate::outcome::{Cause, Detail};
 /// Where the system names its name servers, and how often that is looked at.
 const SETTINGS: &str = "/etc/resolv.conf";
 const LOOK: Duration = Duration::from_secs(5);
+/// Suffixes of the system that are tried at most, as many as resolvers take by custom.
+const SUFFIXES: usize = 6;
 /// Name servers of entries for which a client is kept.
 const CLIENTS: usize = 256;
 
@@ -31,11 +34,38 @@ pub(super) struct Clients {
     special: HashMap<SocketAddr, Client>,
 }
 
+/// What the system appends to names that are not whole.
+#[derive(Debug, Default)]
+struct Suffixes {
+    search: Vec<Name>,
+    /// Dots that make a name whole.
+    ndots: usize,
+}
+
+impl Suffixes {
+    /// A name without a dot is looked for within the suffixes first; one with too few dots only
+    /// when there is no such name as it is: most are whole, and nobody else is to hear of them.
+    fn names(&self, name: &str) -> Vec<Name> {
+        let Ok(whole) = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))) else {
+            return Vec::new();
+        };
+        let dots = name.matches('.').count();
+        if name.ends_with('.') || dots >= self.ndots.max(1) {
+            return vec![whole];
+        }
+        let within = |suffix: &Name| Name::from_ascii(name).ok()?.append_domain(suffix).ok();
+        let mut names: Vec<Name> = self.search.iter().take(SUFFIXES).filter_map(within).collect();
+        names.insert(if dots == 0 { names.len() } else { 0 }, whole);
+        names
+    }
+}
+
 /// A client of name servers, and what must be known of them to tell whose fault a failure is.
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) resolver: TokioResolver,
     servers: Arc<[IpAddr]>,
+    suffixes: Arc<Suffixes>,
     chosen_by: Chooser,
 }
 
@@ -89,12 +119,19 @@ impl Clients {
         let (system, options) = hickory_resolver::system_conf::read_system_conf()
             .inspect_err(|error| tracing::error!(%error, "cannot read /etc/resolv.conf"))
             .ok()?;
-        let (_, _, servers) = system.into_parts();
-        build(servers, options, limit, Chooser::System)
+        let (_, search, servers) = system.into_parts();
+        let suffixes = Suffixes { search, ndots: options.ndots };
+        build(servers, options, limit, (Chooser::System, suffixes))
     }
 }
 
 impl Client {
+    /// The whole names that `name` may stand for, in the order in which they are asked for; none
+    /// when it cannot be asked for.
+    pub(super) fn names(&self, name: &str) -> Vec<Name> {
+        self.suffixes.names(name)
+    }
+
     /// `fault`, or that of our own network if that is what is behind it.
     pub(super) fn blame(&self, fault: Fault) -> Fault {
         let is_ours = match (fault.cause, fault.detail) {
@@ -121,14 +158,14 @@ fn chosen(servers: &[SocketAddr], limit: Duration) -> Option<Client> {
         NameServerConfig::new(server.ip(), true, connections)
     };
     let servers = servers.iter().map(server).collect();
-    build(servers, ResolverOpts::default(), limit, Chooser::User)
+    build(servers, ResolverOpts::default(), limit, (Chooser::User, Suffixes::default()))
 }
 
 fn build(
     servers: Vec<NameServerConfig>,
     mut options: ResolverOpts,
     limit: Duration,
-    chosen_by: Chooser,
+    (chosen_by, suffixes): (Chooser, Suffixes),
 ) -> Option<Client> {
     let addresses = servers.iter().map(|server| server.ip).collect();
     let config = ResolverConfig::from_name_servers(servers);
@@ -144,5 +181,25 @@ fn build(
         .build()
         .inspect_err(|error| tracing::error!(%error, "cannot set up name servers"))
         .ok()?;
-    Some(Client { resolver, servers: addresses, chosen_by })
+    Some(Client { resolver, servers: addresses, suffixes: Arc::new(suffixes), chosen_by })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_whole_are_looked_for_within_the_suffixes() {
+        let suffix = |text: &str| Name::from_ascii(text).expect("a name");
+        let search = vec![suffix("one.example."), suffix("example.")];
+        let names = |ndots: usize, name: &str| -> Vec<String> {
+            let suffixes = Suffixes { search: search.clone(), ndots };
+            suffixes.names(name).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names(1, "db"), ["db.one.example.", "db.example.", "db."]);
+        assert_eq!(names(1, "db."), ["db."]);
+        assert_eq!(names(1, "a.test"), ["a.test."]);
+        assert_eq!(names(5, "a.test"), ["a.test.", "a.test.one.example.", "a.test.example."]);
+        assert_eq!(names(1, "a..test"), [""; 0]);
+    }
 }

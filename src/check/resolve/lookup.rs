@@ -1,6 +1,7 @@
 //! Look-ups: one thread with a small runtime that asks name servers and fills the cache.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -129,22 +130,41 @@ async fn ask(
     limit: Duration,
 ) -> Answer {
     let unanswered = || Err((Fault::unanswered(), FAILURE));
-    let name = Name::from_ascii(format!("{}.", question.name.trim_end_matches('.')));
-    let result = match (client, name) {
-        (Some(client), Ok(name)) => {
-            let asked = ask_families(&client.resolver, name, families);
+    let result = match client {
+        Some(client) => {
+            let names = client.names(&question.name);
+            let asked = first_found(names, |name| ask_families(&client.resolver, name, families));
             let found = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| unanswered());
             found.map_err(|(fault, hold)| (client.blame(fault), hold))
         }
-        (None, _) => unanswered(),
-        // Such a name cannot be asked for, so nobody can have it.
-        (_, Err(_)) => Err((Fault::new(Cause::Dns, Detail::NoSuchName), NEGATIVE.1)),
+        None => unanswered(),
     };
     let now = Instant::now();
     match result {
         Ok((addresses, hold)) => Answer { result: Ok(addresses.into()), until: now + hold },
         Err((fault, hold)) => Answer { result: Err(fault), until: now + hold },
     }
+}
+
+/// What is found of the first of `names` that there is.
+async fn first_found<F: Future<Output = Found>>(
+    names: Vec<Name>,
+    ask: impl Fn(Name) -> F,
+) -> Found {
+    // A name that cannot be asked for is nobody's.
+    let mut failed = (Fault::new(Cause::Dns, Detail::NoSuchName), NEGATIVE.1);
+    for (number, name) in names.into_iter().enumerate() {
+        match ask(name).await {
+            Err((fault, hold)) if fault.cause == Cause::Dns => {
+                // That there is no such name is no news beside another failure.
+                if number == 0 || failed.0.detail == Detail::NoSuchName {
+                    failed = (fault, hold);
+                }
+            }
+            ended => return ended,
+        }
+    }
+    Err(failed)
 }
 
 type Found = Result<(Vec<IpAddr>, Duration), (Fault, Duration)>;
@@ -268,4 +288,34 @@ fn of_io(error: &io::Error) -> Fault {
         Some(Errno::NETUNREACH | Errno::NETDOWN) => Fault::new(Cause::NoNetwork, Detail::None),
         _ => Fault::unanswered(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_name_that_there_is_counts_and_a_failure_more_than_that_there_is_none() {
+        let names = |texts: &[&str]| -> Vec<Name> {
+            texts.iter().map(|text| Name::from_ascii(text).expect("a name")).collect()
+        };
+        let dns = |detail| Err((Fault::new(Cause::Dns, detail), NEGATIVE.0));
+        let ask = |name: Name| {
+            std::future::ready(match name.to_string().as_str() {
+                "good." => Ok((vec![[192, 0, 2, 1].into()], POSITIVE.0)),
+                "broken." => dns(Detail::ServerFailure),
+                "silent." => Err((Fault::unanswered(), FAILURE)),
+                _ => dns(Detail::NoSuchName),
+            })
+        };
+        let detail = async |texts: &[&str]| {
+            let found = first_found(names(texts), ask).await;
+            found.map(|(addresses, _)| addresses.len()).map_err(|(fault, _)| fault.detail)
+        };
+        assert_eq!(detail(&["none.", "broken.", "good."]).await, Ok(1));
+        assert_eq!(detail(&["none.", "broken.", "none."]).await, Err(Detail::ServerFailure));
+        assert_eq!(detail(&["silent.", "good."]).await, Err(Detail::Unanswered));
+        assert_eq!(detail(&["none."]).await, Err(Detail::NoSuchName));
+        assert_eq!(detail(&[]).await, Err(Detail::NoSuchName));
+    }
 }
