@@ -5,6 +5,7 @@ mod boot;
 mod check;
 mod door;
 mod engine;
+mod files;
 mod heartbeat;
 mod keeper;
 mod list;

@@ -68,6 +68,22 @@ fn more_places_than_descriptors_are_cut_when_it_starts() {
 }
 
 #[test]
+fn with_few_descriptors_fewer_connections_are_kept_and_all_polls_end_well() {
+    let fleet = Fleet::start(Options::default()).expect("a fleet");
+    let list: Value = (0..100)
+        .map(|number| {
+            let url = fleet.url(number, "/keep/b10");
+            json!({"url": url, "interval": 2, "connection": "reuse", "retries": 0})
+        })
+        .collect();
+    let daemon = limited(&list, 64, &["--max-workers", "16"]);
+    daemon.wait_for("SELECT count(*) FROM checks", 400);
+    assert_eq!(findings(&daemon), ["up"]);
+    assert_eq!(daemon.summary()["storage"]["state"], "ok");
+    daemon.stop();
+}
+
+#[test]
 fn a_lack_of_descriptors_is_no_fault_of_a_target() {
     let fleet = Fleet::start(Options::default()).expect("a fleet");
     let daemon = limited(&slow(&fleet, 200), 1_024, &["--max-workers", "500"]);

@@ -1,6 +1,5 @@
 //! Starting: from settings to a daemon that polls, in the order in which one part needs another.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -9,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::door::Door;
 use super::engine::{Engine, Parts};
+use super::files::{Shares, told_places};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
@@ -31,11 +31,6 @@ use crate::store::spill::{self, Spill};
 use crate::store::sqlite::{self, SqliteOptions, SqliteStore};
 use crate::view::Lists;
 use crate::view::text::{count, plural};
-
-/// Descriptors that are not for polls: store, log, socket, its visitors, look-ups.
-const RESERVED_FILES: u64 = 512;
-/// Polls in flight at most when the limit of open files would allow more.
-const MOST_WORKERS: u64 = 16_384;
 
 /// Why the daemon does not come to poll.
 #[derive(Debug, thiserror::Error)]
@@ -79,33 +74,6 @@ impl StartError {
     fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::System { what, source }
     }
-}
-
-/// How many polls may be in flight: what was asked for, as far as the limit of open files allows
-/// it, else what that allows.
-#[must_use]
-pub(super) fn places(asked: Option<NonZeroUsize>, open_files: u64) -> NonZeroUsize {
-    // A small limit is shared half and half.
-    let reserved = RESERVED_FILES.min(open_files / 2);
-    let allowed = open_files.saturating_sub(reserved);
-    let asked = asked.map_or(MOST_WORKERS, |asked| asked.get() as u64);
-    let places = usize::try_from(asked.min(allowed)).ok();
-    places.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
-}
-
-/// What is said when fewer polls may be in flight than were asked for.
-#[must_use]
-pub(super) fn told_places(asked: Option<NonZeroUsize>, open_files: u64) -> Option<String> {
-    let (asked, places) = (asked?, places(asked, open_files));
-    (places < asked).then(|| {
-        format!(
-            "{} polls in flight at most, not {}: the limit of open files is {}; raise it \
-             (ulimit -n, LimitNOFILE=) or lower --max-workers",
-            count(places.get() as u64),
-            count(asked.get() as u64),
-            count(open_files)
-        )
-    })
 }
 
 /// A daemon that polls.
@@ -197,7 +165,7 @@ impl Memory {
             roster: Arc::new(RwLock::new(roster)),
             ledger: Arc::new(Mutex::new(ledger)),
             desks: OnceLock::new(),
-            places: Arc::new(Places::new(places(settings.max_workers, open_files_limit()))),
+            places: Arc::new(Places::new(shares(settings).places)),
             clock: clock.clone(),
             storage: OnceLock::new(),
             store_path: path.display().to_string(),
@@ -243,8 +211,16 @@ fn tell(feed: &Feed, roster: &RwLock<Roster>, outcomes: &[Outcome]) {
     }
 }
 
+/// How the files that may be open are shared out.
+pub(super) fn shares(settings: &Settings) -> Shares {
+    Shares::of(settings.max_workers, open_files_limit())
+}
+
 pub(super) fn http_options(settings: &Settings) -> HttpOptions {
+    let shares = shares(settings);
     HttpOptions {
+        max_lookups: shares.lookups,
+        max_idle: shares.kept,
         max_body: settings.max_body,
         user_agent: settings.user_agent.clone(),
         ca: settings.ca.clone(),
@@ -261,30 +237,5 @@ pub(super) fn told_rejects(list: &List) -> String {
             let first = first.map_or_else(String::new, |first| format!(": {first}"));
             format!("; {} of {} entries rejected{first}", count(total), count(list.entries))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pool_is_sized_from_the_limit_of_open_files_unless_told() {
-        assert_eq!(places(None, 20_000).get(), 16_384);
-        assert_eq!(places(None, 1_024).get(), 512);
-        assert_eq!(places(None, 256).get(), 128);
-        assert_eq!(places(None, u64::MAX).get(), 16_384);
-        assert_eq!(places(NonZeroUsize::new(7), 20_000).get(), 7);
-        assert_eq!(places(NonZeroUsize::new(100_000), 200_000).get(), 100_000);
-    }
-
-    #[test]
-    fn more_places_than_open_files_allow_are_cut_and_told() {
-        let asked = NonZeroUsize::new(100_000);
-        assert_eq!(places(asked, 1_024).get(), 512);
-        let told = told_places(asked, 1_024).expect("a word");
-        assert!(told.starts_with("512 polls in flight at most, not 100,000"), "{told}");
-        assert_eq!(told_places(NonZeroUsize::new(512), 1_024), None);
-        assert_eq!(told_places(None, 1_024), None);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::boot::{StartError, http_options, places, told_places};
+use super::boot::{StartError, http_options, shares};
+use super::files::told_places;
 use super::list::Listing;
 use super::plan::{Load, load};
 use crate::check::HttpCheck;
@@ -70,7 +71,7 @@ fn tell_load(text: &mut String, settings: &Settings, plan: &Load) -> std::fmt::R
         plan.expected_busiest,
     )?;
     let files = open_files_limit();
-    let limit = places(settings.max_workers, files).get();
+    let limit = shares(settings).places.get();
     let chosen = match settings.max_workers {
         Some(asked) if asked.get() == limit => "as set",
         Some(_) => "cut",

@@ -237,6 +237,7 @@ impl HttpCheck {
         }
     }
 
+    /// Connects to `address`; where no descriptor is left, a connection that is kept makes room.
     async fn connect(
         &self,
         target: &Target,
@@ -257,10 +258,19 @@ impl HttpCheck {
             }
         };
         progress.step = Step::Connecting;
-        let tcp = connect(candidates, address.port()).await?;
+        let mut tcp = connect(candidates, address.port()).await;
+        if tcp.as_ref().is_err_and(|fault| self.makes_room(*fault)) {
+            tcp = Box::pin(connect(candidates, address.port())).await;
+        }
+        let tcp = tcp?;
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
         Ok(tcp)
+    }
+
+    /// Whether a poll that ended by `fault` lacked a descriptor that there is now.
+    fn makes_room(&self, fault: Fault) -> bool {
+        fault.detail == Detail::Descriptors && self.idle.close_oldest()
     }
 
     async fn resolve(
@@ -279,7 +289,11 @@ impl HttpCheck {
             }
             return answer;
         }
-        let addresses = Box::pin(self.resolver.ask(question, target.timeout() / 2)).await?;
+        let answer = Box::pin(self.resolver.ask(question, target.timeout() / 2)).await;
+        // The look-up is made again for the next poll.
+        let addresses = answer.inspect_err(|fault| {
+            self.makes_room(*fault);
+        })?;
         let lap = progress.lap();
         progress.finding.phases.resolve.add(lap);
         Ok(addresses)
@@ -342,6 +356,7 @@ fn may_reuse(plan: &Plan, method: &str) -> bool {
 impl Check for HttpCheck {
     async fn check(&self, target: Arc<Target>) -> Finding {
         let started = tokio::time::Instant::now();
+        self.idle.sweep(started.into_std());
         let mut progress = Progress::new(started.into_std());
         let deadline = started + target.timeout();
         let result = tokio::time::timeout_at(deadline, self.poll(&target, &mut progress)).await;

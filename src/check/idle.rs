@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -19,14 +20,12 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Connections between polls.
 #[derive(Debug)]
 pub(crate) struct Idle {
-    store: Mutex<Store>,
+    kept: Mutex<HashMap<u64, Connection>>,
     max: usize,
-}
-
-#[derive(Debug, Default)]
-struct Store {
-    connections: HashMap<u64, Connection>,
-    swept: Option<Instant>,
+    since: Instant,
+    /// When to look for connections over the limit next, in seconds since `since`; never while
+    /// none is kept.
+    next_sweep_s: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -50,12 +49,36 @@ pub(crate) struct Kept {
 impl Idle {
     /// A store of at most `max` connections.
     pub(crate) fn new(max: usize) -> Self {
-        Self { store: Mutex::default(), max }
+        Self {
+            kept: Mutex::default(),
+            max,
+            since: Instant::now(),
+            next_sweep_s: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Closes what is kept for too long; while nothing is, that takes no lock.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let now_s = now.duration_since(self.since).as_secs();
+        if now_s < self.next_sweep_s.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut kept = self.kept.lock();
+        kept.retain(|_, one| now.duration_since(one.since) < LIMIT);
+        let next = if kept.is_empty() { u64::MAX } else { now_s + SWEEP.as_secs() };
+        self.next_sweep_s.store(next, Ordering::Relaxed);
+    }
+
+    /// Closes the connection that was kept longest, for its descriptor; false when none is kept.
+    pub(crate) fn close_oldest(&self) -> bool {
+        let mut kept = self.kept.lock();
+        let oldest = kept.iter().min_by_key(|(_, one)| one.since).map(|(id, _)| *id);
+        oldest.is_some_and(|id| kept.remove(&id).is_some())
     }
 
     /// The connection of `target` to `address`, if one is open and nothing came over it since.
     pub(crate) fn take(&self, target: &Target, address: &Address, now: Instant) -> Option<Kept> {
-        let connection = self.store.lock().connections.remove(&target.id.0)?;
+        let connection = self.kept.lock().remove(&target.id.0)?;
         let until = connection.kept.certificate_until;
         let unix = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
         let fits = connection.scheme == address.scheme()
@@ -78,13 +101,56 @@ impl Idle {
             kept,
             since: now,
         };
-        let mut store = self.store.lock();
-        if store.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
-            store.swept = Some(now);
-            store.connections.retain(|_, one| now.duration_since(one.since) < LIMIT);
+        let mut all = self.kept.lock();
+        if all.len() < self.max || all.contains_key(&target.id.0) {
+            all.insert(target.id.0, connection);
+            let next = now.duration_since(self.since).as_secs() + SWEEP.as_secs();
+            self.next_sweep_s.fetch_min(next, Ordering::Relaxed);
         }
-        if store.connections.len() < self.max || store.connections.contains_key(&target.id.0) {
-            store.connections.insert(target.id.0, connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{CheckKind, Priority, Seat, TargetId};
+
+    fn target(url: &str) -> Target {
+        Target {
+            number: 1,
+            id: TargetId::of_address(CheckKind::Http, "GET", url, 0),
+            given_id: None,
+            name: None,
+            address: Address::parse(url).expect("a good address"),
+            every_ms: 60_000,
+            timeout_ms: 10_000,
+            priority: Priority::Normal,
+            plan: Arc::default(),
+            labels: Arc::default(),
+            seat: Seat::default(),
         }
+    }
+
+    async fn kept() -> Kept {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        Kept { stream: Stream::Plain(stream), certificate_until: 0 }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_too_long_is_closed_by_any_poll_and_the_oldest_on_demand() {
+        let (idle, start) = (Idle::new(10), Instant::now());
+        for (url, second) in [("http://a/", 1), ("http://b/", 0), ("http://c/", 50)] {
+            let (target, now) = (target(url), start + Duration::from_secs(second));
+            idle.put(&target, &target.address, kept().await, now);
+        }
+        let held = || -> Vec<u64> { idle.kept.lock().keys().copied().collect() };
+        assert!(idle.close_oldest() && !held().contains(&target("http://b/").id.0));
+        idle.sweep(start + LIMIT + Duration::from_secs(10));
+        assert_eq!(held(), [target("http://c/").id.0]);
+        idle.sweep(start + LIMIT * 2);
+        assert!(held().is_empty() && !idle.close_oldest());
+        assert_eq!(idle.next_sweep_s.load(Ordering::Relaxed), u64::MAX);
     }
 }

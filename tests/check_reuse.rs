@@ -1,0 +1,65 @@
+//! Connections that are kept between polls: how many, for how long, and for which hop.
+
+#![allow(clippy::expect_used, reason = "a test that cannot be set up fails")]
+#![allow(clippy::disallowed_methods, reason = "a test of descriptors has a process of its own")]
+
+#[path = "support/site.rs"]
+mod site;
+
+use std::sync::Arc;
+
+use poller::check::Check;
+use poller::outcome::Verdict;
+use poller::target::{Connection, Plan};
+use site::{Site, read_head};
+use tokio::io::AsyncWriteExt;
+
+/// Where the part of a test that runs in a process of its own finds its site.
+const INSIDE: &str = "POLLER_TEST_SITE";
+
+fn reusing() -> Plan {
+    Plan { connection: Connection::Reuse, ..Plan::default() }
+}
+
+/// A site that answers request after request.
+async fn lasting() -> Site {
+    Site::serve(|mut stream, _| async move {
+        while !read_head(&mut stream).await.is_empty() {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn connections_that_are_kept_make_room_where_no_descriptor_is_left() {
+    if let Ok(site) = std::env::var(INSIDE) {
+        return poll_many(&site).await;
+    }
+    let site = lasting().await;
+    let this = std::env::current_exe().expect("our own file");
+    let name = "connections_that_are_kept_make_room_where_no_descriptor_is_left";
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 48; exec \"$0\" --exact \"$1\" --nocapture"])
+        .arg(this)
+        .arg(name)
+        .env(INSIDE, site.address.to_string());
+    let ended = tokio::task::spawn_blocking(move || command.status()).await.expect("no panic");
+    assert!(ended.expect("it runs").success());
+}
+
+async fn poll_many(site: &str) {
+    let check = site::check();
+    let targets: Vec<_> = (0..100)
+        .map(|number| Arc::new(site::target(&format!("http://{site}/{number}"), reusing())))
+        .collect();
+    for target in &targets {
+        let finding = check.check(Arc::clone(target)).await;
+        assert_eq!((finding.verdict, finding.is_reused), (Verdict::Up, false), "{finding:?}");
+    }
+    // The oldest have gone, and the latest are still there.
+    for (target, is_kept) in [(&targets[0], false), (&targets[99], true)] {
+        assert_eq!(check.check(Arc::clone(target)).await.is_reused, is_kept);
+    }
+}
