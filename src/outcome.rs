@@ -125,7 +125,9 @@ impl Finding {
                 self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429)
             }
             Some(Cause::Internal) => matches!(self.detail, Detail::Setting),
-            Some(Cause::Redirect | Cause::TooLarge | Cause::Assertion) => true,
+            // What took too long once may be quick the next time.
+            Some(Cause::Assertion) => !matches!(self.detail, Detail::Latency),
+            Some(Cause::Redirect | Cause::TooLarge) => true,
         }
     }
 }
@@ -233,5 +235,12 @@ mod tests {
         };
         assert!(!status(503).is_permanent());
         assert!(status(404).is_permanent());
+    }
+
+    #[test]
+    fn of_all_that_was_expected_only_the_time_may_be_otherwise_at_once() {
+        let failed = |detail| Finding::default().with_cause(Cause::Assertion, detail);
+        assert!(!failed(Detail::Latency).is_permanent());
+        assert!(failed(Detail::BodyContains).is_permanent());
     }
 }
