@@ -184,19 +184,30 @@ impl Address {
     #[must_use]
     pub fn credentials(&self) -> Option<(String, String)> {
         let url = Url::parse(self.wire()).ok()?;
-        let decode = |text: &str| {
-            url::form_urlencoded::parse(format!("={}", text.replace('+', "%2B")).as_bytes())
-                .next()
-                .map_or_else(String::new, |(_, value)| value.into_owned())
-        };
         let password = url.password().unwrap_or_default();
         (!url.username().is_empty() || !password.is_empty())
-            .then(|| (decode(url.username()), decode(password)))
+            .then(|| (percent_decoded(url.username()), percent_decoded(password)))
     }
 
     fn part(&self, start: u16, end: u16) -> &str {
         self.wire().get(usize::from(start)..usize::from(end)).unwrap_or_default()
     }
+}
+
+/// `text` with its percent-encoded bytes decoded (RFC 3986, section 2.1).
+fn percent_decoded(text: &str) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let pair = match rest {
+            [b'%', high, low, ..] => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        decoded.push(pair.map_or(*byte, |(high, low)| high << 4 | low));
+        rest = after.get(if pair.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 impl fmt::Display for Address {
@@ -248,6 +259,14 @@ mod tests {
         assert_eq!(address.to_string(), "https://<secret>@a.example/x@y");
         assert_eq!(address.credentials(), Some(("me".into(), "p@ss+1".into())));
         assert!(!format!("{address:?}").contains("p%40ss"));
+    }
+
+    #[test]
+    fn every_character_of_credentials_stands_for_itself() {
+        let credentials = |text: &str| self::address(text).credentials();
+        assert_eq!(credentials("http://a&b:c&d=e@h/"), Some(("a&b".into(), "c&d=e".into())));
+        assert_eq!(credentials("http://m:%C3%BC%zz%2@h/"), Some(("m".into(), "ü%zz%2".into())));
+        assert_eq!(credentials("http://m%FF:+%2b@h/"), Some(("m\u{fffd}".into(), "++".into())));
     }
 
     #[test]
