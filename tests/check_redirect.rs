@@ -18,7 +18,8 @@ use tokio::net::TcpStream;
 /// The heads of the requests that a site got.
 type Heads = Arc<Mutex<Vec<String>>>;
 
-/// A site that redirects `/` to `location` by `status` and answers everything else.
+/// A site that redirects `/` to `location`, with itself for `HOST`, by `status` and answers
+/// everything else.
 async fn redirecting(status: u16, location: &str) -> (Site, Heads) {
     let heads = Heads::default();
     let (kept, location) = (Arc::clone(&heads), location.to_owned());
@@ -26,6 +27,8 @@ async fn redirecting(status: u16, location: &str) -> (Site, Heads) {
         let (heads, location) = (Arc::clone(&kept), location.clone());
         async move {
             let head = read_head(&mut stream).await;
+            let host = head.lines().find_map(|line| line.strip_prefix("Host: "));
+            let location = location.replace("HOST", host.unwrap_or_default());
             let answer = if head.split(' ').nth(1) == Some("/") {
                 format!("HTTP/1.1 {status} Go\r\nLocation: {location}\r\nContent-Length: 9\r\n\r\n")
             } else {
@@ -105,6 +108,20 @@ async fn secrets_stay_with_the_host_that_they_were_given_for() {
     let (here, there) = (first.lock().join(""), second.lock().join(""));
     assert!(here.contains("Authorization: Bearer secret") && here.contains("X-Key: secret"));
     assert!(!there.contains("secret") && there.contains("Accept: text/html"), "{there}");
+}
+
+#[tokio::test]
+async fn a_login_of_the_address_stays_valid_within_its_host() {
+    let (there, elsewhere) = redirecting(302, "unused").await;
+    let away = format!("{}x", there.url());
+    for (location, is_home) in [("/x", true), ("http://HOST/x", true), (&away, false)] {
+        let (site, heads) = redirecting(302, location).await;
+        let url = format!("http://me:pass@{}/", site.address);
+        assert_eq!(poll(&url, Plan::default()).await.verdict, Verdict::Up);
+        let last = if is_home { heads.lock()[1].clone() } else { elsewhere.lock()[0].clone() };
+        let has_login = last.contains("Authorization: Basic bWU6cGFzcw==\r\n");
+        assert_eq!(has_login, is_home, "{location}: {last}");
+    }
 }
 
 #[tokio::test]

@@ -141,6 +141,7 @@ impl HttpCheck {
         let request = Request {
             plan,
             address: hop.address,
+            home: &hop.target.address,
             method: hop.method,
             user_agent: &self.options.user_agent,
             is_home: hop.is_home,

@@ -13,6 +13,8 @@ use crate::target::{Auth, Connection, Plan};
 pub(crate) struct Request<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) address: &'a Address,
+    /// What the entry names.
+    pub(crate) home: &'a Address,
     pub(crate) method: &'a str,
     pub(crate) user_agent: &'a str,
     /// Whether the hop goes to the host that the entry names, which alone gets its secrets.
@@ -138,12 +140,19 @@ impl Request<'_> {
                 Some(basic(username, password))
             }
             Some(Auth::Bearer(token)) if self.is_home => Some(format!("Bearer {token}")),
-            _ if self.address.written().contains('@') => {
-                self.address.credentials().map(|(name, password)| basic(&name, &password))
+            _ => {
+                let home = Some(self.home).filter(|_| self.is_home);
+                let (name, password) =
+                    credentials(self.address).or_else(|| home.and_then(credentials))?;
+                Some(basic(&name, &password))
             }
-            _ => None,
         }
     }
+}
+
+/// User name and password of an address, which most have not.
+fn credentials(address: &Address) -> Option<(String, String)> {
+    if address.written().contains('@') { address.credentials() } else { None }
 }
 
 /// Host and port of an address, without the usual port of its scheme.
