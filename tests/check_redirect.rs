@@ -148,6 +148,22 @@ async fn a_method_that_means_to_send_something_says_when_that_is_nothing() {
 }
 
 #[tokio::test]
+async fn a_body_goes_to_no_other_host() {
+    let (there, heads) = redirecting(302, "unused").await;
+    let plan = Plan { method: "POST".into(), body: Some("a=b".into()), ..Plan::default() };
+    for status in [307, 308] {
+        let (site, _) = redirecting(status, &format!("{}x", there.url())).await;
+        let finding = poll(&site.url(), plan.clone()).await;
+        assert_eq!(fault(&finding), (Cause::Redirect, Detail::BadLocation));
+        assert_eq!((finding.status, finding.redirects), (status, 0));
+    }
+    assert!(heads.lock().is_empty());
+    // A form that was taken is not sent again, so that its answer may be anywhere.
+    let (site, _) = redirecting(303, &format!("{}x", there.url())).await;
+    assert_eq!(poll(&site.url(), plan).await.verdict, Verdict::Up);
+}
+
+#[tokio::test]
 async fn a_request_names_its_host_and_us_and_lets_the_entry_override() {
     let (site, heads) = redirecting(302, "/there").await;
     let url = format!("http://me:pass@{}/x?y", site.address);

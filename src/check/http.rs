@@ -114,10 +114,14 @@ impl HttpCheck {
             has_body &= next == method;
             method = next;
             address = trail.next(&address, location, method)?;
+            let is_home = is_same_host(&target.address, &address);
+            // A body is for the host that the entry names, as its secrets are.
+            if has_body && !is_home && target.plan.body.is_some() {
+                return Err(Fault::new(Cause::Redirect, Detail::BadLocation));
+            }
             progress.finding.redirects += 1;
             // Until the next hop answers, none has.
             (progress.finding.status, progress.finding.bytes) = (0, 0);
-            let is_home = is_same_host(&target.address, &address);
             let hop = Hop { target, address: &address, method, has_body, is_home };
             received = self.visit(hop, progress).await?;
         }

@@ -137,7 +137,7 @@ named! {
         Loop = 50 "loop",
         /// There are more redirects than allowed.
         TooMany = 51 "too_many",
-        /// A redirect names no address that can be polled.
+        /// A redirect names no address that can be polled, or another host than the body is for.
         BadLocation = 52 "bad_location",
         /// A redirect leads to another scheme than http and https.
         OtherScheme = 53 "other_scheme",
