@@ -141,6 +141,10 @@ fn wrong_values_name_the_key_and_what_to_write() {
         (r#""priority": "urgent""#, r#""priority" is "urgent"; write "high" or "normal" or"#),
         (r#""http_version": 3"#, r#""http_version" is 3; write "1.1" or "2""#),
         (r#""resolver": "dns.example""#, r#""resolver" is "dns.example"; write the IP address"#),
+        (
+            r#""proxy": "https://me:pw@a""#,
+            r#""proxy" has a wrong value; no proxy can be asked over"#,
+        ),
         (r#""proxy": "socks5://me:pw@a""#, r#""proxy" has a wrong value; write env, none or"#),
         (r#""labels": ["a"]"#, r#""labels" is a list; write an object of names and texts"#),
         (r#""name": """#, r#""name" is ""; write text of 1 to 1000 bytes"#),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value};
 
-use crate::address::Address;
+use crate::address::{Address, Scheme};
 use crate::config::fields::{Fields, PlanFields, put_header};
 use crate::config::nearest::unknown;
 use crate::config::substitute::Origin;
@@ -217,9 +217,13 @@ pub fn proxy(text: &str) -> Result<Proxy, String> {
     match text.trim() {
         "none" => Ok(Proxy::Direct),
         "env" => Ok(Proxy::Environment),
-        url => Address::parse(url)
-            .map(Proxy::Through)
-            .map_err(|_| "write env, none or a URL like http://proxy.example:3128".to_owned()),
+        url => match Address::parse(url) {
+            Ok(address) if address.scheme() == Scheme::Https => {
+                Err("no proxy can be asked over TLS; write its URL with http://".to_owned())
+            }
+            Ok(address) => Ok(Proxy::Through(address)),
+            Err(_) => Err("write env, none or a URL like http://proxy.example:3128".to_owned()),
+        },
     }
 }
 
