@@ -1,8 +1,10 @@
 //! `HttpCheck`: polls a target over HTTP, from its name to its last byte.
 
+mod reuse;
+
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -12,7 +14,7 @@ use crate::check::answer::{Question, Received, is_redirect};
 use crate::check::connect::connect;
 use crate::check::exchange::exchange;
 use crate::check::fault::Fault;
-use crate::check::idle::{Idle, Kept};
+use crate::check::idle::Idle;
 use crate::check::judge::judge;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::progress::{Progress, Step};
@@ -24,7 +26,7 @@ use crate::check::stream::Stream;
 use crate::check::tls::Tls;
 use crate::check::{http2, roots};
 use crate::outcome::{Cause, Detail, Finding, Micros};
-use crate::target::{Connection, HttpVersion, Plan, Proxy, Target};
+use crate::target::{HttpVersion, Plan, Proxy, Target};
 
 /// How a name server's time is bounded.
 const RESOLVER_LIMIT: Duration = Duration::from_secs(5);
@@ -160,7 +162,7 @@ impl HttpCheck {
             return Box::pin(self.visit_http2(hop, &request, &question, progress)).await;
         }
         let bytes = request.to_bytes()?;
-        if may_reuse(plan, hop.method) {
+        if reuse::may_reuse(plan, hop.method) {
             return Box::pin(self.visit_reusing(hop, &bytes, &question, progress)).await;
         }
         let mut stream = self.open(hop, progress).await?;
@@ -168,45 +170,6 @@ impl HttpCheck {
         match request.form {
             Form::Absolute(_) if received.status == 407 => Err(Fault::proxy()),
             _ => Ok(received),
-        }
-    }
-
-    /// Asks over the connection of the poll before, and once over a new one if that is gone.
-    async fn visit_reusing(
-        &self,
-        hop: Hop<'_>,
-        request: &[u8],
-        question: &Question<'_>,
-        progress: &mut Progress,
-    ) -> Result<Received, Fault> {
-        if let Some(mut kept) = self.idle.take(hop.target, hop.address, Instant::now()) {
-            let is_first = progress.finding.redirects == 0;
-            let result = exchange(&mut kept.stream, request, question, progress).await;
-            // Only a connection that breaks before any answer is worth a second try.
-            if result.is_ok() || progress.step == Step::Transferring {
-                progress.finding.is_reused |= is_first;
-                if progress.finding.certificate_until == 0 {
-                    progress.finding.certificate_until = kept.certificate_until;
-                }
-                let received = result?;
-                self.keep(hop, kept, &received);
-                return Ok(received);
-            }
-        }
-        let stream = self.open(hop, progress).await?;
-        let certificate_until = match stream {
-            Stream::Plain(_) => 0,
-            Stream::Tls(_) => progress.finding.certificate_until,
-        };
-        let mut kept = Kept { stream, certificate_until };
-        let received = exchange(&mut kept.stream, request, question, progress).await?;
-        self.keep(hop, kept, &received);
-        Ok(received)
-    }
-
-    fn keep(&self, hop: Hop<'_>, kept: Kept, received: &Received) {
-        if received.is_lasting {
-            self.idle.put(hop.target, hop.address, kept, Instant::now());
         }
     }
 
@@ -349,13 +312,6 @@ impl HttpCheck {
         }
         Ok(Stream::Tls(result?))
     }
-}
-
-/// Whether a poll may go over a connection that stands: it must do no harm to ask twice.
-fn may_reuse(plan: &Plan, method: &str) -> bool {
-    plan.connection == Connection::Reuse
-        && plan.proxy == Proxy::Direct
-        && matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
 }
 
 impl Check for HttpCheck {
