@@ -14,6 +14,8 @@ use poller::target::{Connection, Plan};
 use site::{Site, read_head};
 use tokio::io::AsyncWriteExt;
 
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
 /// Where the part of a test that runs in a process of its own finds its site.
 const INSIDE: &str = "POLLER_TEST_SITE";
 
@@ -25,10 +27,33 @@ fn reusing() -> Plan {
 async fn lasting() -> Site {
     Site::serve(|mut stream, _| async move {
         while !read_head(&mut stream).await.is_empty() {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+            let _ = stream.write_all(OK.as_bytes()).await;
         }
     })
     .await
+}
+
+#[tokio::test]
+async fn the_connection_to_the_host_of_the_entry_is_kept_where_it_redirects() {
+    let there = lasting().await;
+    let location = there.url();
+    let here = Site::serve(move |mut stream, _| {
+        let answer =
+            format!("HTTP/1.1 302 Go\r\nLocation: {location}\r\nContent-Length: 5\r\n\r\nthere");
+        async move {
+            while !read_head(&mut stream).await.is_empty() {
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        }
+    })
+    .await;
+    let (check, target) = (site::check(), Arc::new(site::target(&here.url(), reusing())));
+    for number in 0..3 {
+        let finding = check.check(Arc::clone(&target)).await;
+        assert_eq!((finding.verdict, finding.redirects), (Verdict::Up, 1), "{finding:?}");
+        assert_eq!(finding.is_reused, number > 0, "{finding:?}");
+    }
+    assert_eq!((here.connections(), there.connections()), (1, 3));
 }
 
 #[tokio::test]

@@ -136,8 +136,11 @@ impl Answer {
                     self.fields = head.fields;
                     self.body = Some(Body::new(head.framing));
                     if question.follows && is_redirect(head.status, &self.fields) {
-                        let is_whole = self.body.as_ref().is_some_and(Body::is_done);
-                        self.is_lasting &= is_whole && length == bytes.len();
+                        // What came along of its body is passed over, and no more waited for.
+                        let rest = bytes.get(length..).unwrap_or_default();
+                        let fed = self.body.as_mut().map(|body| body.feed(rest, &mut |_| ()));
+                        self.is_lasting &= fed == Some(Ok(rest.len()))
+                            && self.body.as_ref().is_some_and(Body::is_done);
                         return Ok(Need::Nothing);
                     }
                     let cap = question.max_body;

@@ -162,7 +162,7 @@ impl HttpCheck {
             return Box::pin(self.visit_http2(hop, &request, &question, progress)).await;
         }
         let bytes = request.to_bytes()?;
-        if reuse::may_reuse(plan, hop.method) {
+        if reuse::may_reuse(hop, progress) {
             return Box::pin(self.visit_reusing(hop, &bytes, &question, progress)).await;
         }
         let mut stream = self.open(hop, progress).await?;

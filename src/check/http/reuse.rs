@@ -9,7 +9,7 @@ use crate::check::fault::Fault;
 use crate::check::idle::Kept;
 use crate::check::progress::{Progress, Step};
 use crate::check::stream::Stream;
-use crate::target::{Connection, Plan, Proxy};
+use crate::target::{Connection, Proxy};
 
 impl HttpCheck {
     /// Asks over the connection of the poll before, and once over a new one if that is gone.
@@ -21,11 +21,10 @@ impl HttpCheck {
         progress: &mut Progress,
     ) -> Result<Received, Fault> {
         if let Some(mut kept) = self.idle.take(hop.target, hop.address, Instant::now()) {
-            let is_first = progress.finding.redirects == 0;
             let result = exchange(&mut kept.stream, request, question, progress).await;
             // Only a connection that breaks before any answer is worth a second try.
             if result.is_ok() || progress.step == Step::Transferring {
-                progress.finding.is_reused |= is_first;
+                progress.finding.is_reused = true;
                 if progress.finding.certificate_until == 0 {
                     progress.finding.certificate_until = kept.certificate_until;
                 }
@@ -52,9 +51,12 @@ impl HttpCheck {
     }
 }
 
-/// Whether a poll may go over a connection that stands: it must do no harm to ask twice.
-pub(super) fn may_reuse(plan: &Plan, method: &str) -> bool {
+/// Whether a hop may go over a connection that stands: it must be the first one, as one is kept
+/// for each target, and it must do no harm to ask twice.
+pub(super) fn may_reuse(hop: Hop<'_>, progress: &Progress) -> bool {
+    let plan = &*hop.target.plan;
     plan.connection == Connection::Reuse
+        && progress.finding.redirects == 0
         && plan.proxy == Proxy::Direct
-        && matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
+        && matches!(hop.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
 }
