@@ -57,6 +57,46 @@ async fn the_connection_to_the_host_of_the_entry_is_kept_where_it_redirects() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_fell_silent_costs_a_new_one_and_no_failure() {
+    let site = Site::serve(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        let _ = stream.write_all(OK.as_bytes()).await;
+        // What comes then is swallowed, as by a firewall that has forgotten the connection.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let mut target = site::target(&site.url(), reusing());
+    target.timeout_ms = 3_000;
+    let (check, target) = (site::check(), Arc::new(target));
+    for number in 1..3 {
+        let finding = check.check(Arc::clone(&target)).await;
+        assert_eq!((finding.verdict, finding.is_reused), (Verdict::Up, false), "{finding:?}");
+        assert_eq!(site.connections(), number);
+        // The time for it is that of the answer, not of the connection.
+        assert!(finding.phases.connect.get() < finding.phases.first_byte.get() || number == 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_is_asked_once_over_a_kept_connection() {
+    let site = Site::serve(|mut stream, _| async move {
+        while !read_head(&mut stream).await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(2_200)).await;
+            let _ = stream.write_all(OK.as_bytes()).await;
+        }
+    })
+    .await;
+    let mut target = site::target(&site.url(), reusing());
+    target.timeout_ms = 6_000;
+    let (check, target) = (site::check(), Arc::new(target));
+    for is_reused in [false, true] {
+        let finding = check.check(Arc::clone(&target)).await;
+        assert_eq!((finding.verdict, finding.is_reused), (Verdict::Up, is_reused), "{finding:?}");
+    }
+    assert_eq!(site.connections(), 1);
+}
+
+#[tokio::test]
 async fn connections_that_are_kept_make_room_where_no_descriptor_is_left() {
     if let Ok(site) = std::env::var(INSIDE) {
         return poll_many(&site).await;

@@ -1,5 +1,7 @@
 //! One request and its answer over a connection that stands, by HTTP/1.1.
 
+use std::time::Duration;
+
 use tokio::io::AsyncWriteExt;
 
 use crate::check::answer::{Answer, Need, Question, Received};
@@ -50,6 +52,24 @@ pub(crate) async fn exchange(
     let received = answer.received();
     progress.finding.is_at_least = received.is_cut;
     Ok(received)
+}
+
+/// The same over a connection that may be dead: none when nothing comes back within `patience`.
+pub(crate) async fn exchange_within(
+    patience: Duration,
+    stream: &mut Stream,
+    request: &[u8],
+    question: &Question<'_>,
+    progress: &mut Progress,
+) -> Option<Result<Received, Fault>> {
+    progress.step = Step::Waiting;
+    let begun = async {
+        // Whatever is wrong with the connection shows when it is read.
+        let _ = send(stream, request).await;
+        let _ = stream.readable().await;
+    };
+    tokio::time::timeout(patience, begun).await.ok()?;
+    Some(exchange(stream, &[], question, progress).await)
 }
 
 async fn send(stream: &mut Stream, request: &[u8]) -> Result<(), Fault> {

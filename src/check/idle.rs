@@ -38,12 +38,14 @@ struct Connection {
     since: Instant,
 }
 
-/// A connection that is kept, and when the certificate shown over it runs out, in Unix seconds;
-/// 0 when there is none.
+/// A connection that is kept.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) stream: Stream,
+    /// When the certificate shown over it runs out, in Unix seconds; 0 when there is none.
     pub(crate) certificate_until: i64,
+    /// How long its first answer took to begin.
+    pub(crate) waited: Duration,
 }
 
 impl Idle {
@@ -135,7 +137,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        Kept { stream: Stream::Plain(stream), certificate_until: 0 }
+        Kept { stream: Stream::Plain(stream), certificate_until: 0, waited: Duration::ZERO }
     }
 
     #[tokio::test]

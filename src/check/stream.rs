@@ -51,14 +51,25 @@ impl Stream {
         .await
     }
 
-    /// Whether an idle connection is still as it was left: open, with nothing to read.
-    pub(crate) fn is_quiet(&self) -> bool {
-        let tcp = match self {
+    /// Waits until something came from the peer, or the connection ended.
+    ///
+    /// # Errors
+    /// The runtime is shutting down.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.tcp().readable().await
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => tls.get_ref().0,
-        };
+        }
+    }
+
+    /// Whether an idle connection is still as it was left: open, with nothing to read.
+    pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];
-        matches!(tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        matches!(self.tcp().try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Polls over connections that are kept between them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Hop, HttpCheck};
 use crate::check::answer::{Question, Received};
-use crate::check::exchange::exchange;
+use crate::check::exchange::{exchange, exchange_within};
 use crate::check::fault::Fault;
 use crate::check::idle::Kept;
 use crate::check::progress::{Progress, Step};
@@ -21,9 +21,15 @@ impl HttpCheck {
         progress: &mut Progress,
     ) -> Result<Received, Fault> {
         if let Some(mut kept) = self.idle.take(hop.target, hop.address, Instant::now()) {
-            let result = exchange(&mut kept.stream, request, question, progress).await;
+            // One that a firewall forgot is silent: that is told long before the time is over, but
+            // not of a server that is known to be slow.
+            let patience = (hop.target.timeout() / 3).max(2 * kept.waited);
+            let stream = &mut kept.stream;
+            let result = exchange_within(patience, stream, request, question, progress).await;
             // Only a connection that breaks before any answer is worth a second try.
-            if result.is_ok() || progress.step == Step::Transferring {
+            if let Some(result) = result
+                && (result.is_ok() || progress.step == Step::Transferring)
+            {
                 progress.finding.is_reused = true;
                 if progress.finding.certificate_until == 0 {
                     progress.finding.certificate_until = kept.certificate_until;
@@ -32,14 +38,19 @@ impl HttpCheck {
                 self.keep(hop, kept, &received);
                 return Ok(received);
             }
+            // In vain, but for an answer.
+            let lap = progress.lap();
+            progress.finding.phases.first_byte.add(lap);
         }
+        let waited_before = waited(progress);
         let stream = self.open(hop, progress).await?;
         let certificate_until = match stream {
             Stream::Plain(_) => 0,
             Stream::Tls(_) => progress.finding.certificate_until,
         };
-        let mut kept = Kept { stream, certificate_until };
+        let mut kept = Kept { stream, certificate_until, waited: Duration::ZERO };
         let received = exchange(&mut kept.stream, request, question, progress).await?;
+        kept.waited = waited(progress).saturating_sub(waited_before);
         self.keep(hop, kept, &received);
         Ok(received)
     }
@@ -49,6 +60,11 @@ impl HttpCheck {
             self.idle.put(hop.target, hop.address, kept, Instant::now());
         }
     }
+}
+
+/// How long answers took to begin so far.
+fn waited(progress: &Progress) -> Duration {
+    Duration::from_micros(progress.finding.phases.first_byte.get().unwrap_or(0).into())
 }
 
 /// Whether a hop may go over a connection that stands: it must be the first one, as one is kept
