@@ -6,12 +6,13 @@
 
 mod figures;
 mod retired;
+mod settle;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 pub use figures::{EXPIRY_DAYS, Fleet, Ranked};
-
 use retired::Retired;
+use settle::Unsettled;
 
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Outcome, SampleKind};
@@ -21,21 +22,14 @@ use crate::store::{
 };
 use crate::target::State;
 
-/// Milliseconds after which a changed record is written, so that little has to be taken in again
-/// after a crash.
-const SETTLE_AFTER_MS: i64 = 300_000;
-/// Records that one batch writes at most, beside those of hours that closed.
-const SETTLE_AT_ONCE: usize = 5_000;
-
 /// What is known of all targets.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Records by number; `None` where no target of this run has that number.
     records: Vec<Option<Entry>>,
     retired: Retired,
-    /// Records that changed since they were written, by the first sample that they lack there;
-    /// among them some that have been written meanwhile.
-    dirty: VecDeque<Dirty>,
+    /// Records that changed since they were written.
+    unsettled: Unsettled,
     newest: SampleKey,
     recent: Recent,
     fleet_hour: (u32, Tally),
@@ -47,16 +41,6 @@ pub struct Ledger {
     changed_seconds: BTreeSet<i64>,
     changed_hours: Vec<(u32, Tally)>,
     batch: Batch,
-}
-
-/// A record that changed.
-#[derive(Clone, Copy, Debug)]
-struct Dirty {
-    /// The key of the first sample that changed it.
-    key: SampleKey,
-    /// When that finished, in Unix milliseconds.
-    at_ms: i64,
-    target: u32,
 }
 
 #[derive(Debug)]
@@ -218,27 +202,6 @@ impl Ledger {
         self.batch.samples.len()
     }
 
-    /// Closes the batch that was being filled and begins the next one.
-    pub fn take_batch(&mut self, now_ms: i64) -> Batch {
-        // What lies ahead was taken in before the clock was set back.
-        let young = now_ms - SETTLE_AFTER_MS..=now_ms + SETTLE_AFTER_MS;
-        self.write_records(SETTLE_AT_ONCE, |at_ms| !young.contains(&at_ms));
-        self.take_lean_batch(now_ms)
-    }
-
-    /// Closes the batch as [`Ledger::take_batch`] does, without the records that can wait: for a
-    /// store that stands still.
-    pub fn take_lean_batch(&mut self, now_ms: i64) -> Batch {
-        self.recent.expire(now_ms.div_euclid(1_000));
-        self.close_batch(now_ms)
-    }
-
-    /// Closes the last batch, which leaves nothing to be taken in again.
-    pub fn take_last_batch(&mut self, now_ms: i64) -> Batch {
-        self.write_records(usize::MAX, |_| true);
-        self.close_batch(now_ms)
-    }
-
     fn close_batch(&mut self, now_ms: i64) -> Batch {
         self.retired.expire(now_ms);
         let mut batch = std::mem::take(&mut self.batch);
@@ -252,10 +215,7 @@ impl Ledger {
             batch.fleet_hours.push(self.fleet_hour.clone());
         }
         batch.totals = self.totals.clone();
-        batch.settled = match self.dirty.front() {
-            Some(first) => SampleKey(first.key.0 - 1),
-            None => self.newest,
-        };
+        batch.settled = self.unsettled.settled().unwrap_or(self.newest);
         batch.watched_until_ms = now_ms;
         batch
     }
@@ -277,37 +237,6 @@ impl Ledger {
             }
         }
         self.fleet_hour.1.add(outcome);
-    }
-
-    fn mark_dirty(&mut self, sample: &Sample) {
-        let Outcome { target, finished_us, .. } = sample.outcome;
-        let Some(entry) = entry(&mut self.records, target) else { return };
-        if !entry.is_dirty {
-            entry.is_dirty = true;
-            let at_ms = finished_us.div_euclid(1_000);
-            self.dirty.push_back(Dirty { key: sample.key, at_ms, target });
-        }
-    }
-
-    fn write_record(&mut self, number: u32) {
-        let Some(entry) = entry(&mut self.records, number) else { return };
-        if std::mem::take(&mut entry.is_dirty) {
-            self.batch.records.push(entry.record.clone());
-        }
-    }
-
-    /// Writes the records whose first unwritten sample finished when `is_time` says, in their
-    /// order and `most` of them.
-    fn write_records(&mut self, most: usize, is_time: impl Fn(i64) -> bool) {
-        for _ in 0..most {
-            let Some(&Dirty { at_ms, target, .. }) = self.dirty.front() else { return };
-            let is_clean = entry(&mut self.records, target).is_none_or(|entry| !entry.is_dirty);
-            if !is_clean && !is_time(at_ms) {
-                return;
-            }
-            self.dirty.pop_front();
-            self.write_record(target);
-        }
     }
 }
 
