@@ -252,6 +252,18 @@ pub struct Trimmed {
     pub samples: u64,
     /// Whether more waits to be dropped.
     pub has_more: bool,
+    /// Whether the next to be dropped are in no record yet: [`Batch::settled`] has to advance.
+    pub is_held_up: bool,
+    /// Why the store takes more room than it may, when dropping does not help.
+    pub excess: Option<Excess>,
+}
+
+/// Why a store takes more room than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    /// Nothing is left to drop.
+    #[error("the store takes more than --max-disk, and has nothing left to drop; allow it more")]
+    NothingLeft,
 }
 
 /// Where samples are noted down while the store does not take them, so that a crash does not

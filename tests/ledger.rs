@@ -215,3 +215,16 @@ fn records_settle_within_minutes_even_after_the_clock_was_set_back() {
     let behind = run.store.samples.range(SampleKey(run.store.settled.0 + 1)..).count();
     assert!((1..400).contains(&behind), "{behind} samples are not settled");
 }
+
+#[test]
+fn records_settle_soon_when_few_wait_and_within_half_of_what_samples_are_kept() {
+    let mut run = Run::new(true);
+    run.ledger.observe(&poll(1, NOW_MS, Kind::Up));
+    assert!(run.ledger.take_batch(NOW_MS + 29_000).records.is_empty());
+    assert_eq!(run.ledger.take_batch(NOW_MS + 31_000).records.len(), 1);
+    run.ledger.settle_for(std::time::Duration::from_secs(10));
+    run.ledger.observe(&poll(1, NOW_MS + 40_000, Kind::Up));
+    assert!(run.ledger.take_batch(NOW_MS + 44_000).records.is_empty());
+    let batch = run.ledger.take_batch(NOW_MS + 46_000);
+    assert_eq!((batch.records.len(), batch.settled), (1, run.ledger.newest()));
+}

@@ -9,14 +9,16 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use poller::clock::Clock;
 use poller::outcome::{Cause, Detail, Finding, Micros, Phases, SampleKind, Verdict};
+use poller::stage::recorder::resume;
 use poller::stats::Tally;
 use poller::store::reader::{Limits, Reader, Value};
 use poller::store::spill::Spill;
 use poller::store::sqlite::{SqliteOptions, SqliteStore};
-use poller::store::{Batch, ClosedHour, Sample, SampleKey, Store, StoreError};
+use poller::store::{Batch, ClosedHour, Excess, Sample, SampleKey, Store, StoreError};
 use proptest::prelude::*;
-use support::{HOUR_MS, NOW_MS, failed, outcome, samples};
+use support::{HOUR_MS, NOW_MS, failed, outcome, samples, targets};
 
 fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, SqliteOptions::default()).unwrap()
@@ -165,7 +167,8 @@ fn the_store_stays_within_its_budget_and_keeps_the_newest() {
         let at_ms = |row: i64| NOW_MS + round * 1_000 + row / 5;
         let outcomes: Vec<_> = (0..5_000).map(|row| outcome(7, at_ms(row), 80_000)).collect();
         let samples = samples(&outcomes);
-        store.append(&Batch { samples, ..Batch::default() }).unwrap();
+        let settled = samples.last().unwrap().key;
+        store.append(&Batch { samples, settled, ..Batch::default() }).unwrap();
         while store.trim(at_ms(5_000)).unwrap().has_more {}
         most = most.max(store.bytes());
     }
@@ -173,7 +176,66 @@ fn the_store_stays_within_its_budget_and_keeps_the_newest() {
     let restored = store.restore(NOW_MS).unwrap();
     assert!((10_000..60_000).contains(&restored.samples), "{}", restored.samples);
     assert_eq!(restored.newest.at_ms(), NOW_MS + 59_999);
-    assert_eq!(restored.samples, restored.unsettled.len() as u64);
+}
+
+/// A store with so little room that it has to drop samples all the time, and the ledger that
+/// writes into it: 50 targets that are polled 40 times a second.
+fn run_in_little_room(path: &Path, rounds: i64) -> u64 {
+    let options = SqliteOptions { max_bytes: 2_000_000, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open(path, options).unwrap();
+    let clock = Clock::with_wall(|| NOW_MS * 1_000);
+    let mut journal = Spill::open(&path.with_extension("spill")).unwrap();
+    let resumed = resume(&mut store, &mut journal, targets(50), &clock).unwrap();
+    let mut ledger = resumed.ledger;
+    let mut dropped = 0;
+    let mut is_held_up = false;
+    for round in 0..rounds {
+        let now_ms = NOW_MS + round * 400;
+        for row in 0..2_000 {
+            let target = u32::try_from(row % 50 + 1).unwrap();
+            ledger.observe(&outcome(target, now_ms + row / 5, 80_000));
+        }
+        let batch =
+            if is_held_up { ledger.take_hurried_batch(now_ms) } else { ledger.take_batch(now_ms) };
+        store.append(&batch).unwrap();
+        loop {
+            let trimmed = store.trim(now_ms).unwrap();
+            assert_eq!(trimmed.excess, None);
+            dropped += trimmed.samples;
+            is_held_up = trimmed.is_held_up;
+            if !trimmed.has_more {
+                break;
+            }
+        }
+        assert!(store.bytes() < 2_000_000, "{} bytes in round {round}", store.bytes());
+    }
+    dropped
+}
+
+#[test]
+fn what_is_dropped_for_room_is_in_the_tallies_after_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let dropped = run_in_little_room(&path, 100);
+    assert!(dropped > 100_000, "{dropped} of 200,000 samples");
+    // The run ended without a word; the next one takes in what is in no record yet.
+    let mut store = open(&path);
+    let clock = Clock::with_wall(|| NOW_MS * 1_000);
+    let mut journal = Spill::open(&path.with_extension("spill")).unwrap();
+    let ledger = resume(&mut store, &mut journal, targets(50), &clock).unwrap().ledger;
+    let counted: u32 = (1..=50).map(|number| ledger.record(number).unwrap().tally.checks).sum();
+    assert_eq!((counted, ledger.fleet().totals.checks), (200_000, 200_000));
+}
+
+#[test]
+fn what_has_nothing_left_to_drop_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let options = SqliteOptions { max_bytes: 500_000, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open(&path, options).unwrap();
+    store.enrol(&mut targets(5_000)).unwrap();
+    while store.trim(NOW_MS).unwrap().has_more {}
+    assert_eq!(store.trim(NOW_MS).unwrap().excess, Some(Excess::NothingLeft));
 }
 
 #[test]
@@ -182,7 +244,9 @@ fn a_smaller_budget_gives_room_back_to_the_disk() {
     let path = directory.path().join("poller.db");
     let mut store = open(&path);
     let outcomes: Vec<_> = (0..60_000).map(|row| outcome(7, NOW_MS + row, 80_000)).collect();
-    store.append(&Batch { samples: samples(&outcomes), ..Batch::default() }).unwrap();
+    let samples = samples(&outcomes);
+    let settled = samples.last().unwrap().key;
+    store.append(&Batch { samples, settled, ..Batch::default() }).unwrap();
     drop(store);
     let options = SqliteOptions {
         max_bytes: 1_500_000,

@@ -160,7 +160,8 @@ impl Memory {
             .map_err(StartError::system("cannot open the spill file"))?;
         let (unique, rejected) = (list.unique, list.rejects.total);
         let resumed = recorder::resume(&mut store, &mut journal, list.targets, clock)?;
-        let Resumed { ledger, roster, samples } = resumed;
+        let Resumed { mut ledger, roster, samples } = resumed;
+        ledger.settle_for(settings.keep);
         let live = Live {
             roster: Arc::new(RwLock::new(roster)),
             ledger: Arc::new(Mutex::new(ledger)),

@@ -224,12 +224,13 @@ fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
 
 fn close_batch(desk: &Desk, hold: &Hold, is_over: bool) -> Batch {
     let now_ms = desk.clock.now_ms();
-    let is_stalled = hold.is_stalled();
+    let (is_stalled, is_held_up) = (hold.is_stalled(), hold.is_held_up());
     let mut ledger = desk.ledger.lock();
-    match (is_over, is_stalled) {
-        (true, _) => ledger.take_last_batch(now_ms),
-        (false, true) => ledger.take_lean_batch(now_ms),
-        (false, false) => ledger.take_batch(now_ms),
+    match (is_over, is_stalled, is_held_up) {
+        (true, ..) => ledger.take_last_batch(now_ms),
+        (false, true, _) => ledger.take_lean_batch(now_ms),
+        (false, false, true) => ledger.take_hurried_batch(now_ms),
+        (false, false, false) => ledger.take_batch(now_ms),
     }
 }
 

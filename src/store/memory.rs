@@ -182,7 +182,7 @@ impl Store for MemoryStore {
         let bound = SampleKey::first_of(now_ms - keep_ms).min(self.settled);
         let kept = self.samples.split_off(&bound);
         let dropped = std::mem::replace(&mut self.samples, kept);
-        Ok(Trimmed { samples: dropped.len() as u64, has_more: false })
+        Ok(Trimmed { samples: dropped.len() as u64, ..Trimmed::default() })
     }
 
     fn bytes(&self) -> u64 {

@@ -67,6 +67,8 @@ pub struct SqliteStore {
     run_ms: Option<i64>,
     /// Whether the connection met a fault after which it is better opened anew.
     is_suspect: bool,
+    /// How often in a row there was no room, and nothing that could be dropped yet.
+    held_up: u32,
 }
 
 impl SqliteStore {
@@ -79,7 +81,14 @@ impl SqliteStore {
         let mut connection = connection::create(path)?;
         migrate::migrate(&mut connection, path, migrate::STEPS)?;
         connection::fill_names(&mut connection).map_err(|error| fault(path, &error))?;
-        Ok(Self { connection, path: path.to_owned(), options, run_ms: None, is_suspect: false })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            options,
+            run_ms: None,
+            is_suspect: false,
+            held_up: 0,
+        })
     }
 
     /// Does `work` in one transaction, all of it or nothing.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::backlog::{Backlog, Front};
-use crate::store::{Batch, Journal, Store};
+use crate::store::{Batch, Excess, Journal, Store, Trimmed};
 
 /// How long a batch waits before its samples are noted down in the journal as well.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ pub(super) type Journaled = Arc<Mutex<Box<dyn Journal>>>;
 /// How the store is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageFacts {
-    /// Why it does not take what it is given, while that is so.
+    /// Why it does not take what it is given, or takes more room than it may, while that is so.
     pub fault: Option<String>,
     /// Bytes on the disk, log and journal included.
     pub bytes: u64,
@@ -54,6 +54,10 @@ struct State {
     fault: Option<String>,
     store_bytes: u64,
     samples: u64,
+    /// Whether the store waits for records, to drop samples that are in none yet.
+    is_held_up: bool,
+    /// Why the store takes more room than it may.
+    excess: Option<Excess>,
     /// Samples and bytes of the journal.
     spilled: (u64, u64),
     /// When the journal was last seen to work.
@@ -98,6 +102,8 @@ impl Hold {
             fault: None,
             store_bytes: store.bytes(),
             samples,
+            is_held_up: false,
+            excess: None,
             spilled: (0, 0),
             secured: Instant::now(),
             lost: (0, 0),
@@ -109,7 +115,7 @@ impl Hold {
     pub(super) fn facts(&self) -> StorageFacts {
         let state = self.state.lock();
         StorageFacts {
-            fault: state.fault.clone().or_else(|| state.silence()),
+            fault: state.fault(),
             bytes: state.store_bytes + state.spilled.1,
             samples: state.samples,
             queued: state.backlog.in_memory() as u64,
@@ -132,6 +138,11 @@ impl Hold {
     /// Whether the store stands still.
     pub(super) fn is_stalled(&self) -> bool {
         self.state.lock().backlog.is_stalled(before(PATIENCE))
+    }
+
+    /// Whether the store waits for records, to drop samples that are in none yet.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.state.lock().is_held_up
     }
 
     /// Hands `batch` to the writer.
@@ -253,11 +264,14 @@ impl Hold {
         self.changed.notify_all();
     }
 
-    pub(super) fn note_trimmed(&self, store: &impl Store, samples: u64) {
+    /// Notes what was dropped, and tells why the store took more room than it may until then.
+    pub(super) fn note_trimmed(&self, store: &impl Store, trimmed: Trimmed) -> Option<Excess> {
         let bytes = store.bytes();
         let mut state = self.state.lock();
         state.store_bytes = bytes;
-        state.samples = state.samples.saturating_sub(samples);
+        state.samples = state.samples.saturating_sub(trimmed.samples);
+        state.is_held_up = trimmed.is_held_up;
+        std::mem::replace(&mut state.excess, trimmed.excess)
     }
 
     /// Asks the writer to do `order` with the store, between two batches.
@@ -284,6 +298,12 @@ impl Hold {
 }
 
 impl State {
+    /// Why the store is degraded, if it is.
+    fn fault(&self) -> Option<String> {
+        let excess = || self.excess.map(|excess| excess.to_string());
+        self.fault.clone().or_else(|| self.silence()).or_else(excess)
+    }
+
     /// What is wrong when nothing says so: a disk that hangs gives no error.
     fn silence(&self) -> Option<String> {
         if self.end.has_writer_ended && !self.end.is_closed {

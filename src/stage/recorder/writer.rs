@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::backlog::Front;
 use super::hold::{Hold, Journaled, Next};
 use crate::clock::Clock;
-use crate::store::{Batch, Sample, Store, StoreError};
+use crate::store::{Batch, Sample, Store, StoreError, Trimmed};
 
 /// How long the writer waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -105,19 +105,26 @@ impl<S: Store> Writer<'_, S> {
 
     fn trim(&mut self, clock: &Clock) {
         let began = Instant::now();
-        let mut samples = 0;
+        let mut all = Trimmed::default();
         loop {
-            let trimmed = self.store.trim(clock.now_ms());
-            samples += trimmed.as_ref().map_or(0, |trimmed| trimmed.samples);
-            match trimmed {
-                Ok(trimmed) if trimmed.has_more && began.elapsed() < TRIMMING => {}
-                Ok(_) => break,
+            match self.store.trim(clock.now_ms()) {
+                Ok(trimmed) => {
+                    all = Trimmed { samples: all.samples + trimmed.samples, ..trimmed };
+                    if !trimmed.has_more || began.elapsed() >= TRIMMING {
+                        break;
+                    }
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the store could not be trimmed; it will be later");
                     break;
                 }
             }
         }
-        self.hold.note_trimmed(&self.store, samples);
+        let before = self.hold.note_trimmed(&self.store, all);
+        match all.excess {
+            Some(excess) if before != Some(excess) => tracing::warn!("{excess}"),
+            None if before.is_some() => tracing::info!("the store has room again"),
+            _ => {}
+        }
     }
 }

@@ -6,10 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{SqliteStore, beside, file_bytes, length};
 use crate::store::spill;
-use crate::store::{SampleKey, StoreError, Trimmed};
+use crate::store::{Excess, SampleKey, StoreError, Trimmed};
 
 /// Rows that one call drops at most.
 const SLICE: usize = 5_000;
+/// How often dropping waits for samples to come into a tally before it goes on without them.
+const PATIENCE: u32 = 20;
 /// Empty pages that one call gives back to the disk at most.
 const PAGES: i64 = 512;
 /// How long windows are kept, in seconds.
@@ -62,21 +64,27 @@ impl SqliteStore {
             change: SampleKey::first_of(before(options.keep_days).max(0)).0,
             second: now_ms.div_euclid(1_000) - KEEP_SECONDS,
         };
-        let (dropped, samples, is_loose) = self.write(|transaction| {
-            let (mut dropped, samples) = drop_old(transaction, &ages)?;
-            let mut more = 0;
-            if dropped < SLICE && room_of(transaction, allowed)?.is_short() {
-                more = drop_oldest(transaction, SLICE - dropped, &mut dropped)?;
+        let has_waited = self.held_up >= PATIENCE;
+        let (dropped, room) = self.write(|transaction| {
+            let mut dropped = drop_old(transaction, &ages)?;
+            if dropped.rows < SLICE && room_of(transaction, allowed)?.is_short() {
+                drop_oldest(transaction, has_waited, &mut dropped)?;
             }
-            count_dropped(transaction, samples + more)?;
-            Ok((dropped, samples + more, room_of(transaction, allowed)?.is_loose()))
+            count_dropped(transaction, dropped.samples)?;
+            Ok((dropped, room_of(transaction, allowed)?))
         })?;
+        let is_loose = room.is_loose();
         if is_loose {
             self.give_back();
         }
         self.shorten_log();
-        let has_more = dropped >= SLICE || is_loose;
-        Ok(Trimmed { samples: samples as u64, has_more })
+        let has_more = dropped.rows >= SLICE || is_loose;
+        let is_held_up = dropped.is_held_up && room.is_short();
+        self.held_up = if is_held_up { self.held_up.saturating_add(1) } else { 0 };
+        let is_stuck = room.is_short() && !has_more && (has_waited || !is_held_up);
+        let is_over = is_stuck && file_bytes(&self.path) > options.max_bytes;
+        let excess = is_over.then_some(Excess::NothingLeft);
+        Ok(Trimmed { samples: dropped.samples as u64, has_more, is_held_up, excess })
     }
 
     /// Gives empty pages back to the disk; what fails here is done by a later call.
@@ -122,48 +130,76 @@ struct Ages {
     second: i64,
 }
 
-/// Drops what is too old; tells how many rows in all and how many samples.
-fn drop_old(transaction: &Transaction<'_>, ages: &Ages) -> rusqlite::Result<(usize, usize)> {
-    transaction.prepare_cached("DELETE FROM second WHERE at < ?1")?.execute([ages.second])?;
-    // A sample that is in no tally yet is needed after a crash.
-    let settled: i64 = transaction
+/// What was dropped.
+#[derive(Clone, Copy, Default)]
+struct Dropped {
+    rows: usize,
+    /// Of these, samples.
+    samples: usize,
+    /// Whether the next samples are in no tally yet.
+    is_held_up: bool,
+}
+
+impl Dropped {
+    fn left(&self) -> usize {
+        SLICE.saturating_sub(self.rows)
+    }
+}
+
+/// Up to where samples are in a tally; what lies behind is needed after a crash.
+fn settled(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
         .prepare_cached("SELECT value FROM meta WHERE name = 'settled'")?
-        .query_row([], |row| row.get(0))?;
-    let samples = drop_keys(transaction, "sample", ages.sample.min(settled), SLICE)?;
-    let mut dropped = samples;
+        .query_row([], |row| row.get(0))
+}
+
+/// Drops what is too old.
+fn drop_old(transaction: &Transaction<'_>, ages: &Ages) -> rusqlite::Result<Dropped> {
+    transaction.prepare_cached("DELETE FROM second WHERE at < ?1")?.execute([ages.second])?;
+    let before = ages.sample.min(settled(transaction)?);
+    let samples = drop_keys(transaction, "sample", before, SLICE)?;
+    let mut dropped = Dropped { rows: samples, samples, is_held_up: false };
     for (table, period, before) in
         [("closed_hour", "hour", ages.hour), ("closed_day", "day", ages.day)]
     {
-        let left = SLICE - dropped.min(SLICE);
-        dropped += drop_periods(transaction, (table, period), before, left)?;
+        dropped.rows += drop_periods(transaction, (table, period), before, dropped.left())?;
     }
-    dropped += drop_keys(transaction, "transition", ages.change, SLICE - dropped.min(SLICE))?;
+    dropped.rows += drop_keys(transaction, "transition", ages.change, dropped.left())?;
     transaction
         .prepare_cached("DELETE FROM run WHERE watched_until_ms < ?1")?
         .execute([SampleKey(ages.change).at_ms()])?;
-    Ok((dropped, samples))
+    Ok(dropped)
 }
 
-/// Drops the oldest samples, when there are none hours, then days, then changes of state; tells
-/// how many samples.
+/// Drops the oldest samples, when there are none hours, then days, then changes of state. Samples
+/// that are in no tally yet are waited for, unless `has_waited` says that this was in vain.
 fn drop_oldest(
     transaction: &Transaction<'_>,
-    limit: usize,
-    dropped: &mut usize,
-) -> rusqlite::Result<usize> {
-    let samples = drop_keys(transaction, "sample", i64::MAX, limit)?;
-    let mut count = samples;
-    if count == 0 {
-        count = drop_periods(transaction, ("closed_hour", "hour"), i64::MAX, limit)?;
+    has_waited: bool,
+    dropped: &mut Dropped,
+) -> rusqlite::Result<()> {
+    let limit = dropped.left();
+    let samples = drop_keys(transaction, "sample", settled(transaction)? + 1, limit)?;
+    dropped.samples += samples;
+    dropped.rows += samples;
+    if samples == limit {
+        return Ok(());
     }
+    dropped.is_held_up = transaction.prepare_cached("SELECT 1 FROM sample")?.exists([])?;
+    let is_enough = if dropped.is_held_up { !has_waited } else { samples > 0 };
+    if is_enough {
+        return Ok(());
+    }
+    let limit = dropped.left();
+    let mut count = drop_periods(transaction, ("closed_hour", "hour"), i64::MAX, limit)?;
     if count == 0 {
         count = drop_periods(transaction, ("closed_day", "day"), i64::MAX, limit)?;
     }
     if count == 0 {
         count = drop_keys(transaction, "transition", i64::MAX, limit)?;
     }
-    *dropped += count;
-    Ok(samples)
+    dropped.rows += count;
+    Ok(())
 }
 
 /// Drops the first `limit` rows of `table` that lie before `key`.
