@@ -157,7 +157,8 @@ impl Memory {
         };
         let mut store = SqliteStore::open(&path, options)?;
         let mut journal = Spill::open(&settings.data.join(spill::FILE_NAME))
-            .map_err(StartError::system("cannot open the spill file"))?;
+            .map_err(StartError::system("cannot open the spill file"))?
+            .within(settings.max_disk);
         let (unique, rejected) = (list.unique, list.rejects.total);
         let resumed = recorder::resume(&mut store, &mut journal, list.targets, clock)?;
         let Resumed { mut ledger, roster, samples } = resumed;

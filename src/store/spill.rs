@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::codes::{kind_code, kind_of, verdict_code, verdict_of};
-use super::{Journal, Sample, SampleKey, StoreError};
+use super::{Journal, Sample, SampleKey, StoreError, sqlite};
 use crate::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases};
 
 /// The name of the spill file in the data directory.
@@ -27,6 +27,8 @@ pub struct Spill {
     file: File,
     path: PathBuf,
     count: u64,
+    /// Bytes that it may take together with the store beside it.
+    max_bytes: u64,
 }
 
 impl Spill {
@@ -38,7 +40,8 @@ impl Spill {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let length = file.metadata()?.len();
-        let mut spill = Self { count: 0, path: path.to_owned(), file: file.try_clone()? };
+        let mut spill =
+            Self { count: 0, path: path.to_owned(), file: file.try_clone()?, max_bytes: u64::MAX };
         if length < HEAD {
             spill.clear()?;
             return Ok(spill);
@@ -53,17 +56,29 @@ impl Spill {
         Ok(spill)
     }
 
+    /// Lets it take `max_bytes` at most together with the store beside it.
+    #[must_use]
+    pub const fn within(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
     /// Appends `samples`, all or none of them.
     ///
     /// # Errors
-    /// They cannot be written, for one because the disk is full; what was in the file before is
-    /// still there.
+    /// They cannot be written, for one because the disk is full, or there is no room for them; what
+    /// was in the file before is still there.
     pub fn append(&mut self, samples: &[Sample]) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(samples.len() * RECORD);
         for sample in samples {
             encode(sample, &mut bytes);
         }
         let end = self.bytes();
+        let room = self.room();
+        if end + bytes.len() as u64 > room {
+            let reason = format!("it has {end} bytes, and room for {room}");
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, reason));
+        }
         let written =
             self.file.seek(SeekFrom::Start(end)).and_then(|_| self.file.write_all(&bytes));
         if let Err(error) = written {
@@ -73,6 +88,14 @@ impl Spill {
         }
         self.count += samples.len() as u64;
         Ok(())
+    }
+
+    /// Bytes that the file may have: two thirds of what the store leaves, since the store and its
+    /// log need room for these samples before the file is emptied.
+    fn room(&self) -> u64 {
+        let store = sqlite::file_bytes(&self.path.with_file_name(sqlite::FILE_NAME));
+        let log = 2 * sqlite::log_bytes(self.max_bytes);
+        self.max_bytes.saturating_sub(store + log) / 3 * 2
     }
 
     /// Samples in the file.

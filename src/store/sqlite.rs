@@ -34,7 +34,7 @@ pub struct SqliteOptions {
     pub keep_hours: Duration,
     /// Days of each target, and changes of state.
     pub keep_days: Duration,
-    /// Bytes on the disk at most: the store, its log and the spill file beside it.
+    /// Bytes on the disk at most: the store and its log; the spill file takes no more than is left.
     pub max_bytes: u64,
 }
 
@@ -47,13 +47,6 @@ impl Default for SqliteOptions {
             keep_days: Duration::from_secs(400 * DAY),
             max_bytes: 10_000_000_000,
         }
-    }
-}
-
-impl SqliteOptions {
-    /// Bytes of the log from which on it is brought into the store's file.
-    fn log_bytes(&self) -> u64 {
-        (self.max_bytes / 10).min(8 << 20)
     }
 }
 
@@ -155,6 +148,12 @@ impl Store for SqliteStore {
     fn bytes(&self) -> u64 {
         file_bytes(&self.path)
     }
+}
+
+/// Bytes of the log from which on it is brought into the store's file, of a store that may take
+/// `max_bytes`.
+pub(super) fn log_bytes(max_bytes: u64) -> u64 {
+    (max_bytes / 10).min(8 << 20)
 }
 
 /// Bytes of the store `path` on the disk, its log and the index of that included.

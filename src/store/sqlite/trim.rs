@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{SqliteStore, beside, file_bytes, length};
-use crate::store::spill;
+use super::{SqliteStore, beside, file_bytes, length, log_bytes};
 use crate::store::{Excess, SampleKey, StoreError, Trimmed};
 
 /// Rows that one call drops at most.
@@ -51,11 +50,10 @@ impl SqliteStore {
     /// Drops one slice.
     pub(super) fn trim_slice(&mut self, now_ms: i64) -> Result<Trimmed, StoreError> {
         let options = self.options.clone();
-        let log = options.log_bytes();
-        let spilled = length(&self.path.with_file_name(spill::FILE_NAME));
-        // The log may reach twice its measure before it is brought in.
-        let room = options.max_bytes.saturating_sub(spilled);
-        let allowed = (room / 100 * 85).saturating_sub(2 * log);
+        let log = log_bytes(options.max_bytes);
+        // The log may reach twice its measure before it is brought in. The spill file takes no more
+        // than is left; what is in it comes here and needs no room there any more.
+        let allowed = (options.max_bytes / 100 * 85).saturating_sub(2 * log);
         let before = |keep: Duration| now_ms - i64::try_from(keep.as_millis()).unwrap_or(now_ms);
         let ages = Ages {
             sample: SampleKey::first_of(before(options.keep_samples).max(0)).0,
@@ -104,7 +102,7 @@ impl SqliteStore {
     /// Brings the log into the store's file when it has become long; what fails here, because a
     /// reader still needs the log, is done by a later call.
     pub(super) fn shorten_log(&mut self) {
-        let limit = self.options.log_bytes();
+        let limit = log_bytes(self.options.max_bytes);
         let log = length(&beside(&self.path, "-wal"));
         let mode = match log {
             log if log < limit => return,
