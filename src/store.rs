@@ -264,6 +264,11 @@ pub enum Excess {
     /// Nothing is left to drop.
     #[error("the store takes more than --max-disk, and has nothing left to drop; allow it more")]
     NothingLeft,
+    /// A reader keeps the log from being brought into the store's file.
+    #[error(
+        "another program reads the store and holds its log, which has grown past --max-disk; end it"
+    )]
+    LogHeld,
 }
 
 /// Where samples are noted down while the store does not take them, so that a crash does not

@@ -300,3 +300,33 @@ fn a_damaged_record_of_the_spill_costs_itself_alone() {
     std::fs::write(&path, "something else altogether").unwrap();
     assert!(Spill::open(&path).is_err());
 }
+
+#[test]
+fn a_reader_that_holds_the_log_costs_no_samples_and_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let options = SqliteOptions { max_bytes: 2_000_000, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open(&path, options).unwrap();
+    let outcomes: Vec<_> = (0..40_000).map(|row| outcome(7, NOW_MS + row, 80_000)).collect();
+    let all = samples(&outcomes);
+    let mut append = |samples: &[Sample]| {
+        let settled = samples.last().unwrap().key;
+        store.append(&Batch { samples: samples.to_vec(), settled, ..Batch::default() }).unwrap();
+        store.trim(NOW_MS).unwrap()
+    };
+    append(&all[..10]);
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM sample").unwrap();
+    let mut last = None;
+    for samples in all[10..15_010].chunks(100) {
+        let trimmed = append(samples);
+        assert_eq!(trimmed.samples, 0);
+        last = trimmed.excess;
+    }
+    assert_eq!(last, Some(Excess::LogHeld));
+    reader.execute_batch("ROLLBACK").unwrap();
+    append(&all[15_010..15_020]);
+    assert_eq!(append(&all[15_020..15_030]).excess, None);
+    assert!(store.bytes() < 1_500_000, "{} bytes", store.bytes());
+    assert_eq!(store.restore(NOW_MS).unwrap().samples, 15_030);
+}

@@ -71,17 +71,21 @@ impl SqliteStore {
             count_dropped(transaction, dropped.samples)?;
             Ok((dropped, room_of(transaction, allowed)?))
         })?;
-        let is_loose = room.is_loose();
+        let log = self.shorten_log();
+        // A file whose log is held does not become shorter, only the log longer.
+        let is_loose = room.is_loose() && log == Log::Free;
         if is_loose {
             self.give_back();
         }
-        self.shorten_log();
         let has_more = dropped.rows >= SLICE || is_loose;
         let is_held_up = dropped.is_held_up && room.is_short();
         self.held_up = if is_held_up { self.held_up.saturating_add(1) } else { 0 };
         let is_stuck = room.is_short() && !has_more && (has_waited || !is_held_up);
-        let is_over = is_stuck && file_bytes(&self.path) > options.max_bytes;
-        let excess = is_over.then_some(Excess::NothingLeft);
+        let excess = match log {
+            _ if file_bytes(&self.path) <= options.max_bytes => None,
+            Log::Held => Some(Excess::LogHeld),
+            Log::Free => is_stuck.then_some(Excess::NothingLeft),
+        };
         Ok(Trimmed { samples: dropped.samples as u64, has_more, is_held_up, excess })
     }
 
@@ -99,24 +103,31 @@ impl SqliteStore {
         }
     }
 
-    /// Brings the log into the store's file when it has become long; what fails here, because a
-    /// reader still needs the log, is done by a later call.
-    pub(super) fn shorten_log(&mut self) {
-        let limit = log_bytes(self.options.max_bytes);
-        let log = length(&beside(&self.path, "-wal"));
-        let mode = match log {
-            log if log < limit => return,
-            log if log < 4 * limit => "PRAGMA wal_checkpoint(PASSIVE)",
-            _ => "PRAGMA wal_checkpoint(TRUNCATE)",
-        };
-        let done = self.connection.query_row(mode, [], |row| row.get::<_, i64>(0));
-        if let Err(error) = done {
-            tracing::debug!(%error, "the log of the store is shortened later");
+    /// Brings the log into the store's file when it has become long, and tells whether it has to stay
+    /// because a reader still needs it; then a later call does it.
+    ///
+    /// Nobody is waited for: what waits for readers here holds up samples.
+    pub(super) fn shorten_log(&mut self) -> Log {
+        if length(&beside(&self.path, "-wal")) < log_bytes(self.options.max_bytes) {
+            return Log::Free;
         }
-        if log >= 4 * limit {
-            tracing::debug!(log, bytes = file_bytes(&self.path), "the log of the store was long");
+        let frames = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], frames) {
+            Ok((all, brought_in)) if brought_in < all => Log::Held,
+            Ok(_) => Log::Free,
+            Err(error) => {
+                tracing::debug!(%error, "the log of the store is shortened later");
+                Log::Held
+            }
         }
     }
+}
+
+/// Whether the log can be brought into the store's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    Free,
+    Held,
 }
 
 /// What lies before these may go.
