@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
 #![allow(clippy::print_stdout, reason = "what was skipped or measured is told")]
 
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/home.rs"]

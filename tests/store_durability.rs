@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails loudly")]
 
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "support/store.rs"]
 mod support;
 
@@ -329,4 +331,24 @@ fn a_reader_that_holds_the_log_costs_no_samples_and_is_told() {
     assert_eq!(append(&all[15_020..15_030]).excess, None);
     assert!(store.bytes() < 1_500_000, "{} bytes", store.bytes());
     assert_eq!(store.restore(NOW_MS).unwrap().samples, 15_030);
+}
+
+#[test]
+fn a_disk_that_is_smaller_than_the_budget_holds_the_newest() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = directory.path().join("disk");
+    let Some(disk) = disk::Disk::mount(&mount, 4) else {
+        println!("skipped: this user may not mount a small disk");
+        return;
+    };
+    let mut store = open(&mount.join("poller.db"));
+    let outcomes: Vec<_> = (0..140_000).map(|row| outcome(7, NOW_MS + row, 80_000)).collect();
+    let all = samples(&outcomes);
+    for samples in all.chunks(200) {
+        let settled = samples.last().unwrap().key;
+        store.append(&Batch { samples: samples.to_vec(), settled, ..Batch::default() }).unwrap();
+        while store.trim(NOW_MS).unwrap().has_more {}
+    }
+    assert_eq!(store.restore(NOW_MS).unwrap().newest, all.last().unwrap().key);
+    drop((store, disk));
 }

@@ -60,6 +60,8 @@ pub struct SqliteStore {
     run_ms: Option<i64>,
     /// Whether the connection met a fault after which it is better opened anew.
     is_suspect: bool,
+    /// Bytes that the store could take on its disk, others' files left as they are.
+    disk: u64,
     /// How often in a row there was no room, and nothing that could be dropped yet.
     held_up: u32,
 }
@@ -80,6 +82,7 @@ impl SqliteStore {
             options,
             run_ms: None,
             is_suspect: false,
+            disk: trim::available(path),
             held_up: 0,
         })
     }

@@ -1,14 +1,13 @@
 //! A store that takes nothing for a while: polling goes on, and nothing is lost.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{assert_consistent, entry};
+use crate::disk::Disk;
 use crate::fleet::{Fleet, Options};
 use crate::home::{Attached, Home, wait_for};
 
@@ -122,39 +121,11 @@ fn a_kill_while_the_store_is_held_leaves_a_spill_file_that_is_replayed() {
     assert!(fs::metadata(home.data("poller.spill")).unwrap().len() < 100, "it is empty again");
 }
 
-/// A small file system in memory.
-struct Disk<'a>(&'a Path);
-
-impl<'a> Disk<'a> {
-    fn mount(path: &'a Path) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(path);
-        let done = command.output().ok()?;
-        done.status.success().then_some(Self(path))
-    }
-
-    fn fill(&self) {
-        // As much as there is room for; the last write fails.
-        let _ = fs::write(self.0.join("filler"), vec![7; 2 << 20]);
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.0.join("filler")).unwrap();
-    }
-}
-
-impl Drop for Disk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).output();
-    }
-}
-
 #[test]
 fn a_disk_that_is_full_costs_nothing_once_there_is_room() {
     let root = Home::new();
     let path = root.path("disk");
-    let Some(disk) = Disk::mount(&path) else {
+    let Some(disk) = Disk::mount(&path, 1) else {
         println!("skipped: this user may not mount a small disk");
         return;
     };

@@ -1,5 +1,6 @@
 //! Dropping what is too old or too much, a slice at a time.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -50,10 +51,11 @@ impl SqliteStore {
     /// Drops one slice.
     pub(super) fn trim_slice(&mut self, now_ms: i64) -> Result<Trimmed, StoreError> {
         let options = self.options.clone();
-        let log = log_bytes(options.max_bytes);
+        self.disk = self.disk.max(available(&self.path));
+        let log = log_bytes(self.budget());
         // The log may reach twice its measure before it is brought in. The spill file takes no more
         // than is left; what is in it comes here and needs no room there any more.
-        let allowed = (options.max_bytes / 100 * 85).saturating_sub(2 * log);
+        let allowed = (self.budget() / 100 * 85).saturating_sub(2 * log);
         let before = |keep: Duration| now_ms - i64::try_from(keep.as_millis()).unwrap_or(now_ms);
         let ages = Ages {
             sample: SampleKey::first_of(before(options.keep_samples).max(0)).0,
@@ -89,6 +91,11 @@ impl SqliteStore {
         Ok(Trimmed { samples: dropped.samples as u64, has_more, is_held_up, excess })
     }
 
+    /// Bytes that the store may take: what it was allowed, and not more than the disk has.
+    fn budget(&self) -> u64 {
+        self.options.max_bytes.min(self.disk)
+    }
+
     /// Gives empty pages back to the disk; what fails here is done by a later call.
     fn give_back(&mut self) {
         let sql = format!("PRAGMA incremental_vacuum({PAGES})");
@@ -108,7 +115,7 @@ impl SqliteStore {
     ///
     /// Nobody is waited for: what waits for readers here holds up samples.
     pub(super) fn shorten_log(&mut self) -> Log {
-        if length(&beside(&self.path, "-wal")) < log_bytes(self.options.max_bytes) {
+        if length(&beside(&self.path, "-wal")) < log_bytes(self.budget()) {
             return Log::Free;
         }
         let frames = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
@@ -121,6 +128,14 @@ impl SqliteStore {
             }
         }
     }
+}
+
+/// Bytes that the store `path` could take on its disk.
+pub(super) fn available(path: &Path) -> u64 {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let free = rustix::fs::statvfs(directory.unwrap_or(Path::new(".")))
+        .map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    free.saturating_add(file_bytes(path))
 }
 
 /// Whether the log can be brought into the store's file.
