@@ -294,7 +294,7 @@ fn a_damaged_record_of_the_spill_costs_itself_alone() {
     let samples = samples(&[outcome(1, NOW_MS, 5), failed(2, NOW_MS), outcome(3, NOW_MS, 6)]);
     Spill::open(&path).unwrap().append(&samples).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[8 + 100 + 9] ^= 1;
+    bytes[16 + 100 + 9] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     let replayed: Vec<_> =
         Spill::open(&path).unwrap().replay(0).unwrap().map(Result::unwrap).collect();

@@ -40,3 +40,31 @@ fn the_spill_takes_no_more_than_the_store_leaves() {
     assert!(most < 2_000_000, "{most}");
     assert_eq!(store.restore(NOW_MS).unwrap().samples, held + taken as u64 * 100);
 }
+
+#[test]
+fn a_spill_of_another_store_is_set_aside_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.spill");
+    let id = |name: &str| {
+        let path = directory.path().join(name);
+        let id = SqliteStore::open(&path, SqliteOptions::default()).unwrap().id().unwrap();
+        assert_eq!(SqliteStore::open(&path, SqliteOptions::default()).unwrap().id().unwrap(), id);
+        id
+    };
+    let (first, second) = (id("one.db"), id("other.db"));
+    assert_ne!(first, second);
+    let samples = samples(&[outcome(1, NOW_MS, 5), outcome(2, NOW_MS, 5)]);
+    let mut spill = Spill::open(&path).unwrap();
+    assert_eq!(spill.belong_to(first).unwrap(), None);
+    spill.append(&samples).unwrap();
+
+    let mut spill = Spill::open(&path).unwrap();
+    assert_eq!((spill.belong_to(first).unwrap(), spill.count()), (None, 2));
+    let aside = spill.belong_to(second).unwrap().expect("it is moved away");
+    assert_eq!(spill.count(), 0);
+    spill.append(&samples[..1]).unwrap();
+    let kept: Vec<_> =
+        Spill::open(&aside).unwrap().replay(0).unwrap().map(Result::unwrap).collect();
+    assert_eq!(kept, [Some(samples[0]), Some(samples[1])]);
+    assert_eq!(Spill::open(&path).unwrap().belong_to(second).unwrap(), None);
+}

@@ -159,6 +159,13 @@ impl Memory {
         let mut journal = Spill::open(&settings.data.join(spill::FILE_NAME))
             .map_err(StartError::system("cannot open the spill file"))?
             .within(settings.max_disk);
+        let aside = journal
+            .belong_to(store.id()?)
+            .map_err(StartError::system("cannot take over the spill file"))?;
+        if let Some(place) = aside {
+            let place = place.display();
+            tracing::warn!("the spill file is of another store and was set aside as {place}");
+        }
         let (unique, rejected) = (list.unique, list.rejects.total);
         let resumed = recorder::resume(&mut store, &mut journal, list.targets, clock)?;
         let Resumed { mut ledger, roster, samples } = resumed;

@@ -113,7 +113,8 @@ CREATE UNIQUE INDEX incident_open ON incident (target) WHERE ended_ms IS NULL;
 -- When a daemon watched.
 CREATE TABLE run (started_ms INTEGER PRIMARY KEY, watched_until_ms INTEGER NOT NULL);
 
--- Single values: settled (key), samples (kept now), totals (JSON), summary (JSON).
+-- Single values: settled (key), samples (kept now), totals (JSON), summary (JSON), id (random, tells
+-- this store from others; given at the first start).
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT INTO meta VALUES ('settled', 0), ('samples', 0);
 

@@ -13,9 +13,10 @@ use crate::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases};
 /// The name of the spill file in the data directory.
 pub const FILE_NAME: &str = "poller.spill";
 
-/// First bytes of the file: its kind and version.
-const MAGIC: &[u8; 8] = b"pollsp01";
-const HEAD: u64 = MAGIC.len() as u64;
+/// First bytes of the file: its kind and version; the id of the store that its samples are for
+/// comes behind.
+const MAGIC: &[u8; 8] = b"pollsp02";
+const HEAD: u64 = MAGIC.len() as u64 + size_of::<i64>() as u64;
 /// Bytes of a record, its checksum included.
 const RECORD: usize = 100;
 const RECORD_LENGTH: u64 = RECORD as u64;
@@ -26,6 +27,8 @@ const BODY: usize = RECORD - 4;
 pub struct Spill {
     file: File,
     path: PathBuf,
+    /// The id of the store that its samples are for; 0 when it is for none yet.
+    store: i64,
     count: u64,
     /// Bytes that it may take together with the store beside it.
     max_bytes: u64,
@@ -40,20 +43,47 @@ impl Spill {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let length = file.metadata()?.len();
-        let mut spill =
-            Self { count: 0, path: path.to_owned(), file: file.try_clone()?, max_bytes: u64::MAX };
+        let (path, max_bytes) = (path.to_owned(), u64::MAX);
+        let mut spill = Self { count: 0, path, store: 0, file: file.try_clone()?, max_bytes };
         if length < HEAD {
             spill.clear()?;
             return Ok(spill);
         }
-        let mut magic = [0; MAGIC.len()];
+        let (mut magic, mut store) = ([0; MAGIC.len()], [0; size_of::<i64>()]);
         file.read_exact(&mut magic)?;
+        file.read_exact(&mut store)?;
         if &magic != MAGIC {
-            let reason = format!("{} is not a spill file; move it away", path.display());
+            let reason = format!("{} is not a spill file; move it away", spill.path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
+        spill.store = i64::from_le_bytes(store);
         spill.count = (length - HEAD) / RECORD_LENGTH;
         Ok(spill)
+    }
+
+    /// Makes it the spill file of the store with the id `store`. Samples for another one mean other
+    /// targets by the same numbers: the file is set aside then, and its new place told.
+    ///
+    /// # Errors
+    /// The file cannot be written or moved.
+    pub fn belong_to(&mut self, store: i64) -> io::Result<Option<PathBuf>> {
+        if self.store == store {
+            return Ok(None);
+        }
+        let mut aside = None;
+        if self.count > 0 {
+            let place = self.path.with_added_extension(format!("{:016x}", self.store));
+            if place.exists() {
+                let reason = format!("{} is in the way; move it away", place.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+            }
+            std::fs::rename(&self.path, &place)?;
+            *self = Self::open(&self.path)?.within(self.max_bytes);
+            aside = Some(place);
+        }
+        self.store = store;
+        self.clear()?;
+        Ok(aside)
     }
 
     /// Lets it take `max_bytes` at most together with the store beside it.
@@ -135,7 +165,8 @@ impl Spill {
         self.file.set_len(0)?;
         self.count = 0;
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(MAGIC)
+        self.file.write_all(MAGIC)?;
+        self.file.write_all(&self.store.to_le_bytes())
     }
 }
 

@@ -87,6 +87,14 @@ impl SqliteStore {
         })
     }
 
+    /// The number that tells this store from others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn id(&self) -> Result<i64, StoreError> {
+        connection::id(&self.connection).map_err(|error| fault(&self.path, &error))
+    }
+
     /// Does `work` in one transaction, all of it or nothing.
     fn write<T>(
         &mut self,
