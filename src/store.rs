@@ -295,6 +295,14 @@ pub trait Journal: Send + 'static {
     /// Samples that are noted down.
     fn count(&self) -> u64;
 
+    /// Samples of these that are damaged and cannot be read any more.
+    ///
+    /// # Errors
+    /// They could not be looked through.
+    fn damaged(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// Bytes that they take on the disk.
     fn bytes(&self) -> u64;
 }

@@ -18,7 +18,9 @@ use poller::stats::Tally;
 use poller::store::reader::{Limits, Reader, Value};
 use poller::store::spill::Spill;
 use poller::store::sqlite::{SqliteOptions, SqliteStore};
-use poller::store::{Batch, ClosedHour, Excess, Sample, SampleKey, Store, StoreError};
+use poller::store::{
+    Batch, ClosedHour, Excess, Journal as _, Sample, SampleKey, Store, StoreError,
+};
 use proptest::prelude::*;
 use support::{HOUR_MS, NOW_MS, failed, outcome, samples, targets};
 
@@ -299,6 +301,7 @@ fn a_damaged_record_of_the_spill_costs_itself_alone() {
     let replayed: Vec<_> =
         Spill::open(&path).unwrap().replay(0).unwrap().map(Result::unwrap).collect();
     assert_eq!(replayed, [Some(samples[0]), None, Some(samples[2])]);
+    assert_eq!(Spill::open(&path).unwrap().damaged().unwrap(), 1);
     std::fs::write(&path, "something else altogether").unwrap();
     assert!(Spill::open(&path).is_err());
 }

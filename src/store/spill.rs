@@ -204,6 +204,14 @@ impl Journal for Spill {
         Self::count(self)
     }
 
+    fn damaged(&self) -> Result<u64, StoreError> {
+        let mut damaged = 0;
+        for read in self.replay(0).map_err(stalled)? {
+            damaged += u64::from(read.map_err(stalled)?.is_none());
+        }
+        Ok(damaged)
+    }
+
     fn bytes(&self) -> u64 {
         Self::bytes(self)
     }

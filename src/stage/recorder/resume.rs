@@ -107,6 +107,10 @@ fn replay(
         tracing::info!(samples = count, "took in what the last run had left in the spill file");
     }
     if journal.count() > 0 {
+        let damaged = journal.damaged()?;
+        if damaged > 0 {
+            tracing::error!(samples = damaged, "the spill file is damaged; its samples are lost");
+        }
         journal.clear()?;
     }
     Ok(count)
