@@ -13,6 +13,7 @@ use poller::health::{Health, Transition};
 use poller::outcome::{Cause, Code, Detail};
 use poller::stats::{Recent, Tally};
 use poller::store::reader::{Limits, Period, ReadError, Reader, Value, Wanted};
+use poller::store::spill::Spill;
 use poller::store::sqlite::{SqliteOptions, SqliteStore};
 use poller::store::{Batch, ClosedHour, IncidentChange, Record, SampleKey, Store, Totals};
 use poller::target::State;
@@ -253,6 +254,20 @@ fn all_targets_that_are_down_and_certificates_that_run_out_are_listed() {
     let url = "https://site-0.example/some/path?page=0".to_owned();
     assert_eq!(summary.certificates_expiring, [Expiring { url, days: 3 }]);
     assert_eq!(reader(&directory).worst(NOW_MS / 1_000).unwrap().certificates, []);
+}
+
+#[test]
+fn what_waits_in_the_spill_file_and_the_days_that_passed_are_told_of_a_stopped_daemon() {
+    let (directory, mut store) = store();
+    let expiring = r#"{"certificates_expiring": [{"url": "https://a.example/", "days": 5}]}"#;
+    let summary = Some(expiring.to_owned());
+    store.append(&Batch { summary, watched_until_ms: NOW_MS, ..Batch::default() }).unwrap();
+    let mut spill = Spill::open(&directory.path().join("poller.spill")).unwrap();
+    spill.append(&samples(&[outcome(1, NOW_MS, 5), outcome(2, NOW_MS, 5)])).unwrap();
+    let later = NOW_MS + 75 * HOUR_MS;
+    let summary = stored_summary(&reader(&directory).stored(later).unwrap(), later);
+    assert_eq!((summary.storage.spilled, summary.storage.state.as_str()), (2, "degraded"));
+    assert_eq!(summary.certificates_expiring[0].days, 2);
 }
 
 #[test]

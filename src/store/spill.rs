@@ -57,7 +57,7 @@ impl Spill {
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         spill.store = i64::from_le_bytes(store);
-        spill.count = (length - HEAD) / RECORD_LENGTH;
+        spill.count = count_in(length);
         Ok(spill)
     }
 
@@ -168,6 +168,11 @@ impl Spill {
         self.file.write_all(MAGIC)?;
         self.file.write_all(&self.store.to_le_bytes())
     }
+}
+
+/// How many samples a spill file of so many bytes holds.
+pub(super) const fn count_in(bytes: u64) -> u64 {
+    bytes.saturating_sub(HEAD) / RECORD_LENGTH
 }
 
 impl Journal for Spill {

@@ -27,14 +27,19 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
     summary.in_flight = InFlight::default();
     summary.process = Process::default();
     summary.storage = Storage {
-        state: "ok".to_owned(),
+        state: if stored.spilled > 0 { "degraded" } else { "ok" }.to_owned(),
         path: stored.path.display().to_string(),
         bytes: stored.bytes,
         samples: stored.samples,
-        spilled: summary.storage.spilled,
+        spilled: stored.spilled,
+        reason: (stored.spilled > 0).then(|| "the next start takes in what was spilled".to_owned()),
         lost: summary.storage.lost,
         ..Storage::default()
     };
+    let passed_ms = stored.watched_until_ms.map_or(0, |until_ms| now_ms - until_ms);
+    for expiring in &mut summary.certificates_expiring {
+        expiring.days -= passed_ms.div_euclid(86_400_000);
+    }
     summary.checks.total = stored.totals.checks;
     summary.top_codes = recent::top_codes(&stored.totals);
     let url = |number| stored.urls.get(&number).cloned().unwrap_or_default();

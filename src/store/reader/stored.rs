@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{ReadError, Reader};
 use crate::stats::{Recent, Window};
-use crate::store::{Totals, sqlite};
+use crate::store::{Totals, spill, sqlite};
 
 /// What a stopped daemon left.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Stored {
     pub urls: HashMap<u32, String>,
     /// Samples that are kept.
     pub samples: u64,
+    /// Samples that wait in the spill file for the next start.
+    pub spilled: u64,
     /// Targets of the list by the stored number of their state; a target without a record is
     /// pending.
     pub states: Vec<(u8, u64)>,
@@ -40,9 +42,10 @@ impl Reader {
     /// The store cannot be read.
     pub fn stored(&self, now_ms: i64) -> Result<Stored, ReadError> {
         let mut stored = self.read(|connection| stored(connection, now_ms))?;
-        let spill = self.path.with_file_name(crate::store::spill::FILE_NAME);
+        let spill = self.path.with_file_name(spill::FILE_NAME);
         let spilled = std::fs::metadata(spill).map_or(0, |file| file.len());
         stored.bytes = sqlite::file_bytes(&self.path) + spilled;
+        stored.spilled = spill::count_in(spilled);
         stored.path.clone_from(&self.path);
         Ok(stored)
     }
@@ -68,6 +71,7 @@ fn stored(connection: &Connection, now_ms: i64) -> rusqlite::Result<Stored> {
         urls: urls(connection, &recent)?,
         recent,
         samples: u64::try_from(samples).unwrap_or(0),
+        spilled: 0,
         states,
         watched_until_ms: number("SELECT max(watched_until_ms) FROM run")?,
         path: PathBuf::new(),
