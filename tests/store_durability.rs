@@ -141,6 +141,20 @@ fn a_directory_in_the_place_of_the_store_is_refused() {
 }
 
 #[test]
+fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let theirs = rusqlite::Connection::open(&path).unwrap();
+    theirs.execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1").unwrap();
+    drop(theirs);
+    let before = std::fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path, SqliteOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("another program's database"), "{error}");
+    assert!(std::fs::read(&path).unwrap() == before, "not a byte is changed");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "and no file is added");
+}
+
+#[test]
 fn hours_days_and_windows_go_when_their_time_is_over() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("poller.db");

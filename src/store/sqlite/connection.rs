@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::fault;
+use super::{fault, migrate};
 use crate::outcome::{Cause, Detail};
 use crate::store::StoreError;
 use crate::target::State;
@@ -32,6 +32,8 @@ pub(super) fn create(path: &Path) -> Result<Connection, StoreError> {
         },
     )?;
     let connection = connect(path).map_err(|error| fault(path, &error))?;
+    // What is not ours stays as it is.
+    migrate::inspect(&connection, path, migrate::STEPS)?;
     set(&connection).map_err(|error| fault(path, &error))?;
     Ok(connection)
 }
@@ -52,11 +54,12 @@ pub(super) fn reopen(path: &Path) -> Result<Connection, StoreError> {
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
 }
 
 fn set(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {

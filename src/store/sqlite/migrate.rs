@@ -23,22 +23,34 @@ pub(super) fn migrate(
     path: &Path,
     steps: &[&str],
 ) -> Result<(), StoreError> {
-    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let found = version(connection).map_err(|error| fault(path, &error))?;
+    let (found, known) = inspect(connection, path, steps)?;
     if found == known {
         return Ok(());
     }
-    if found > known {
-        return Err(StoreError::Newer { path: path.display().to_string(), found, known });
-    }
-    let is_ours = found > 0 || is_empty(connection).map_err(|error| fault(path, &error))?;
-    if !is_ours {
+    advance(connection, steps).map_err(|error| fault(path, &error))
+}
+
+/// The versions that the store `path` is of and that `steps` lead to; changes nothing in it.
+///
+/// # Errors
+/// It is no store of ours, a newer one, or cannot be read.
+pub(super) fn inspect(
+    connection: &Connection,
+    path: &Path,
+    steps: &[&str],
+) -> Result<(i64, i64), StoreError> {
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let found = version(connection).map_err(|error| fault(path, &error))?;
+    if !is_ours(connection).map_err(|error| fault(path, &error))? {
         return Err(StoreError::Unusable {
             path: path.display().to_string(),
             reason: "is another program's database; move it away or name another directory".into(),
         });
     }
-    advance(connection, steps).map_err(|error| fault(path, &error))
+    if found > known {
+        return Err(StoreError::Newer { path: path.display().to_string(), found, known });
+    }
+    Ok((found, known))
 }
 
 fn advance(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
@@ -57,7 +69,13 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+/// Whether it was made by this program, or holds nothing yet.
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application == APPLICATION {
+        return Ok(true);
+    }
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
@@ -107,7 +125,7 @@ mod tests {
     #[test]
     fn a_foreign_database_is_not_touched() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        connection.execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1").unwrap();
         let error = migrate(&mut connection, path(), STEPS).unwrap_err();
         assert!(error.to_string().contains("another program"));
     }
