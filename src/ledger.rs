@@ -41,6 +41,8 @@ pub struct Ledger {
     changed_seconds: BTreeSet<i64>,
     changed_hours: Vec<(u32, Tally)>,
     batch: Batch,
+    /// How many batches were closed.
+    batches: u64,
 }
 
 #[derive(Debug)]
@@ -135,6 +137,8 @@ impl Ledger {
         if let Some(transition) = record.health.forget(number, now_ms) {
             self.batch.transitions.push(transition);
         }
+        // Should it come back within its open hour, what is counted then is added to that.
+        self.batch.hours.extend(close(&mut record));
         self.batch.records.push(record.clone());
         self.retired.insert(now_ms, record);
     }
@@ -191,6 +195,7 @@ impl Ledger {
             record.last_code = outcome.code().to_stored();
             record.last_latency_us = outcome.latency_us;
             self.batch.hours.extend(count_in(record, outcome));
+            self.batch.hours.extend(close(record));
             self.batch.records.push(record.clone());
         }
         self.batch.samples.push(sample);
@@ -217,6 +222,8 @@ impl Ledger {
         batch.totals = self.totals.clone();
         batch.settled = self.unsettled.settled().unwrap_or(self.newest);
         batch.watched_until_ms = now_ms;
+        self.batches += 1;
+        batch.number = self.batches;
         batch
     }
 
@@ -279,7 +286,7 @@ fn observe(record: &mut Record, sample: &Sample) -> Option<Transition> {
 /// An hour that is over stays closed. What finishes after it and comes late, or after the clock was
 /// set back, counts in the hour that is open by then, so that every outcome is counted exactly once.
 /// Only when the clock is set back by more than a day was the open hour a mistake: it is closed, and
-/// hours go on from the true one (one that was kept already stays as it was kept).
+/// hours go on from the true one; what is counted in one that was kept already is added to it.
 const fn begins(hour: u32, open: u32) -> bool {
     hour > open || hour + 24 < open
 }
@@ -289,13 +296,18 @@ fn count_in(record: &mut Record, outcome: &Outcome) -> Option<ClosedHour> {
     let hour = hour_of(outcome);
     let mut closed = None;
     if begins(hour, record.hour) {
-        let tally = std::mem::take(&mut record.tally);
-        let over = ClosedHour { target: record.target, hour: record.hour, tally };
-        closed = (over.tally.checks > 0).then_some(over);
+        closed = close(record);
         record.hour = hour;
     }
     record.tally.add(outcome);
     closed
+}
+
+/// Ends the open hour of `record`; gives it back if something was counted in it.
+fn close(record: &mut Record) -> Option<ClosedHour> {
+    let tally = std::mem::take(&mut record.tally);
+    let over = ClosedHour { target: record.target, hour: record.hour, tally };
+    (over.tally.checks > 0).then_some(over)
 }
 
 /// The beginning or end of an outage that `transition` brings about.

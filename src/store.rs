@@ -122,6 +122,9 @@ pub struct Totals {
 /// What is written in one transaction: all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// Its place in this run, from 1 on, ascending: a batch up to the last one that was written
+    /// changes nothing. 0 for one that stands alone.
+    pub number: u64,
     /// New samples, in the order of their keys.
     pub samples: Vec<Sample>,
     /// Seconds (Unix) whose window changed, and the window as bytes; they replace what is there.
@@ -132,7 +135,7 @@ pub struct Batch {
     pub incidents: Vec<IncidentChange>,
     /// Records of targets that changed; they replace what is there.
     pub records: Vec<Record>,
-    /// Hours that are over; each is kept, and added to its day, exactly once.
+    /// Hours that are over; each is added to what is kept of that hour, and to its day.
     pub hours: Vec<ClosedHour>,
     /// The fleet's hours that changed, and their tallies; they replace what is there.
     pub fleet_hours: Vec<(u32, Tally)>,

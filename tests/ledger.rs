@@ -162,9 +162,13 @@ fn a_target_that_comes_back_keeps_its_counts_and_has_yet_to_be_polled() {
     run.ledger.enrol(2, None, NOW_MS + 20);
     for (record, before) in run.records().iter().zip(&before).take(2) {
         assert_eq!(record.health, Health::pending(NOW_MS + 10), "nobody has watched it since");
-        assert_eq!((record.last, &record.tally), (before.last, &before.tally));
+        assert_eq!((record.last, record.tally.checks), (before.last, 0));
+        assert_eq!(run.store.hours[&(record.hour, record.target)], before.tally);
     }
     run.ledger.observe(&poll(1, NOW_MS + 30, Kind::Down));
+    run.flush();
+    assert_tallied(&run);
+    run.ledger.observe(&poll(1, NOW_MS + HOUR_MS, Kind::Down));
     run.flush();
     let times: Vec<_> =
         run.store.incidents.iter().map(|incident| (incident.began_ms, incident.ended_ms)).collect();

@@ -1,7 +1,6 @@
 //! `MemoryStore`: a store without a disk, for tests.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::{
     Batch, IncidentChange, Record, Restored, Sample, SampleKey, Store, StoreError, Totals, Trimmed,
@@ -49,6 +48,8 @@ pub struct MemoryStore {
     pub fleet_hours: BTreeMap<u32, Tally>,
     /// The counts.
     pub totals: Totals,
+    /// The number of the last batch of this run.
+    pub batch: u64,
     /// Up to where samples are in the records.
     pub settled: SampleKey,
     /// The summary as JSON.
@@ -126,6 +127,7 @@ impl Store for MemoryStore {
     fn restore(&mut self, now_ms: i64) -> Result<Restored, StoreError> {
         self.ready()?;
         self.runs.push((now_ms, now_ms));
+        self.batch = 0;
         let is_listed = |record: &&Record| {
             self.targets.values().any(|&(number, is_listed)| is_listed && number == record.target)
         };
@@ -145,6 +147,10 @@ impl Store for MemoryStore {
 
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
         self.ready()?;
+        if batch.number > 0 && batch.number <= self.batch {
+            return Ok(());
+        }
+        self.batch = batch.number.max(self.batch);
         for &sample in &batch.samples {
             self.samples.entry(sample.key).or_insert(sample);
         }
@@ -157,12 +163,9 @@ impl Store for MemoryStore {
         batch.incidents.iter().for_each(|change| self.change_incident(change));
         self.records.extend(batch.records.iter().map(|record| (record.target, record.clone())));
         for closed in &batch.hours {
-            let key = (closed.hour, closed.target);
-            if let Entry::Vacant(hour) = self.hours.entry(key) {
-                hour.insert(closed.tally.clone());
-                let day = self.days.entry((closed.hour / 24, closed.target)).or_default();
-                day.merge(&closed.tally);
-            }
+            let (hour, target) = (closed.hour, closed.target);
+            self.hours.entry((hour, target)).or_default().merge(&closed.tally);
+            self.days.entry((hour / 24, target)).or_default().merge(&closed.tally);
         }
         self.fleet_hours.extend(batch.fleet_hours.iter().cloned());
         self.totals = batch.totals.clone();

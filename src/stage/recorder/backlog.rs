@@ -244,6 +244,7 @@ fn absorb(older: &mut Batch, newer: Batch) {
     older.records = replaced(&mut before, after).into_iter().map(|(_, record)| record).collect();
     older.hours.extend(hours);
     older.fleet_hours = replaced(&mut older.fleet_hours, fleet_hours);
+    older.number = newer.number;
     older.totals = newer.totals;
     older.settled = newer.settled;
     older.summary = newer.summary.or_else(|| older.summary.take());

@@ -18,6 +18,9 @@ pub(super) fn append(
     batch: &Batch,
     run_ms: Option<i64>,
 ) -> rusqlite::Result<()> {
+    if batch.number > 0 && !advance(connection, batch.number)? {
+        return Ok(());
+    }
     let added = add_samples(connection, &batch.samples)?;
     add_seconds(connection, &batch.seconds)?;
     for transition in &batch.transitions {
@@ -46,6 +49,14 @@ pub(super) fn append(
             .execute([run_ms, batch.watched_until_ms])?;
     }
     Ok(())
+}
+
+/// Notes the number of a batch; whether it comes behind those that were written in this run.
+fn advance(connection: &Connection, number: u64) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'batch' AND value < ?1")?
+        .execute([number.cast_signed()])?;
+    Ok(changed > 0)
 }
 
 fn add_samples(connection: &Connection, samples: &[Sample]) -> rusqlite::Result<i64> {
@@ -179,26 +190,46 @@ fn longest(tally: &Tally) -> Option<u32> {
     (tally.latency.count() > 0).then_some(tally.max_us)
 }
 
-/// Keeps an hour and adds it to its day, unless it was kept before.
+/// Adds an hour to what is kept of it, and to its day.
 fn close_hour(connection: &Connection, hour: &ClosedHour) -> rusqlite::Result<()> {
-    let insert = "INSERT OR IGNORE INTO closed_hour VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    if put_tally(connection, insert, (hour.hour, hour.target), &hour.tally)? == 0 {
-        return Ok(());
+    for (table, period, number) in
+        [("closed_hour", "hour", hour.hour), ("closed_day", "day", hour.hour / 24)]
+    {
+        let select = format!("SELECT tally FROM {table} WHERE {period} = ?1 AND target = ?2");
+        let stored: Option<Vec<u8>> = connection
+            .prepare_cached(&select)?
+            .query_row([number, hour.target], |row| row.get(0))
+            .optional()?;
+        let mut tally = stored.map_or_else(Tally::default, |bytes| {
+            Tally::decode(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(target = hour.target, period, %error, "a stored tally begins anew");
+                Tally::default()
+            })
+        });
+        tally.merge(&hour.tally);
+        let put = format!("INSERT OR REPLACE INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+        put_tally(connection, &put, (number, hour.target), &tally)?;
     }
-    let day = hour.hour / 24;
-    let stored: Option<Vec<u8>> = connection
-        .prepare_cached("SELECT tally FROM closed_day WHERE day = ?1 AND target = ?2")?
-        .query_row([day, hour.target], |row| row.get(0))
+    Ok(())
+}
+
+/// Closes the open hour of the target `number`, which nobody polls any more.
+pub(super) fn close_open_hour(connection: &Connection, number: u32) -> rusqlite::Result<()> {
+    let open: Option<(u32, Vec<u8>)> = connection
+        .prepare_cached("SELECT hour, tally FROM record WHERE target = ?1 AND checks > 0")?
+        .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let mut tally = stored.map_or_else(Tally::default, |bytes| {
-        Tally::decode(&bytes).unwrap_or_else(|error| {
-            tracing::warn!(target = hour.target, day, %error, "a stored day begins anew");
-            Tally::default()
-        })
-    });
-    tally.merge(&hour.tally);
-    let replace = "INSERT OR REPLACE INTO closed_day VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    put_tally(connection, replace, (day, hour.target), &tally).map(drop)
+    let Some((hour, bytes)) = open else { return Ok(()) };
+    if let Ok(tally) = Tally::decode(&bytes) {
+        close_hour(connection, &ClosedHour { target: number, hour, tally })?;
+    }
+    connection
+        .prepare_cached(
+            "UPDATE record SET checks = 0, up = 0, p50_us = NULL, p99_us = NULL, max_us = NULL,
+                 tally = ?2 WHERE target = ?1",
+        )?
+        .execute(params![number, Tally::default().encode()])
+        .map(drop)
 }
 
 fn put_tally(

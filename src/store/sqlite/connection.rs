@@ -81,7 +81,7 @@ pub(super) fn id(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT value FROM meta WHERE name = 'id'", [], |row| row.get(0))
 }
 
-/// Writes what stored numbers mean, for the views, and gives a new store its id.
+/// Writes what stored numbers mean, for the views.
 pub(super) fn fill_names(connection: &mut Connection) -> rusqlite::Result<()> {
     let states = State::ALL.iter().map(|&state| ("state_name", state.code(), state.as_str()));
     let causes = Cause::ALL.iter().map(|&cause| ("cause_name", cause.code(), cause.as_str()));
@@ -94,6 +94,5 @@ pub(super) fn fill_names(connection: &mut Connection) -> rusqlite::Result<()> {
         );
         transaction.prepare_cached(&sql)?.execute((code, name))?;
     }
-    transaction.execute("INSERT OR IGNORE INTO meta VALUES ('id', random())", [])?;
     transaction.commit()
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::append::close_open_hour;
 use crate::target::Target;
 
 /// A target as the store knows it.
@@ -70,10 +71,18 @@ pub(super) fn enrol(
             shown.labels,
         ])?;
     }
-    if others == Others::Kept {
-        return Ok(());
+    match others {
+        Others::Kept => Ok(()),
+        Others::Removed => remove_unseen(connection, &known),
     }
+}
+
+/// Marks those of `known` that are in the list no more, and closes their hours: nobody else does.
+fn remove_unseen(connection: &Connection, known: &[Known]) -> rusqlite::Result<()> {
     let gone = known.iter().filter(|target| !target.is_seen && !target.is_removed);
+    for target in gone.clone() {
+        close_open_hour(connection, target.number)?;
+    }
     remove(connection, gone.map(|target| target.number))
 }
 

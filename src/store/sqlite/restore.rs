@@ -15,6 +15,8 @@ use crate::target::State;
 /// Reads all that a start needs, and begins a run at `now_ms`.
 pub(super) fn restore(connection: &Connection, now_ms: i64) -> rusqlite::Result<Restored> {
     connection.execute("INSERT OR REPLACE INTO run VALUES (?1, ?1)", [now_ms])?;
+    // The batches of a run are numbered from 1 on.
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('batch', 0)", [])?;
     let settled = SampleKey(value(connection, "settled")?);
     let newest: Option<i64> =
         connection.query_row("SELECT max(key) FROM sample", [], |row| row.get(0))?;
