@@ -207,6 +207,14 @@ impl Ledger {
         self.batch.samples.len()
     }
 
+    /// Whether the batch that is being filled says more than that nothing happened.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        let Batch { samples, records, incidents, transitions, hours, .. } = &self.batch;
+        let is_still = incidents.is_empty() && transitions.is_empty() && hours.is_empty();
+        !is_still || !samples.is_empty() || !records.is_empty()
+    }
+
     fn close_batch(&mut self, now_ms: i64) -> Batch {
         self.retired.expire(now_ms);
         let mut batch = std::mem::take(&mut self.batch);

@@ -180,3 +180,17 @@ fn a_disk_that_is_smaller_than_the_budget_holds_the_newest() {
     assert_eq!(store.restore(NOW_MS).unwrap().newest, all.last().unwrap().key);
     drop((store, disk));
 }
+
+#[test]
+fn trimming_writes_nothing_when_there_is_nothing_to_drop() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let mut store = open(&path);
+    store
+        .append(&Batch { samples: samples(&[outcome(1, NOW_MS, 5)]), ..Batch::default() })
+        .unwrap();
+    let log = || std::fs::read(directory.path().join("poller.db-wal")).unwrap();
+    let before = log();
+    assert_eq!(store.trim(NOW_MS).unwrap().samples, 0);
+    assert!(log() == before);
+}

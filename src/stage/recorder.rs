@@ -29,6 +29,8 @@ use crate::store::{Batch, Journal, Store};
 const TICK: Duration = Duration::from_millis(100);
 /// How long a sample waits at most before it is handed to the writer.
 const COMMIT_EVERY: Duration = Duration::from_millis(400);
+/// How often it is noted that the daemon watches, while nothing comes of it.
+const IDLE_EVERY: Duration = Duration::from_secs(10);
 /// Samples that make a batch full.
 const BATCH: usize = 5_000;
 /// How often the summary is stored.
@@ -203,8 +205,7 @@ fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
         let is_over = bell.is_over.load(Ordering::Acquire);
         take_in(desk, &mut outcomes);
         hold.note_lost_before(desk.outlet.lost());
-        let pending = desk.ledger.lock().pending();
-        if is_over || pending >= BATCH || committed.elapsed() >= COMMIT_EVERY {
+        if is_over || is_due(&desk.ledger.lock(), committed.elapsed()) {
             let mut summary = None;
             if is_over || summarised.is_none_or(|at| at.elapsed() >= SUMMARY_EVERY) {
                 summarised = Some(Instant::now());
@@ -220,6 +221,12 @@ fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
         hold.keep_in_bounds();
         bell.is_over_after(TICK);
     }
+}
+
+/// Whether it is time for a batch after `waited` since the last one.
+fn is_due(ledger: &Ledger, waited: Duration) -> bool {
+    let limit = if ledger.has_news() { COMMIT_EVERY } else { IDLE_EVERY };
+    waited >= limit || ledger.pending() >= BATCH
 }
 
 fn close_batch(desk: &Desk, hold: &Hold, is_over: bool) -> Batch {
@@ -255,4 +262,22 @@ fn take_in(desk: &Desk, outcomes: &mut Vec<Outcome>) {
         }
     }
     (desk.tap)(outcomes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_without_news_waits_for_longer() {
+        let mut ledger = Ledger::default();
+        assert!(!is_due(&ledger, Duration::from_secs(9)));
+        assert!(is_due(&ledger, IDLE_EVERY));
+        ledger.enrol(1, None, 0);
+        ledger.retire(1, 1);
+        assert!(!is_due(&ledger, Duration::from_millis(399)));
+        assert!(is_due(&ledger, COMMIT_EVERY));
+        let _ = ledger.take_batch(2);
+        assert!(!is_due(&ledger, COMMIT_EVERY));
+    }
 }

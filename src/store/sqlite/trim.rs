@@ -70,7 +70,9 @@ impl SqliteStore {
             if dropped.rows < SLICE && room_of(transaction, allowed)?.is_short() {
                 drop_oldest(transaction, has_waited, &mut dropped)?;
             }
-            count_dropped(transaction, dropped.samples)?;
+            if dropped.samples > 0 {
+                count_dropped(transaction, dropped.samples)?;
+            }
             Ok((dropped, room_of(transaction, allowed)?))
         })?;
         let log = self.shorten_log();
