@@ -146,7 +146,10 @@ pub struct Batch {
     pub settled: SampleKey,
     /// The summary after this batch as JSON, when it was made anew.
     pub summary: Option<String>,
-    /// Until when this daemon has watched, in Unix milliseconds.
+    /// Since when this daemon has watched without a gap, in Unix milliseconds; 0 for as long as it
+    /// runs.
+    pub watched_since_ms: i64,
+    /// Until when it has, in Unix milliseconds.
     pub watched_until_ms: i64,
 }
 

@@ -139,6 +139,32 @@ fn records_of_targets_that_left_the_list_are_not_restored_but_kept() {
 }
 
 #[test]
+fn a_gap_in_what_was_watched_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let sqlite = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    let (mut memory, mut sqlite) = (MemoryStore::default(), sqlite);
+    let watched = |watched_since_ms, watched_until_ms| Batch {
+        watched_since_ms,
+        watched_until_ms,
+        ..Batch::default()
+    };
+    for store in [&mut memory as &mut dyn Store, &mut sqlite] {
+        store.restore(1_000).unwrap();
+        store.append(&watched(0, 1_400)).unwrap();
+        store.append(&watched(0, 1_500)).unwrap();
+        store.append(&watched(9_000, 9_400)).unwrap();
+        store.append(&watched(9_000, 9_800)).unwrap();
+    }
+    let mut rows = reader.prepare("SELECT * FROM run ORDER BY 1").unwrap();
+    let runs: Vec<(i64, i64)> =
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().flatten().collect();
+    assert_eq!(runs, [(1_000, 1_500), (9_000, 9_800)]);
+    assert_eq!(memory.runs, runs);
+}
+
+#[test]
 fn an_empty_store_restores_nothing() {
     on_every_edge(|store| {
         let restored = store.restore(NOW_MS).unwrap();

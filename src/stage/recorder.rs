@@ -4,6 +4,7 @@
 mod backlog;
 mod hold;
 mod resume;
+mod watch;
 mod writer;
 
 use std::io;
@@ -17,6 +18,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 pub use hold::StorageFacts;
 use hold::{Hold, Journaled};
 pub use resume::{Resumed, resume};
+use watch::Watch;
 
 use crate::clock::Clock;
 use crate::ledger::Ledger;
@@ -201,8 +203,13 @@ fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
     let mut outcomes = Vec::new();
     let mut committed = Instant::now();
     let mut summarised: Option<Instant> = None;
+    let mut watch = Watch::new(desk.clock.pairings(), desk.clock.now_ms());
     loop {
         let is_over = bell.is_over.load(Ordering::Acquire);
+        if let Some((since_ms, until_ms)) = watch.look(desk.clock.pairings(), desk.clock.now_ms()) {
+            let batch = close_batch(desk, hold, false);
+            hold.push(Batch { watched_since_ms: since_ms, watched_until_ms: until_ms, ..batch });
+        }
         take_in(desk, &mut outcomes);
         hold.note_lost_before(desk.outlet.lost());
         if is_over || is_due(&desk.ledger.lock(), committed.elapsed()) {
@@ -212,7 +219,7 @@ fn keep(desk: &Desk, hold: &Hold, journal: &Journaled, bell: &Bell) {
                 summary = Some((desk.summarise)());
             }
             let batch = close_batch(desk, hold, is_over);
-            hold.push(Batch { summary, ..batch });
+            hold.push(Batch { summary, watched_since_ms: watch.since_ms(), ..batch });
             committed = Instant::now();
         }
         if is_over {

@@ -173,6 +173,10 @@ impl Store for MemoryStore {
         if batch.summary.is_some() {
             self.summary.clone_from(&batch.summary);
         }
+        let since_ms = batch.watched_since_ms;
+        if since_ms > 0 && self.runs.iter().all(|&(begun_ms, _)| begun_ms != since_ms) {
+            self.runs.push((since_ms, since_ms));
+        }
         if let Some((_, until_ms)) = self.runs.last_mut() {
             *until_ms = batch.watched_until_ms.max(*until_ms);
         }

@@ -86,6 +86,7 @@ impl Backlog {
         if self.batches.len() > 1
             && let Some(held) = self.batches.back_mut()
             && held.count + added <= CHUNK
+            && held.batch.watched_since_ms == batch.watched_since_ms
             && let Some(older) = Arc::get_mut(&mut held.batch)
         {
             absorb(older, batch);
@@ -248,6 +249,7 @@ fn absorb(older: &mut Batch, newer: Batch) {
     older.totals = newer.totals;
     older.settled = newer.settled;
     older.summary = newer.summary.or_else(|| older.summary.take());
+    older.watched_since_ms = newer.watched_since_ms;
     older.watched_until_ms = newer.watched_until_ms;
 }
 

@@ -41,12 +41,14 @@ pub(super) fn append(
             .execute(params![hour, tally.encode()])?;
     }
     put_values(connection, batch, added)?;
-    if let Some(run_ms) = run_ms.filter(|_| batch.watched_until_ms > 0) {
+    let since_ms = Some(batch.watched_since_ms).filter(|&since_ms| since_ms > 0).or(run_ms);
+    if let Some(since_ms) = since_ms.filter(|_| batch.watched_until_ms > 0) {
         connection
             .prepare_cached(
-                "UPDATE run SET watched_until_ms = max(watched_until_ms, ?2) WHERE started_ms = ?1",
+                "INSERT INTO run VALUES (?1, ?2) ON CONFLICT DO UPDATE
+                 SET watched_until_ms = max(watched_until_ms, excluded.watched_until_ms)",
             )?
-            .execute([run_ms, batch.watched_until_ms])?;
+            .execute([since_ms, batch.watched_until_ms])?;
     }
     Ok(())
 }
