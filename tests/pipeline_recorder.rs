@@ -7,6 +7,7 @@ mod recording;
 #[path = "support/store.rs"]
 mod support;
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use poller::outcome::Outcome;
@@ -267,4 +268,27 @@ fn work_with_the_store_is_done_between_batches_or_not_at_all() {
     rig.recorder.stop(GRACE);
     let last = store.content().samples.keys().last().copied();
     assert_eq!(last.map(SampleKey::at_ms), Some(FIRST_MS + 99));
+}
+
+#[test]
+fn a_clock_that_was_set_far_ahead_drops_nothing_and_was_not_watched_over() {
+    const MONTH_US: i64 = 30 * 86_400_000_000;
+    let store = SharedStore::default();
+    store.keep(86_400_000);
+    let rig = Rig::start(&store, SharedJournal::default());
+    rig.put(&polls(0, 500));
+    wait_until("the first are stored", || store.count() == 500);
+    rig.wall_us.store(MONTH_US, Ordering::Relaxed);
+    assert!(rig.clock.follow_wall().is_some());
+    rig.put(&polls(500, 1_000));
+    wait_until("the second are stored", || store.count() == 1_000);
+    rig.wall_us.store(0, Ordering::Relaxed);
+    assert!(rig.clock.follow_wall().is_some());
+    rig.put(&polls(1_000, 1_500));
+    rig.recorder.stop(GRACE);
+    assert_eq!(store.count(), 1_500);
+    let runs = store.content().runs;
+    let month_ms = MONTH_US / 1_000;
+    assert!(runs.len() == 3 && runs.iter().all(|run| run.1 - run.0 < month_ms), "{runs:?}");
+    assert!(runs[1].0 >= NOW_MS + month_ms, "{runs:?}");
 }

@@ -2,6 +2,7 @@
 //! one to the journal, so that a disk that stands still holds up neither polls nor figures.
 
 mod backlog;
+mod doubt;
 mod hold;
 mod resume;
 mod watch;

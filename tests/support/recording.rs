@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -52,6 +53,11 @@ impl SharedStore {
     pub(crate) fn freeze(&self, is_frozen: bool) {
         self.0.0.lock().is_frozen = is_frozen;
         self.0.1.notify_all();
+    }
+
+    /// Keeps samples for `keep_ms` milliseconds.
+    pub(crate) fn keep(&self, keep_ms: i64) {
+        self.0.0.lock().store.keep_samples_ms = Some(keep_ms);
     }
 
     /// What it holds.
@@ -164,6 +170,9 @@ pub(crate) struct Rig {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) recorder: Recorder,
     pub(crate) seen: Arc<Mutex<Vec<Outcome>>>,
+    pub(crate) clock: Clock,
+    /// How far the wall clock was set, in microseconds.
+    pub(crate) wall_us: Arc<AtomicI64>,
 }
 
 /// The targets that a rig polls; they are numbered from 1.
@@ -181,7 +190,12 @@ impl Rig {
         mut journal: impl Journal,
         most_held: usize,
     ) -> Self {
-        let clock = Clock::with_wall(|| NOW_MS * 1_000);
+        let wall_us = Arc::new(AtomicI64::new(0));
+        let (set_us, began) = (Arc::clone(&wall_us), Instant::now());
+        let clock = Clock::with_wall(move || {
+            let passed_us = i64::try_from(began.elapsed().as_micros()).unwrap_or(0);
+            NOW_MS * 1_000 + passed_us + set_us.load(Ordering::Relaxed)
+        });
         let mut opened = store.clone();
         let resumed = recorder::resume(&mut opened, &mut journal, targets(TARGETS), &clock);
         let Resumed { ledger, roster, samples } = resumed.expect("the store is good");
@@ -192,14 +206,14 @@ impl Rig {
             outlet,
             ledger: Arc::new(Mutex::new(ledger)),
             roster: Arc::new(RwLock::new(roster)),
-            clock,
+            clock: clock.clone(),
             summarise: Box::new(|| "{}".to_owned()),
             tap: Box::new(move |outcomes| tapped.lock().extend(outcomes)),
             most_held,
         };
         let recorder =
             Recorder::start(desk, store.clone(), samples, journal).expect("there is a thread");
-        Self { outbox, recorder, seen }
+        Self { outbox, recorder, seen, clock, wall_us }
     }
 
     /// Hands outcomes in and waits until the recorder has seen them.

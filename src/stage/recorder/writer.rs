@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::backlog::Front;
+use super::doubt::Doubt;
 use super::hold::{Hold, Journaled, Next};
 use crate::clock::Clock;
 use crate::store::{Batch, Sample, Store, StoreError, Trimmed};
@@ -24,23 +25,32 @@ struct Writer<'a, S> {
     is_stalled: bool,
     /// How often the journal was read in vain.
     failed_reads: u32,
+    clock: &'a Clock,
+    /// What is believed of the clock where something is dropped by its age.
+    doubt: Doubt,
 }
 
 /// Writes until `hold` says that it is over.
 pub(super) fn run(store: impl Store, hold: &Hold, journal: &Journaled, clock: &Clock) {
-    let mut writer = Writer { store, hold, journal, is_stalled: false, failed_reads: 0 };
+    let doubt = Doubt::new(clock.now_ms(), monotonic_ms(clock));
+    let mut writer =
+        Writer { store, hold, journal, is_stalled: false, failed_reads: 0, clock, doubt };
     loop {
         match hold.next(NAP) {
             Next::Order(order) => order(&mut writer.store),
             Next::Write(front) => {
                 if writer.try_write(front) {
-                    writer.trim(clock);
+                    writer.trim();
                 }
             }
-            Next::Rest => writer.trim(clock),
+            Next::Rest => writer.trim(),
             Next::End => return,
         }
     }
+}
+
+fn monotonic_ms(clock: &Clock) -> i64 {
+    i64::try_from(clock.monotonic_us() / 1_000).unwrap_or(i64::MAX)
 }
 
 impl<S: Store> Writer<'_, S> {
@@ -103,11 +113,12 @@ impl<S: Store> Writer<'_, S> {
         }
     }
 
-    fn trim(&mut self, clock: &Clock) {
+    fn trim(&mut self) {
         let began = Instant::now();
         let mut all = Trimmed::default();
+        let now_ms = self.doubt.believed_ms(self.clock.now_ms(), monotonic_ms(self.clock));
         loop {
-            match self.store.trim(clock.now_ms()) {
+            match self.store.trim(now_ms) {
                 Ok(trimmed) => {
                     all = Trimmed { samples: all.samples + trimmed.samples, ..trimmed };
                     if !trimmed.has_more || began.elapsed() >= TRIMMING {
