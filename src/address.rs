@@ -101,6 +101,14 @@ impl Address {
         }
     }
 
+    /// The same address, shown and known by `text`, in which variables and files stand for what was
+    /// put in.
+    #[must_use]
+    pub fn written_as(self, text: &str) -> Self {
+        let wire = self.wire.or(Some(self.written));
+        Self { written: text.trim().into(), wire, ..self }
+    }
+
     /// Resolves `location`, as a redirect names it, against this address (RFC 3986, section 5).
     ///
     /// # Errors
@@ -183,6 +191,10 @@ impl Address {
     /// User name and password of the address, percent-decoded, when it holds any.
     #[must_use]
     pub fn credentials(&self) -> Option<(String, String)> {
+        // Most addresses have none: before the host there is the scheme alone.
+        if !self.part(0, self.host_start).ends_with('@') {
+            return None;
+        }
         let url = Url::parse(self.wire()).ok()?;
         let password = url.password().unwrap_or_default();
         (!url.username().is_empty() || !password.is_empty())
@@ -295,6 +307,13 @@ mod tests {
             assert_eq!(Address::parse(text), Err(AddressError::Slashes), "{text}");
         }
         assert_eq!(Address::parse("http://\\me:pw@h"), Err(AddressError::Slashes));
+    }
+
+    #[test]
+    fn what_was_put_in_goes_on_the_wire_and_is_not_shown() {
+        let address = address("https://a.example/?t=s3cret").written_as("https://${HOST}/?t=${T}");
+        assert_eq!(address.to_string(), "https://${HOST}/?t=${T}");
+        assert_eq!((address.host_text(), address.path_and_query()), ("a.example", "/?t=s3cret"));
     }
 
     #[test]

@@ -118,7 +118,11 @@ pub enum Command {
     /// Ask the store a read-only SQL query; safe while the daemon runs
     Sql(Sql),
     /// Tell in one line whether the daemon polls on time and stores; 0, 1, 2 or 3 as Nagios has it
-    Health,
+    Health {
+        /// Exit with 0 on a warning as well: a restart cures neither a full disk nor late polls
+        #[arg(long)]
+        live: bool,
+    },
     /// Print the completions of a shell
     Completions {
         /// The shell

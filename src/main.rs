@@ -7,6 +7,7 @@ use clap::CommandFactory;
 
 use poller::api::client::{AskError, Client};
 use poller::app::{self, Listing};
+use poller::cli::health::Strictness;
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
 use poller::cli::{Command, Options, follow, health};
@@ -127,7 +128,10 @@ fn asked(
     out: &mut Out,
 ) -> Result<ExitCode, Failure> {
     let shown = match command {
-        Command::Health => return Ok(health::health(client, HEALTH, out)),
+        Command::Health { live } => {
+            let strictness = if live { Strictness::Live } else { Strictness::Whole };
+            return Ok(health::health(client, HEALTH, strictness, out));
+        }
         Command::Targets(targets) => {
             let address = if out.is_terminal { Address::Short } else { Address::Whole };
             let shown = app::show_targets(&settings.data, client, &targets, address);

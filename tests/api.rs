@@ -20,7 +20,7 @@ use captured::Captured;
 use facts::FakeFacts;
 use poller::api::client::{AskError, Client};
 use poller::api::{Server, socket_path};
-use poller::cli::health::health;
+use poller::cli::health::{Strictness, health};
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
 use poller::lock::Lock;
@@ -136,7 +136,9 @@ fn whoever_stops_a_daemon_waits_as_long_as_it_says() {
 fn health_is_told_by_the_exit_code() {
     let daemon = daemon();
     let (captured, mut out) = Captured::new();
-    let ask = |out: &mut Out| health(&daemon.client, Duration::from_mins(1), out);
+    let ask_for =
+        |strictness, out: &mut Out| health(&daemon.client, Duration::from_mins(1), strictness, out);
+    let ask = |out: &mut Out| ask_for(Strictness::Whole, out);
     assert_eq!(ask(&mut out), ExitCode::SUCCESS);
     daemon.facts.is_broken.store(true, Ordering::Relaxed);
     assert_eq!(ask(&mut out), ExitCode::from(2));
@@ -149,8 +151,10 @@ fn health_is_told_by_the_exit_code() {
     daemon.facts.is_degraded.store(true, Ordering::Relaxed);
     assert_eq!(ask(&mut out), ExitCode::from(1));
     assert!(captured.results().contains("WARNING - it does not store"), "{}", captured.results());
+    assert_eq!(ask_for(Strictness::Live, &mut out), ExitCode::SUCCESS);
     let nobody = Client::of(&daemon.folder.path().join("elsewhere"));
-    assert_eq!(health(&nobody, Duration::from_secs(1), &mut out), ExitCode::from(2));
+    let code = health(&nobody, Duration::from_secs(1), Strictness::Live, &mut out);
+    assert_eq!(code, ExitCode::from(2));
 }
 
 #[test]

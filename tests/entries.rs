@@ -104,8 +104,9 @@ fn variables_stand_for_a_value_anywhere_and_leave_the_id_as_it_was() {
         list.expect("a list").targets
     };
     let (one, other) = (read_with("a.example"), read_with("b.example"));
-    assert_eq!(one[0].address.to_string(), "https://a.example/x");
-    assert_eq!(one[1].address.to_string(), "https://x/?${HOST}");
+    assert_eq!(one[0].address.host_text(), "a.example");
+    assert_eq!(one[0].address.to_string(), "https://${HOST}/x", "a secret may be put in");
+    assert_eq!(one[1].address.path_and_query(), "/?${HOST}");
     assert_eq!(one[2].name.as_deref(), Some("at a.example"));
     assert_eq!(one[2].every_ms, 7_000);
     assert_eq!(&*one[2].plan.expect.body_contains[0], "a.example");
@@ -116,6 +117,13 @@ fn variables_stand_for_a_value_anywhere_and_leave_the_id_as_it_was() {
 
 #[test]
 fn a_value_that_was_put_in_is_not_shown() {
+    let text = r#"["http://a.example/", "https://a:${TOKEN}/", "${TOKEN}/x"]"#;
+    let variables: Variables = [("TOKEN", "s3cret")].into_iter().collect();
+    let origin = Origin { folder: "/etc".into(), variables, trust: Trust::Local };
+    let list = read(&mut text.as_bytes(), "urls.json", &origin, &Rules::default());
+    let rejects = list.expect("a list").rejects;
+    assert_eq!(rejects.total, 2);
+    assert!(!format!("{rejects:?}").contains("s3cret"), "{rejects:?}");
     let reason = reason(r#""interval": "${TOKEN}""#);
     assert!(reason.starts_with("\"interval\" has a wrong value"), "{reason}");
     assert!(!reason.contains("s3cret"), "{reason}");

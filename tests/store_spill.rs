@@ -47,8 +47,8 @@ fn a_spill_of_another_store_is_set_aside_whole() {
     let path = directory.path().join("poller.spill");
     let id = |name: &str| {
         let path = directory.path().join(name);
-        let id = SqliteStore::open(&path, SqliteOptions::default()).unwrap().id().unwrap();
-        assert_eq!(SqliteStore::open(&path, SqliteOptions::default()).unwrap().id().unwrap(), id);
+        let id = SqliteStore::open(&path, SqliteOptions::default()).unwrap().id();
+        assert_eq!(SqliteStore::open(&path, SqliteOptions::default()).unwrap().id(), id);
         id
     };
     let (first, second) = (id("one.db"), id("other.db"));

@@ -29,7 +29,7 @@ use crate::view::{Lists, Summary, TargetPage};
 /// How long an answer may take to begin and to go on.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same for reading list and settings again: a list may be long.
-const PATIENCE_FOR_RELOAD: Duration = Duration::from_mins(2);
+const PATIENCE_FOR_RELOAD: Duration = Duration::from_mins(3);
 /// Bytes of an answer at most.
 const LARGEST: usize = 1 << 30;
 

@@ -160,7 +160,7 @@ impl Memory {
             .map_err(StartError::system("cannot open the spill file"))?
             .within(settings.max_disk);
         let aside = journal
-            .belong_to(store.id()?)
+            .belong_to(store.id())
             .map_err(StartError::system("cannot take over the spill file"))?;
         if let Some(place) = aside {
             let place = place.display();

@@ -29,9 +29,8 @@ pub fn stored_summary(data: &Path, lists: Lists) -> Result<Summary, ReadError> {
     let stored = reader.stored(now_ms)?;
     let mut summary = view::stored_summary(&stored, now_ms);
     if lists == Lists::All {
-        let stopped_ms = stored.watched_until_ms.unwrap_or(now_ms);
-        let worst = reader.worst(stopped_ms.div_euclid(1_000) + EXPIRY_S)?;
-        view::tell_worst(&mut summary, &worst, stopped_ms);
+        let worst = reader.worst(now_ms.div_euclid(1_000) + EXPIRY_S)?;
+        view::tell_worst(&mut summary, &worst, now_ms);
     }
     Ok(summary)
 }

@@ -143,16 +143,11 @@ impl Request<'_> {
             _ => {
                 let home = Some(self.home).filter(|_| self.is_home);
                 let (name, password) =
-                    credentials(self.address).or_else(|| home.and_then(credentials))?;
+                    self.address.credentials().or_else(|| home.and_then(Address::credentials))?;
                 Some(basic(&name, &password))
             }
         }
     }
-}
-
-/// User name and password of an address, which most have not.
-fn credentials(address: &Address) -> Option<(String, String)> {
-    if address.written().contains('@') { address.credentials() } else { None }
 }
 
 /// Host and port of an address, without the usual port of its scheme.

@@ -130,7 +130,7 @@ mod tests {
         for words in [
             ".SS \"poller targets [OPTIONS]\"",
             ".SS \"poller sql [OPTIONS] <QUERY>\"",
-            ".SS \"poller health\"",
+            ".SS \"poller health [OPTIONS]\"",
             ".SH EXIT STATUS",
             ".SH FILES",
             ".SH SIGNALS",

@@ -55,6 +55,8 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    /// The number that tells this store from others.
+    id: i64,
     options: SqliteOptions,
     /// When the run began that `restore` noted.
     run_ms: Option<i64>,
@@ -76,9 +78,11 @@ impl SqliteStore {
         let mut connection = connection::create(path)?;
         migrate::migrate(&mut connection, path, migrate::STEPS)?;
         connection::fill_names(&mut connection).map_err(|error| fault(path, &error))?;
+        let id = connection::id(&connection).map_err(|error| fault(path, &error))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
+            id,
             options,
             run_ms: None,
             is_suspect: false,
@@ -88,11 +92,9 @@ impl SqliteStore {
     }
 
     /// The number that tells this store from others.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn id(&self) -> Result<i64, StoreError> {
-        connection::id(&self.connection).map_err(|error| fault(&self.path, &error))
+    #[must_use]
+    pub const fn id(&self) -> i64 {
+        self.id
     }
 
     /// Does `work` in one transaction, all of it or nothing.
@@ -101,7 +103,7 @@ impl SqliteStore {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.is_suspect {
-            self.connection = connection::reopen(&self.path)?;
+            self.connection = connection::reopen(&self.path, self.id, self.run_ms)?;
             self.is_suspect = false;
         }
         let done = self

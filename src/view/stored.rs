@@ -49,7 +49,7 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
 
 /// Lists in `summary`, that of a stopped daemon, every target that `worst` names. Which certificates
 /// an entry wants earlier or later than the others is known of those that are listed already.
-pub fn tell_worst(summary: &mut Summary, worst: &Worst, stopped_ms: i64) {
+pub fn tell_worst(summary: &mut Summary, worst: &Worst, now_ms: i64) {
     summary.down = worst.down.iter().map(down).collect();
     let listed = std::mem::take(&mut summary.certificates_expiring);
     if listed.len() as u64 >= summary.certificates_expiring_total {
@@ -62,7 +62,7 @@ pub fn tell_worst(summary: &mut Summary, worst: &Worst, stopped_ms: i64) {
         .iter()
         .map(|(url, until_s)| Expiring {
             url: url.clone(),
-            days: (until_s - stopped_ms.div_euclid(1_000)).div_euclid(86_400),
+            days: (until_s - now_ms.div_euclid(1_000)).div_euclid(86_400),
         })
         .filter(|one| one.days < i64::from(CERTIFICATE_DAYS) || is_listed(&one.url))
         .collect();

@@ -24,6 +24,7 @@ impl HttpCheck {
             // One that a firewall forgot is silent: that is told long before the time is over, but
             // not of a server that is known to be slow.
             let patience = (hop.target.timeout() / 3).max(2 * kept.waited);
+            let waited_before = waited(progress);
             let stream = &mut kept.stream;
             let result = exchange_within(patience, stream, request, question, progress).await;
             // Only a connection that breaks before any answer is worth a second try.
@@ -35,6 +36,8 @@ impl HttpCheck {
                     progress.finding.certificate_until = kept.certificate_until;
                 }
                 let received = result?;
+                let waited_now = waited(progress).saturating_sub(waited_before);
+                kept.waited = kept.waited.max(waited_now);
                 self.keep(hop, kept, &received);
                 return Ok(received);
             }

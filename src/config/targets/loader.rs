@@ -105,8 +105,13 @@ impl<'r> Loader<'r> {
 
     fn target(&mut self, fields: Fields) -> Result<Target, String> {
         let url = fields.url.as_deref().ok_or("\"url\" is missing; add the address to poll")?;
-        let address =
-            Address::parse(url).map_err(|error| format!("\"url\" {} {error}", shown(url)))?;
+        let address = match &fields.written {
+            None => Address::parse(url).map_err(|error| wrong_url(url, &error.to_string()))?,
+            // What was put in may be a secret, and the reason may show it.
+            Some(written) => Address::parse(url)
+                .map_err(|_| wrong_url(written, "is no address once it is filled"))?
+                .written_as(written),
+        };
         let fitting = self.rules.fitting(address.host_text(), &fields);
         let plan = self.plan(&fields, &fitting)?;
         let labels = self.labels(&fields, &fitting);
@@ -169,8 +174,8 @@ impl<'r> Loader<'r> {
     }
 
     fn id(&mut self, fields: &Fields, plan: &Plan, address: &Address) -> Result<TargetId, String> {
-        let written = fields.written.as_deref().unwrap_or(address.written());
-        let of_address = |ordinal| TargetId::of_address(plan.kind, &plan.method, written, ordinal);
+        let of_address =
+            |ordinal| TargetId::of_address(plan.kind, &plan.method, address.written(), ordinal);
         let first = of_address(0);
         if let Some(given) = fields.id.as_deref() {
             let id = TargetId::of_given(given);
@@ -186,6 +191,10 @@ impl<'r> Loader<'r> {
         *ordinal += 1;
         Ok(id)
     }
+}
+
+fn wrong_url(written: &str, reason: &str) -> String {
+    format!("\"url\" {} {reason}", shown(written))
 }
 
 /// Values of which equal ones are stored once.

@@ -21,7 +21,7 @@ const LARGEST: u64 = 1 << 30;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Below the time that whoever asks for a reload waits.
-const WHOLE_TIMEOUT: Duration = Duration::from_secs(90);
+const WHOLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Pieces of the answer that wait to be parsed.
 const PIECES: usize = 8;
 

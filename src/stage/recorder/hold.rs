@@ -168,7 +168,7 @@ impl Hold {
             self.note_down(journal);
         }
         let mut journal = journal.lock();
-        // Nobody but the one who calls this adds batches.
+        // What is added meanwhile is not in the journal.
         let is_empty = self.state.lock().backlog.is_empty();
         if is_empty && journal.count() > 0 {
             // What cannot be cut now is read again at the next start and recognised as stored.
@@ -183,8 +183,9 @@ impl Hold {
 
     /// Notes all down that is in memory alone, as far as the journal takes it.
     fn note_down(&self, journal: &Journaled) {
-        let unnoted = self.state.lock().backlog.unnoted();
+        // First the journal: whoever has it alone knows what is not in it yet.
         let mut journal = journal.lock();
+        let unnoted = self.state.lock().backlog.unnoted();
         for chunk in unnoted {
             let samples = chunk.batch.samples.get(chunk.from..).unwrap_or_default();
             if journal.append(samples).is_err() {

@@ -38,8 +38,13 @@ pub(super) fn create(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the store `path` again, which must be there.
-pub(super) fn reopen(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the store `path` again, which must be there and still be the one with the `known` id. In
+/// a copy of it from before the run that began at `run_ms`, its batches have not been written.
+pub(super) fn reopen(
+    path: &Path,
+    known: i64,
+    run_ms: Option<i64>,
+) -> Result<Connection, StoreError> {
     let connection = connect(path).map_err(|error| fault(path, &error))?;
     set(&connection).map_err(|error| fault(path, &error))?;
     let tables: i64 = connection
@@ -49,6 +54,14 @@ pub(super) fn reopen(path: &Path) -> Result<Connection, StoreError> {
         let reason = format!("the store {} has been replaced by an empty file", path.display());
         return Err(StoreError::Stalled { reason });
     }
+    if id(&connection).ok() != Some(known) {
+        let path = path.display();
+        let reason = format!("the store {path} has been replaced by another; restart the daemon");
+        return Err(StoreError::Stalled { reason });
+    }
+    let sql = "UPDATE meta SET value = 0 WHERE name = 'batch' AND value <> 0
+               AND NOT EXISTS (SELECT 1 FROM run WHERE started_ms >= ?1)";
+    connection.execute(sql, [run_ms]).map_err(|error| fault(path, &error))?;
     Ok(connection)
 }
 
