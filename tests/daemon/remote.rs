@@ -185,9 +185,10 @@ fn rejects_and_the_start_are_in_the_log() {
     let home = Home::new();
     home.list(&[entry(&fleet.url(0, "/"), 0.5), json!({"url": 5}), json!("ftp://a.example/")]);
     home.start(&[]);
+    // Lines are written by a thread of their own; all of them are there after the end.
+    home.stop();
     let log = home.log();
     for word in ["urls.json:", "entry 2: \"url\" is 5", "entry 3: ", "polling 1 target"] {
         assert!(log.contains(word), "no {word:?} in {log}");
     }
-    home.stop();
 }
