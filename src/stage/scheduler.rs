@@ -245,8 +245,7 @@ impl Scheduler {
     /// When there may be something to do again, other than that a place is given back.
     fn wake_at(&self, has_place: bool) -> Instant {
         let now = Instant::now();
-        let due = self.schedule.next_ms().map(|at_ms| self.throttle.slot_end_ms(at_ms));
-        let due = due.map(|at_ms| self.clock.instant_of(at_ms));
+        let due = self.schedule.next_ms().map(|at_ms| self.clock.instant_of(at_ms));
         let recheck = self.rechecks.next_at().filter(|_| has_place);
         let launch = (has_place && self.waiting() > 0).then(|| now + self.throttle.wait());
         [due, recheck, launch].into_iter().flatten().fold(now + NAP, Instant::min)

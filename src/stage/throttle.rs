@@ -5,13 +5,6 @@ use std::time::Duration;
 /// How many times the mean rate of the list launches may come at most.
 const CATCH_UP: f64 = 2.0;
 
-/// Launches that may go together, on average: the last of them waits for those before it.
-const TOGETHER: f64 = 8.0;
-/// Longest slot, in milliseconds: so much later than due may a poll begin.
-const LONGEST_SLOT_MS: f64 = 5.0;
-/// Launches a second below which putting some together spares nothing.
-const QUIET: f64 = 100.0;
-
 /// A bucket that fills at twice the mean rate of the list and holds what chance may bring in one
 /// second beyond the mean, so that a flat schedule never meets it and a long backlog does not
 /// become a flood.
@@ -37,19 +30,6 @@ impl Throttle {
     /// A target with this interval leaves the list.
     pub(super) fn expect_less(&mut self, every_ms: u32) {
         self.per_second = (self.per_second - 1_000.0 / f64::from(every_ms.max(1))).max(0.0);
-    }
-
-    /// The end of the slot in which `due_ms` lies, in milliseconds. Launches of one slot go
-    /// together, so that the processor sleeps in between and wakes less often.
-    #[must_use]
-    pub(super) fn slot_end_ms(&self, due_ms: i64) -> i64 {
-        if self.per_second < QUIET {
-            return due_ms;
-        }
-        let slot = (TOGETHER * 1_000.0 / self.per_second).clamp(1.0, LONGEST_SLOT_MS);
-        #[expect(clippy::cast_possible_truncation, reason = "from 1 to 5")]
-        let slot_ms = slot as i64;
-        (due_ms + slot_ms - 1).div_euclid(slot_ms) * slot_ms
     }
 
     fn capacity(&self) -> f64 {
@@ -107,19 +87,5 @@ mod tests {
         let mut throttle = Throttle::new(0);
         throttle.expect_more(86_400_000);
         assert!(throttle.wait() <= Duration::from_secs(1));
-    }
-
-    #[test]
-    fn launches_of_a_slot_go_together_few_at_a_time() {
-        let throttle = |targets: u32, every_ms| {
-            let mut throttle = Throttle::new(0);
-            (0..targets).for_each(|_| throttle.expect_more(every_ms));
-            throttle
-        };
-        assert_eq!(throttle(50, 1_000).slot_end_ms(1_001), 1_001);
-        assert_eq!(throttle(1_000, 1_000).slot_end_ms(1_001), 1_005);
-        assert_eq!(throttle(1_000, 1_000).slot_end_ms(1_005), 1_005);
-        assert_eq!(throttle(4_000, 1_000).slot_end_ms(1_001), 1_002);
-        assert_eq!(throttle(10_000, 1_000).slot_end_ms(1_001), 1_001);
     }
 }
