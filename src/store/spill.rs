@@ -162,11 +162,13 @@ impl Spill {
     /// # Errors
     /// The file cannot be written.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.count = 0;
+        // The head is written over first: a full disk must not leave a file without one.
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(MAGIC)?;
-        self.file.write_all(&self.store.to_le_bytes())
+        self.file.write_all(&self.store.to_le_bytes())?;
+        self.file.set_len(HEAD)?;
+        self.count = 0;
+        Ok(())
     }
 }
 
