@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use poller::address::Address;
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::outcome::Verdict;
 use poller::target::{CheckKind, Plan, Priority, Seat, Target, TargetId};
 use rustls::pki_types::pem::PemObject;

@@ -1,38 +1,13 @@
 //! `Address`: the URL of a target, kept as it was written and parsed once.
 
+mod scheme;
+
 use std::fmt;
 use std::net::IpAddr;
 
 use url::Url;
 
-/// How a target is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Plain HTTP over TCP.
-    Http,
-    /// HTTP over TLS.
-    Https,
-}
-
-impl Scheme {
-    /// The port that the scheme stands for when the address names none.
-    #[must_use]
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-
-    /// The scheme as it is written in an address.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
+pub use scheme::Scheme;
 
 /// The host part of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +60,19 @@ impl Address {
     /// # Errors
     /// Says why the text cannot be polled.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let address = Self::parse_any(text)?;
+        if address.scheme.is_http() {
+            return Ok(address);
+        }
+        Err(AddressError::Scheme(address.scheme.as_str().to_owned()))
+    }
+
+    /// Parses `text` as [`Address::parse`] does, and takes every [`Scheme`]: their hosts are read
+    /// like those of http.
+    ///
+    /// # Errors
+    /// Says why the text is no address.
+    pub fn parse_any(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         if text.len() > usize::from(u16::MAX) {
             return Err(AddressError::TooLong);
@@ -92,8 +80,13 @@ impl Address {
         if text.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(AddressError::Control);
         }
-        let url = Url::parse(text).map_err(AddressError::Invalid)?;
-        let address = Self::from_url(text, &url)?;
+        let address = match text.split_once("://") {
+            Some((name, rest)) if !name.contains(['/', '?', '#']) => match Scheme::named(name) {
+                Some(scheme) if !scheme.is_http() => Self::like_http(text, scheme, rest)?,
+                _ => Self::from_text(text)?,
+            },
+            _ => Self::from_text(text)?,
+        };
         // The URL standard repairs what is missing; a login could then not be told from a path.
         match text.split_once("://") {
             Some((_, rest)) if !rest.starts_with(['/', '\\']) => Ok(address),
@@ -117,6 +110,36 @@ impl Address {
         let base = Url::parse(self.wire()).map_err(AddressError::Invalid)?;
         let url = base.join(location.trim()).map_err(AddressError::Invalid)?;
         Self::from_url(url.as_str(), &url)
+    }
+
+    fn from_text(text: &str) -> Result<Self, AddressError> {
+        Self::from_url(text, &Url::parse(text).map_err(AddressError::Invalid)?)
+    }
+
+    /// An address of `scheme`, of which `rest` follows the slashes.
+    fn like_http(text: &str, scheme: Scheme, rest: &str) -> Result<Self, AddressError> {
+        let parse = |like: &str| Url::parse(&format!("{like}://{rest}"));
+        let url = parse("http").map_err(AddressError::Invalid)?;
+        // The port that is the usual one of http is left out of it.
+        let port = url.port().or_else(|| parse("https").ok()?.port());
+        let like = Self::from_url(url.as_str(), &url)?;
+        let wire = format!("{}{}", scheme.as_str(), url.as_str().trim_start_matches("http"));
+        let shift = |place: u16| {
+            usize::from(place)
+                .checked_add(scheme.as_str().len())
+                .and_then(|place| u16::try_from(place - "http".len()).ok())
+                .ok_or(AddressError::TooLong)
+        };
+        Ok(Self {
+            scheme,
+            port: port.unwrap_or(scheme.default_port()),
+            host_start: shift(like.host_start)?,
+            host_end: shift(like.host_end)?,
+            path_start: shift(like.path_start)?,
+            path_end: shift(like.path_end)?,
+            wire: (wire != text).then(|| wire.into()),
+            written: text.into(),
+        })
     }
 
     fn from_url(text: &str, url: &Url) -> Result<Self, AddressError> {
@@ -195,7 +218,8 @@ impl Address {
         if !self.part(0, self.host_start).ends_with('@') {
             return None;
         }
-        let url = Url::parse(self.wire()).ok()?;
+        let (_, rest) = self.wire().split_once("://")?;
+        let url = Url::parse(&format!("http://{rest}")).ok()?;
         let password = url.password().unwrap_or_default();
         (!url.username().is_empty() || !password.is_empty())
             .then(|| (percent_decoded(url.username()), percent_decoded(password)))
@@ -263,6 +287,19 @@ mod tests {
     #[test]
     fn the_fragment_never_goes_on_the_wire() {
         assert_eq!(address("https://a.example/b?c=d#e").path_and_query(), "/b?c=d");
+    }
+
+    #[test]
+    fn addresses_of_other_checks_are_read_like_those_of_http() {
+        let any = |text| Address::parse_any(text).expect("a good address");
+        let (ssl, tcp) = (any("ssl://Bücher.example"), any("tcp://[::1]:80"));
+        assert_eq!((ssl.host_text(), ssl.port()), ("xn--bcher-kva.example", 443));
+        assert_eq!((tcp.host_text(), tcp.port(), tcp.scheme()), ("[::1]", 80, Scheme::Tcp));
+        assert_eq!(any("smtp://a.example:443").port(), 443);
+        let dns = any("dns://_sip._tcp.a.example?type=SRV");
+        assert_eq!((dns.host_text(), dns.path_and_query()), ("_sip._tcp.a.example", "/?type=SRV"));
+        assert_eq!(any("imap://me:p%40@h").credentials(), Some(("me".into(), "p@".into())));
+        assert_eq!(Address::parse("tcp://a:1"), Err(AddressError::Scheme("tcp".into())));
     }
 
     #[test]

@@ -5,14 +5,20 @@ mod body;
 mod certificate;
 mod connect;
 mod content;
+mod dns;
+mod every;
 mod exchange;
+mod facts;
 mod fault;
 mod gateway;
 mod head;
 mod http;
 mod http2;
+mod icmp;
 mod idle;
 mod judge;
+mod mail;
+mod network;
 mod options;
 mod progress;
 mod proxy;
@@ -20,7 +26,9 @@ mod redirect;
 mod request;
 mod resolve;
 mod roots;
+mod ssl;
 mod stream;
+mod tcp;
 mod tls;
 mod unpack;
 
@@ -30,15 +38,20 @@ use std::sync::Arc;
 use crate::outcome::Finding;
 use crate::target::Target;
 
+pub use every::{Checks, Telling};
+pub use facts::Facts;
 pub use http::HttpCheck;
 pub use options::{HttpOptions, SetupError};
 pub use roots::client_tls;
 
 /// Looks at a target once.
 pub trait Check: Send + Sync + 'static {
+    /// What is told beside the finding.
+    type Facts: Default + Send + 'static;
+
     /// Checks `target` within its timeout and says what it found.
     ///
     /// A target that fails is a finding like any other; so is a fault of ours. The check ends at
     /// the target's deadline at the latest, however the target behaves.
-    fn check(&self, target: Arc<Target>) -> impl Future<Output = Finding> + Send;
+    fn check(&self, target: Arc<Target>) -> impl Future<Output = (Finding, Self::Facts)> + Send;
 }

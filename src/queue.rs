@@ -22,9 +22,9 @@ pub trait Source: Send {
 }
 
 /// Where a worker puts what it found.
-pub trait Sink: Clone + Send + Sync + 'static {
-    /// Takes one outcome, without ever waiting.
-    fn put(&self, outcome: Outcome);
+pub trait Sink<F = ()>: Clone + Send + Sync + 'static {
+    /// Takes one outcome and the facts that the check tells beside it, without ever waiting.
+    fn put(&self, outcome: Outcome, facts: F);
 
     /// Asks for `job` to be made again when `after` has passed, whatever becomes of the clock.
     fn again(&self, job: Job, after: Duration);

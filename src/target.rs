@@ -2,6 +2,7 @@
 
 mod flight;
 mod plan;
+mod probe;
 mod state;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::address::Address;
 
 pub use flight::{Flight, FlightState};
-pub use plan::{Auth, CheckKind, Connection, HttpVersion, IpVersion, Plan, Proxy, TlsPlan, Verify};
+pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, TlsPlan, Verify};
+pub use probe::{
+    CheckKind, DnsProbe, IcmpProbe, Look, MailMessage, MailProbe, MailProtocol, MailTls,
+    OtherProbe, Probe, RecordType, SslProbe, StartTls, TcpProbe, TcpStep,
+};
 pub use state::State;
 
 /// Names a target for ever: a hash of the `id` its entry gives, else of what it polls.

@@ -8,7 +8,7 @@ mod site;
 use std::io::Write;
 use std::sync::Arc;
 
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::expectation::{Expectation, HeaderRule, JsonValue, Pattern};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{Connection, Plan};

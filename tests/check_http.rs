@@ -6,7 +6,7 @@ mod site;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::expectation::Expectation;
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::Plan;

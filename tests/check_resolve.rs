@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hickory_resolver::proto::op::ResponseCode;
 use names::{NameServer, Says};
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{IpVersion, Plan};
 use site::{Site, fault};

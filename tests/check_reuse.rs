@@ -8,7 +8,6 @@ mod site;
 
 use std::sync::Arc;
 
-use poller::check::Check;
 use poller::outcome::Verdict;
 use poller::target::{Connection, Plan};
 use site::{Site, read_head};

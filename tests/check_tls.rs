@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use pki::{Shown, config, intermediate, leaf, root, secure, self_signed, shown};
 use poller::address::Address;
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::expectation::Expectation;
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{HttpVersion, Plan, Proxy, TlsPlan, Verify};

@@ -16,7 +16,7 @@ use std::time::Duration;
 use fleet::{Certificate, Fleet, Options};
 use names::{NameServer, Says};
 use poller::address::Address;
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::expectation::Expectation;
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{Connection, HttpVersion, Plan, Proxy, Target};

@@ -68,7 +68,7 @@ impl Engine {
     ///
     /// # Errors
     /// The system gives no thread or no event queue.
-    pub(super) fn start<C: Check>(
+    pub(super) fn start<C: Check<Facts = ()>>(
         threading: Threading,
         parts: &Parts<C>,
         targets: &[Arc<Target>],

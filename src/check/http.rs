@@ -2,42 +2,34 @@
 
 mod reuse;
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 
-use crate::address::{Address, Host, Scheme};
+use crate::address::{Address, Scheme};
 use crate::check::Check;
 use crate::check::answer::{Question, Received, is_redirect};
-use crate::check::connect::connect;
 use crate::check::exchange::exchange;
+use crate::check::facts::Facts;
 use crate::check::fault::Fault;
-use crate::check::idle::Idle;
+use crate::check::http2;
 use crate::check::judge::judge;
+use crate::check::network::Network;
 use crate::check::options::{HttpOptions, SetupError};
-use crate::check::progress::{Progress, Step};
+use crate::check::progress::Progress;
 use crate::check::proxy::{self, Environment};
 use crate::check::redirect::{Trail, next_method};
 use crate::check::request::{Form, Request, is_same_host};
-use crate::check::resolve::{Addresses, QuestionRef, Resolver, ResolverOptions};
 use crate::check::stream::Stream;
-use crate::check::tls::Tls;
-use crate::check::{http2, roots};
-use crate::outcome::{Cause, Detail, Finding, Micros};
+use crate::check::tls::{Handshake, Offer, Shown};
+use crate::outcome::{Cause, Detail, Finding};
 use crate::target::{HttpVersion, Plan, Proxy, Target};
-
-/// How a name server's time is bounded.
-const RESOLVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Polls targets over HTTP; one serves any number of threads and runtimes.
 #[derive(Debug)]
 pub struct HttpCheck {
-    options: HttpOptions,
-    resolver: Resolver,
-    tls: Tls,
-    idle: Idle,
+    network: Arc<Network>,
     environment: Environment,
 }
 
@@ -57,28 +49,38 @@ impl HttpCheck {
     /// # Errors
     /// A setting cannot be used.
     pub fn new(options: HttpOptions) -> Result<Self, SetupError> {
-        if options.user_agent.chars().any(char::is_control) {
-            return Err(SetupError::UserAgent(options.user_agent));
-        }
-        if let Some(file) = &options.ca {
-            roots::read_certificates(file).map_err(|error| SetupError::Roots(error.to_string()))?;
-        }
-        let resolver = Resolver::new(ResolverOptions {
-            servers: options.resolvers.clone(),
-            max_lookups: options.max_lookups,
-            max_names: options.max_names,
-            limit: RESOLVER_LIMIT,
-        });
-        Ok(Self {
-            resolver,
-            tls: Tls::new(options.ca.clone()),
-            idle: Idle::new(options.max_idle),
-            environment: Environment::read(|name| std::env::var(name).ok()),
-            options,
-        })
+        Self::over(Network::new(options)?)
     }
 
-    async fn poll(&self, target: &Target, progress: &mut Progress) -> Result<(), Fault> {
+    /// A check that connects by `network`.
+    ///
+    /// # Errors
+    /// A setting cannot be used.
+    pub(crate) fn over(network: Arc<Network>) -> Result<Self, SetupError> {
+        if network.options.user_agent.chars().any(char::is_control) {
+            return Err(SetupError::UserAgent(network.options.user_agent.clone()));
+        }
+        let environment = Environment::read(|name| std::env::var(name).ok());
+        Ok(Self { network, environment })
+    }
+
+    /// Checks `target` within its timeout and says what it found.
+    pub async fn check(&self, target: Arc<Target>) -> Finding {
+        self.find(&target, None).await.0
+    }
+
+    /// The same, with the facts if there is a place for them.
+    async fn find(&self, target: &Target, facts: Option<Box<Facts>>) -> (Finding, Facts) {
+        let started = tokio::time::Instant::now();
+        let mut progress = Progress::new(started.into_std(), facts);
+        let deadline = started + target.timeout();
+        let result = tokio::time::timeout_at(deadline, self.poll(target, &mut progress)).await;
+        let result = result.unwrap_or_else(|_| Err(progress.timeout()));
+        progress.end(result)
+    }
+
+    pub(crate) async fn poll(&self, target: &Target, progress: &mut Progress) -> Result<(), Fault> {
+        self.network.idle.sweep(Instant::now());
         let plan = &*target.plan;
         let hop = Hop {
             target,
@@ -140,7 +142,7 @@ impl HttpCheck {
         let question = Question {
             method: hop.method,
             expectation: &plan.expect,
-            max_body: self.options.max_body,
+            max_body: self.network.options.max_body,
             follows: plan.redirects > 0,
         };
         let credentials = proxy.and_then(proxy::credentials);
@@ -149,7 +151,7 @@ impl HttpCheck {
             address: hop.address,
             home: &hop.target.address,
             method: hop.method,
-            user_agent: &self.options.user_agent,
+            user_agent: &self.network.options.user_agent,
             is_home: hop.is_home,
             has_body: hop.has_body,
             form: match (proxy, hop.address.scheme()) {
@@ -195,76 +197,23 @@ impl HttpCheck {
     async fn open(&self, hop: Hop<'_>, progress: &mut Progress) -> Result<Stream, Fault> {
         let plan = &*hop.target.plan;
         let tcp = if plan.proxy == Proxy::Direct {
-            self.connect(hop.target, hop.address, progress).await?
+            self.connect(hop, hop.address, progress).await?
         } else {
             Box::pin(self.connect_through(hop, progress)).await?
         };
         match hop.address.scheme() {
             Scheme::Http => Ok(Stream::Plain(tcp)),
-            Scheme::Https => Box::pin(self.secure(tcp, hop.address, plan, progress)).await,
+            _ => Box::pin(self.secure(tcp, hop.address, plan, progress)).await,
         }
     }
 
-    /// Connects to `address`; where no descriptor is left, a connection that is kept makes room.
     async fn connect(
         &self,
-        target: &Target,
+        hop: Hop<'_>,
         address: &Address,
         progress: &mut Progress,
     ) -> Result<TcpStream, Fault> {
-        progress.step = Step::Resolving;
-        let addresses;
-        let literal;
-        let candidates: &[IpAddr] = match address.host() {
-            Host::Ip(ip) => {
-                literal = [ip];
-                &literal
-            }
-            Host::Name(name) => {
-                addresses = self.resolve(target, name, progress).await?;
-                &addresses
-            }
-        };
-        progress.step = Step::Connecting;
-        let mut tcp = connect(candidates, address.port()).await;
-        if tcp.as_ref().is_err_and(|fault| self.makes_room(*fault)) {
-            tcp = Box::pin(connect(candidates, address.port())).await;
-        }
-        let tcp = tcp?;
-        let lap = progress.lap();
-        progress.finding.phases.connect.add(lap);
-        Ok(tcp)
-    }
-
-    /// Whether a poll that ended by `fault` lacked a descriptor that there is now.
-    fn makes_room(&self, fault: Fault) -> bool {
-        fault.detail == Detail::Descriptors && self.idle.close_oldest()
-    }
-
-    async fn resolve(
-        &self,
-        target: &Target,
-        name: &str,
-        progress: &mut Progress,
-    ) -> Result<Addresses, Fault> {
-        let plan = &*target.plan;
-        let question = QuestionRef { name, server: plan.resolver, family: plan.ip_version };
-        let resolve = &mut progress.finding.phases.resolve;
-        if let Some(answer) = self.resolver.remembered(question) {
-            // A name that is known takes no time; a clock would only measure itself.
-            if resolve.get().is_none() {
-                *resolve = Micros::from_us(0);
-            }
-            return answer;
-        }
-        let answer = Box::pin(self.resolver.ask(question, target.timeout() / 2)).await;
-        // The look-up is made again for the next poll.
-        let addresses = answer.inspect_err(|fault| {
-            self.makes_room(*fault);
-        })?;
-        let lap = progress.lap();
-        progress.finding.phases.resolve.add(lap);
-        Ok(addresses)
+        self.network.connect(hop.target, address.host(), address.port(), progress).await
     }
 
     async fn connect_through(
@@ -274,17 +223,17 @@ impl HttpCheck {
     ) -> Result<TcpStream, Fault> {
         let plan = &*hop.target.plan;
         let Some(proxy) = proxy::choose(&plan.proxy, &self.environment, hop.address)? else {
-            return self.connect(hop.target, hop.address, progress).await;
+            return self.connect(hop, hop.address, progress).await;
         };
         progress.is_at_proxy = true;
-        let connected = self.connect(hop.target, proxy, progress).await;
+        let connected = self.connect(hop, proxy, progress).await;
         progress.is_at_proxy = false;
         let tcp = connected.map_err(Fault::before_proxy)?;
         if hop.address.scheme() == Scheme::Http {
             return Ok(tcp);
         }
         let mut stream = Stream::Plain(tcp);
-        proxy::tunnel(&mut stream, proxy, hop.address, &self.options.user_agent).await?;
+        proxy::tunnel(&mut stream, proxy, hop.address, &self.network.options.user_agent).await?;
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
         match stream {
@@ -300,34 +249,17 @@ impl HttpCheck {
         plan: &Plan,
         progress: &mut Progress,
     ) -> Result<Stream, Fault> {
-        progress.step = Step::Handshaking;
-        let mut until = 0;
-        let result = self.tls.handshake(tcp, address, plan, &mut until).await;
-        if result.is_ok() || until != 0 {
-            let lap = progress.lap();
-            progress.finding.phases.tls.add(lap);
-        }
-        if progress.finding.certificate_until == 0 {
-            progress.finding.certificate_until = until;
-        }
-        Ok(Stream::Tls(result?))
+        let (host, offer) = (address.host(), Offer::Http(plan.http_version));
+        let handshake = Handshake { host, plan: &plan.tls, offer };
+        let secured = self.network.secure(tcp, handshake, &mut Shown::default(), progress).await;
+        Ok(Stream::Tls(secured?))
     }
 }
 
 impl Check for HttpCheck {
-    async fn check(&self, target: Arc<Target>) -> Finding {
-        let started = tokio::time::Instant::now();
-        self.idle.sweep(started.into_std());
-        let mut progress = Progress::new(started.into_std());
-        let deadline = started + target.timeout();
-        let result = tokio::time::timeout_at(deadline, self.poll(&target, &mut progress)).await;
-        match result {
-            Ok(Ok(())) => progress.finding,
-            Ok(Err(fault)) => progress.finding.with_cause(fault.cause, fault.detail),
-            Err(_) => {
-                let fault = progress.timeout();
-                progress.finding.with_cause(fault.cause, fault.detail)
-            }
-        }
+    type Facts = ();
+
+    async fn check(&self, target: Arc<Target>) -> (Finding, ()) {
+        (self.find(&target, None).await.0, ())
     }
 }

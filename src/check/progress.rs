@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::check::facts::Facts;
 use crate::check::fault::Fault;
 use crate::outcome::{Cause, Detail, Finding};
 
@@ -39,20 +40,39 @@ pub(crate) struct Progress {
     pub(crate) step: Step,
     /// Whether that has to do with the proxy alone.
     pub(crate) is_at_proxy: bool,
+    /// What was seen, where somebody asks for it.
+    facts: Option<Box<Facts>>,
     started: Instant,
     mark: Instant,
 }
 
 impl Progress {
-    /// A poll that starts at `now`.
-    pub(crate) fn new(now: Instant) -> Self {
+    /// A poll that starts at `now`, with a place for facts if somebody asks for them.
+    pub(crate) fn new(now: Instant, facts: Option<Box<Facts>>) -> Self {
         Self {
             finding: Finding::default(),
             step: Step::Resolving,
             is_at_proxy: false,
+            facts,
             started: now,
             mark: now,
         }
+    }
+
+    /// Has `note` note what was seen, where somebody asks for it.
+    pub(crate) fn tell(&mut self, note: impl FnOnce(&mut Facts)) {
+        if let Some(facts) = &mut self.facts {
+            note(facts);
+        }
+    }
+
+    /// The finding and the facts at the end of a check that came to `result`.
+    pub(crate) fn end(self, result: Result<(), Fault>) -> (Finding, Facts) {
+        let finding = match result {
+            Ok(()) => self.finding,
+            Err(fault) => self.finding.with_cause(fault.cause, fault.detail),
+        };
+        (finding, self.facts.map_or_else(Facts::default, |facts| *facts))
     }
 
     /// The time since the last lap ended; a new one begins.

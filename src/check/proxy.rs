@@ -62,6 +62,7 @@ impl Environment {
         let proxy = match address.scheme() {
             Scheme::Http => self.http.as_ref(),
             Scheme::Https => self.https.as_ref(),
+            _ => None,
         };
         proxy.filter(|_| !self.exempt.iter().any(|exempt| exempt.covers(address)))
     }

@@ -13,17 +13,17 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::address::{Address, Host};
+use crate::address::Host;
 use crate::check::certificate::Certificates;
 use crate::check::fault::{Fault, tls_error};
 use crate::check::roots::{FileError, Trust, read_certificates};
 use crate::outcome::Detail;
-use crate::target::{HttpVersion, Plan, TlsPlan, Verify};
+use crate::target::{HttpVersion, TlsPlan, Verify};
 use accepting::Accepting;
 use loaded::Loaded;
 
@@ -40,12 +40,41 @@ pub(crate) struct Tls {
     numbers: AtomicU64,
 }
 
+/// What is asked of a handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handshake<'a> {
+    /// Whose certificate it must be.
+    pub(crate) host: Host<'a>,
+    pub(crate) plan: &'a TlsPlan,
+    pub(crate) offer: Offer,
+}
+
+/// The protocols that are offered to be spoken over TLS (RFC 7301).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Offer {
+    /// HTTP, up to this version.
+    Http(HttpVersion),
+    /// None: it is clear what is spoken.
+    Nothing,
+}
+
+/// What a server showed in a handshake.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// When the first certificate on the path runs out, in Unix seconds; 0 when none was seen.
+    pub(crate) until: i64,
+    /// Whether the chain is trusted, and why not; none when none was shown.
+    pub(crate) verdict: Option<Result<(), Fault>>,
+    /// The certificates, leaf first.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+}
+
 /// What handshakes differ by on our side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     /// Files with our certificate and its key.
     shown: (Option<PathBuf>, Option<PathBuf>),
-    version: HttpVersion,
+    offer: Offer,
 }
 
 impl Tls {
@@ -60,43 +89,43 @@ impl Tls {
         }
     }
 
-    /// Makes a TLS connection to `address` over `tcp`; when the certificate that was shown runs
-    /// out stands in `until`, in Unix seconds, also where the connection fails.
+    /// Makes a TLS connection over `tcp`; what was shown stands in `shown`, also where it fails.
     ///
     /// # Errors
     /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
     pub(crate) async fn handshake(
         &self,
         tcp: TcpStream,
-        address: &Address,
-        plan: &Plan,
-        until: &mut i64,
+        handshake: Handshake<'_>,
+        shown: &mut Shown,
     ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+        let Handshake { host, plan, offer } = handshake;
         // What is asked must not wait until the last word of the handshake has been acknowledged.
         // Where that cannot be had, it only takes longer.
         let _ = tcp.set_nodelay(true);
         let now = Instant::now();
-        let trust = self.trust(&plan.tls, now)?;
-        let config = self.config(&plan.tls, plan.http_version, now)?;
-        let name = match address.host() {
+        let trust = self.trust(plan, now)?;
+        let config = self.config(plan, offer, now)?;
+        let name = match host {
             Host::Ip(ip) => ServerName::IpAddress(ip.into()),
             Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
                 .map_err(|_| Fault::tls(Detail::WrongName))?,
         };
         let connector = TlsConnector::from(config);
         let (connected, chain) =
-            accepting::watch(plan.tls.verify, connector.connect(name.clone(), tcp)).await;
+            accepting::watch(plan.verify, connector.connect(name.clone(), tcp)).await;
         let broken = |error| Fault::of_stream(&error, Detail::Handshaking);
         if chain.is_empty() {
             return connected.map(Box::new).map_err(broken);
         }
         let verdict = self.certificates.judge(&chain, &name, &trust, UnixTime::now());
-        *until = verdict.until;
+        (shown.until, shown.verdict) = (verdict.until, Some(verdict.result));
+        shown.chain = chain;
         match (connected, verdict.result) {
             // A key that cannot be used ends the handshake, and the chain may say more of it.
             (Err(error), Err(fault)) if is_of_certificate(&error) => Err(fault),
             (Err(error), _) => Err(broken(error)),
-            (Ok(_), Err(fault)) if plan.tls.verify == Verify::Strict => Err(fault),
+            (Ok(_), Err(fault)) if plan.verify == Verify::Strict => Err(fault),
             (Ok(stream), _) => Ok(Box::new(stream)),
         }
     }
@@ -112,13 +141,13 @@ impl Tls {
     fn config(
         &self,
         plan: &TlsPlan,
-        version: HttpVersion,
+        offer: Offer,
         now: Instant,
     ) -> Result<Arc<ClientConfig>, Fault> {
         let shown = (plan.client_cert.clone(), plan.client_key.clone());
         let files: Vec<_> =
             plan.client_cert.iter().chain(&plan.client_key).map(PathBuf::as_path).collect();
-        let key = Key { shown, version };
+        let key = Key { shown, offer };
         self.configs.get(&key, &files, now, || self.load(&key).map(Arc::new))
     }
 
@@ -140,9 +169,10 @@ impl Tls {
         };
         // A resumed session shows the certificate of the first one: a new one would stay unseen.
         config.resumption = Resumption::disabled();
-        config.alpn_protocols = match key.version {
-            HttpVersion::Http11 => vec![b"http/1.1".to_vec()],
-            HttpVersion::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        config.alpn_protocols = match key.offer {
+            Offer::Nothing => Vec::new(),
+            Offer::Http(HttpVersion::Http11) => vec![b"http/1.1".to_vec()],
+            Offer::Http(HttpVersion::Http2) => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
         Ok(config)
     }
@@ -164,10 +194,11 @@ mod tests {
         let tcp = watched.try_clone().expect("a second handle");
         tcp.set_nonblocking(true).expect("a socket takes it");
         drop(listener);
-        let address = Address::parse(&format!("https://{there}/")).expect("a good address");
         let tcp = TcpStream::from_std(tcp).expect("a runtime");
-        let tls = Tls::new(None);
-        let result = tls.handshake(tcp, &address, &Plan::default(), &mut 0).await;
+        let (tls, plan) = (Tls::new(None), TlsPlan::default());
+        let handshake =
+            Handshake { host: Host::Ip(there.ip()), plan: &plan, offer: Offer::Nothing };
+        let result = tls.handshake(tcp, handshake, &mut Shown::default()).await;
         assert!(result.is_err(), "nobody is there");
         assert!(watched.nodelay().expect("a socket tells"));
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::config::given::Given;
 use crate::expectation::{Expectation, HeaderRule, JsonValue, Pattern};
 use crate::target::{
-    Auth, CheckKind, Connection, HttpVersion, IpVersion, Plan, Priority, Proxy, Verify,
+    Auth, Connection, HttpVersion, IpVersion, Plan, Priority, Probe, Proxy, Verify,
 };
 
 /// The keys that are named in one place; a stronger place fills over a weaker one.
@@ -41,7 +41,7 @@ pub struct Fields {
 /// The part of [`Fields`] that makes a [`Plan`].
 #[derive(Clone, Default, PartialEq)]
 pub struct PlanFields {
-    pub(crate) kind: Option<CheckKind>,
+    pub(crate) probe: Option<Probe>,
     pub(crate) method: Option<Box<str>>,
     pub(crate) headers: Vec<(Box<str>, Box<str>)>,
     pub(crate) body: Option<Box<str>>,
@@ -99,7 +99,7 @@ impl PlanFields {
 
     /// Puts what is named here into `plan`.
     pub(crate) fn apply(&self, plan: &mut Plan) {
-        put(&mut plan.kind, self.kind.as_ref());
+        put(&mut plan.probe, self.probe.as_ref());
         put(&mut plan.method, self.method.as_ref());
         for (name, value) in &self.headers {
             put_header(&mut plan.headers, name, value);

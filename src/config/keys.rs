@@ -11,7 +11,7 @@ use crate::config::substitute::Origin;
 use crate::config::values::{
     interval_ms, line, loose_text, timeout_ms, truth, whole, wrong, wrong_secret,
 };
-use crate::target::{Auth, CheckKind, Connection, HttpVersion, IpVersion, Priority, Proxy, Verify};
+use crate::target::{Auth, Connection, HttpVersion, IpVersion, Priority, Probe, Proxy, Verify};
 
 /// Every key of an entry.
 pub const KEYS: &[&str] = &[
@@ -108,7 +108,7 @@ impl Fields {
 impl PlanFields {
     fn set(&mut self, key: &str, value: &Value, origin: &Origin) -> Result<(), String> {
         match key {
-            "check" => self.kind = Some(kind(value)?),
+            "check" => self.probe = Some(kind(value)?),
             "method" => self.method = Some(method(value)?.into()),
             "headers" => self.set_headers(value, origin)?,
             "body" => self.body = Some(secret(key, value, origin)?.into()),
@@ -244,10 +244,10 @@ fn label(key: &str, name: &str, value: &Value) -> Result<Box<str>, String> {
     }
 }
 
-fn choice<T: Copy>(key: &str, value: &Value, known: &[(&str, T)]) -> Result<T, String> {
+fn choice<T: Clone>(key: &str, value: &Value, known: &[(&str, T)]) -> Result<T, String> {
     let text = loose_text(value).unwrap_or_default();
     let found = known.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
+    found.map(|(_, choice)| choice.clone()).ok_or_else(|| {
         let names: Vec<String> = known.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         wrong(key, value, &names.join(" or "))
     })
@@ -258,12 +258,12 @@ fn priority(value: &Value) -> Result<Priority, String> {
     choice("priority", value, &known)
 }
 
-fn kind(value: &Value) -> Result<CheckKind, String> {
+fn kind(value: &Value) -> Result<Probe, String> {
     let text = value.as_str().unwrap_or_default();
     if OTHER_KINDS.contains(&text) {
         return Err(format!("\"check\" is \"{text}\"; checks of that kind are not polled yet"));
     }
-    let known = ["http", "https", "website", "website_status"].map(|name| (name, CheckKind::Http));
+    let known = ["http", "https", "website", "website_status"].map(|name| (name, Probe::Http));
     choice("check", value, &known)
 }
 

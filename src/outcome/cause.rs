@@ -101,6 +101,24 @@ named! {
         Forbidden = 22 "forbidden",
         /// The proxy does not let us through.
         ProxyRefused = 23 "proxy_refused",
+        /// The name has no record of the type asked for.
+        NoRecord = 15 "no_record",
+        /// The name server gives another answer than expected.
+        WrongAnswer = 16 "wrong_answer",
+        /// Too few name servers give the answer that is expected.
+        NotPropagated = 17 "not_propagated",
+        /// A name server of the zone does not answer for it, or not like the others.
+        Lame = 18 "lame",
+        /// The signatures of the answer are wrong.
+        Bogus = 19 "bogus",
+        /// The answer is not signed.
+        Unsigned = 24 "unsigned",
+        /// The answer of the name server is malformed.
+        BadAnswer = 25 "bad_answer",
+        /// The domain takes no mail.
+        NoMail = 26 "no_mail",
+        /// The server does not offer TLS on this connection.
+        NoStartTls = 29 "no_starttls",
         /// The certificate has expired.
         Expired = 30 "expired",
         /// The certificate is not valid yet.
@@ -133,6 +151,14 @@ named! {
         Incomplete = 44 "incomplete",
         /// The body cannot be decompressed.
         BadEncoding = 45 "bad_encoding",
+        /// The greeting is none of the protocol.
+        BadGreeting = 46 "bad_greeting",
+        /// A reply is malformed.
+        BadReply = 47 "bad_reply",
+        /// The server says that it cannot serve now.
+        Unavailable = 48 "unavailable",
+        /// The server refuses what was asked.
+        Rejected = 49 "rejected",
         /// Redirects go round in a circle.
         Loop = 50 "loop",
         /// There are more redirects than allowed.
@@ -141,6 +167,8 @@ named! {
         BadLocation = 52 "bad_location",
         /// A redirect leads to another scheme than http and https.
         OtherScheme = 53 "other_scheme",
+        /// The server does not take the login.
+        LoginRefused = 54 "login_refused",
         /// The head is over its cap.
         Headers = 60 "headers",
         /// The decompressed body is over its cap.
@@ -161,6 +189,10 @@ named! {
         Latency = 75 "latency",
         /// The certificate runs out soon.
         CertificateDays = 76 "certificate_days",
+        /// A line that must come did not come.
+        Line = 77 "line",
+        /// Some echoes did not come back.
+        Loss = 78 "loss",
         /// No file descriptor is left.
         Descriptors = 80 "descriptors",
         /// No local port is left.
@@ -171,5 +203,7 @@ named! {
         Panic = 83 "panic",
         /// A setting of the target cannot be used: a file that cannot be read, a bad proxy.
         Setting = 84 "setting",
+        /// The system lets us send no echo requests.
+        IcmpForbidden = 85 "icmp_forbidden",
     }
 }

@@ -52,7 +52,7 @@ pub struct LocalSink {
 }
 
 impl Sink for LocalSink {
-    fn put(&self, outcome: Outcome) {
+    fn put(&self, outcome: Outcome, (): ()) {
         self.outbox.put(outcome);
     }
 

@@ -31,7 +31,7 @@ pub struct Bench<C, K> {
 
 /// Polls what `source` hands out until it ends or `stop` is cancelled, then waits for the polls in
 /// flight, `grace` at most; what still runs then is given up with its runtime.
-pub async fn run<C: Check, K: Sink>(
+pub async fn run<C: Check, K: Sink<C::Facts>>(
     mut source: impl Source,
     bench: Bench<C, K>,
     stop: CancellationToken,
@@ -60,7 +60,7 @@ pub async fn run<C: Check, K: Sink>(
 }
 
 /// A poll in flight. Dropped before its end, for instance by a panic, it still leaves an outcome.
-struct Poll<C: Check, K: Sink> {
+struct Poll<C: Check, K: Sink<C::Facts>> {
     bench: Arc<Bench<C, K>>,
     job: Option<Job>,
     started: Instant,
@@ -68,7 +68,7 @@ struct Poll<C: Check, K: Sink> {
     started_us: i64,
 }
 
-impl<C: Check, K: Sink> Poll<C, K> {
+impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
     fn begin(bench: Arc<Bench<C, K>>, job: Job) -> Self {
         let started_us = bench.clock.now_us();
         Self { bench, job: Some(job), started: Instant::now(), started_us }
@@ -79,17 +79,17 @@ impl<C: Check, K: Sink> Poll<C, K> {
         self.started = Instant::now();
         target.flight().begin_running(self.bench.clock.monotonic_us());
         self.started_us = self.bench.clock.now_us();
-        let finding = self.bench.check.check(target).await;
-        self.finish(finding);
+        let (finding, facts) = self.bench.check.check(target).await;
+        self.finish(finding, facts);
     }
 
-    fn finish(&mut self, finding: Finding) {
+    fn finish(&mut self, finding: Finding, facts: C::Facts) {
         let Some(job) = self.job.take() else { return };
         let latency_us = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
         let finished_us = self.started_us + i64::from(latency_us);
         let recheck = recheck_after(&job, &finding, self.bench.clock.now_ms());
         self.bench.places.free();
-        self.bench.sink.put(Outcome {
+        let outcome = Outcome {
             target: job.target.number,
             due_ms: job.due_ms,
             finished_us,
@@ -98,7 +98,8 @@ impl<C: Check, K: Sink> Poll<C, K> {
             kind: if job.tries == 0 { SampleKind::Slot } else { SampleKind::Recheck },
             is_provisional: recheck.is_some(),
             finding,
-        });
+        };
+        self.bench.sink.put(outcome, facts);
         match recheck {
             Some(after) => {
                 let tries = job.tries + 1;
@@ -110,10 +111,11 @@ impl<C: Check, K: Sink> Poll<C, K> {
     }
 }
 
-impl<C: Check, K: Sink> Drop for Poll<C, K> {
+impl<C: Check, K: Sink<C::Facts>> Drop for Poll<C, K> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.finish(Finding::default().with_cause(Cause::Internal, Detail::Panic));
+            let finding = Finding::default().with_cause(Cause::Internal, Detail::Panic);
+            self.finish(finding, C::Facts::default());
         } else if let Some(job) = self.job.take() {
             // Given up when the daemon stops: no answer, and nobody's fault.
             self.bench.places.free();

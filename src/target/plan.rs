@@ -6,23 +6,7 @@ use std::path::PathBuf;
 
 use crate::address::Address;
 use crate::expectation::Expectation;
-
-/// The kind of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CheckKind {
-    /// An HTTP request, over TLS when the address says so.
-    Http,
-}
-
-impl CheckKind {
-    /// The name of the kind in lists and outputs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-        }
-    }
-}
+use crate::target::probe::Probe;
 
 /// Whether a poll opens its own connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -120,8 +104,8 @@ pub enum Proxy {
 /// All of an entry that does not differ from poll to poll; equal plans are stored once.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Plan {
-    /// Kind of the check.
-    pub kind: CheckKind,
+    /// What is asked for, by the kind of the check.
+    pub probe: Probe,
     /// Request method, in capitals.
     pub method: Box<str>,
     /// Request headers beside the usual ones; a name given here replaces the usual one.
@@ -154,14 +138,17 @@ impl fmt::Debug for Plan {
     /// Leaves out headers, body and credentials: they are secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Plan");
-        shown.field("kind", &self.kind).field("method", &self.method).finish_non_exhaustive()
+        shown
+            .field("kind", &self.probe.kind())
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            kind: CheckKind::Http,
+            probe: Probe::Http,
             method: "GET".into(),
             headers: Vec::new(),
             body: None,

@@ -82,13 +82,15 @@ struct Seen {
 }
 
 impl Check for Scripted {
-    async fn check(&self, target: Arc<Target>) -> Finding {
+    type Facts = ();
+
+    async fn check(&self, target: Arc<Target>) -> (Finding, ()) {
         let nth = self.begin(&target);
         let _flying = Flying(self, target.id);
         match (self.script)(&target, nth) {
             Step::Find(takes, finding) => {
                 tokio::time::sleep(takes).await;
-                finding
+                (finding, ())
             }
             Step::Panic(takes) => {
                 tokio::time::sleep(takes).await;

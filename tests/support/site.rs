@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use poller::address::Address;
-use poller::check::{Check, HttpCheck, HttpOptions};
+use poller::check::{HttpCheck, HttpOptions};
 use poller::outcome::{Cause, Detail, Finding};
 use poller::target::{CheckKind, Labels, Plan, Priority, Seat, Target, TargetId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};

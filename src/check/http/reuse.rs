@@ -20,7 +20,7 @@ impl HttpCheck {
         question: &Question<'_>,
         progress: &mut Progress,
     ) -> Result<Received, Fault> {
-        if let Some(mut kept) = self.idle.take(hop.target, hop.address, Instant::now()) {
+        if let Some(mut kept) = self.network.idle.take(hop.target, hop.address, Instant::now()) {
             // One that a firewall forgot is silent: that is told long before the time is over, but
             // not of a server that is known to be slow.
             let patience = (hop.target.timeout() / 3).max(2 * kept.waited);
@@ -60,7 +60,7 @@ impl HttpCheck {
 
     fn keep(&self, hop: Hop<'_>, kept: Kept, received: &Received) {
         if received.is_lasting {
-            self.idle.put(hop.target, hop.address, kept, Instant::now());
+            self.network.idle.put(hop.target, hop.address, kept, Instant::now());
         }
     }
 }

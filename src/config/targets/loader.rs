@@ -174,8 +174,9 @@ impl<'r> Loader<'r> {
     }
 
     fn id(&mut self, fields: &Fields, plan: &Plan, address: &Address) -> Result<TargetId, String> {
-        let of_address =
-            |ordinal| TargetId::of_address(plan.kind, &plan.method, address.written(), ordinal);
+        let of_address = |ordinal| {
+            TargetId::of_address(plan.probe.kind(), &plan.method, address.written(), ordinal)
+        };
         let first = of_address(0);
         if let Some(given) = fields.id.as_deref() {
             let id = TargetId::of_given(given);

@@ -1,0 +1,145 @@
+//! `Network`: what checks of every kind connect by: names, connections, TLS.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::address::Host;
+use crate::check::connect::connect;
+use crate::check::fault::Fault;
+use crate::check::idle::Idle;
+use crate::check::options::{HttpOptions, SetupError};
+use crate::check::progress::{Progress, Step};
+use crate::check::resolve::{Addresses, QuestionRef, Resolver, ResolverOptions};
+use crate::check::roots;
+use crate::check::tls::{Handshake, Shown, Tls};
+use crate::outcome::{Detail, Micros};
+use crate::target::Target;
+
+/// How a name server's time is bounded.
+const RESOLVER_LIMIT: Duration = Duration::from_secs(5);
+
+/// What checks of every kind connect by; one serves any number of threads and runtimes.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) options: HttpOptions,
+    pub(crate) idle: Idle,
+    resolver: Resolver,
+    tls: Tls,
+}
+
+impl Network {
+    /// # Errors
+    /// A setting cannot be used.
+    pub(crate) fn new(options: HttpOptions) -> Result<Arc<Self>, SetupError> {
+        if let Some(file) = &options.ca {
+            roots::read_certificates(file).map_err(|error| SetupError::Roots(error.to_string()))?;
+        }
+        let resolver = Resolver::new(ResolverOptions {
+            servers: options.resolvers.clone(),
+            max_lookups: options.max_lookups,
+            max_names: options.max_names,
+            limit: RESOLVER_LIMIT,
+        });
+        let (tls, idle) = (Tls::new(options.ca.clone()), Idle::new(options.max_idle));
+        Ok(Arc::new(Self { options, idle, resolver, tls }))
+    }
+
+    /// Connects to a port of `host`; where no descriptor is left, a connection that is kept makes
+    /// room.
+    ///
+    /// # Errors
+    /// The name does not resolve, or no address answers.
+    pub(crate) async fn connect(
+        &self,
+        target: &Target,
+        host: Host<'_>,
+        port: u16,
+        progress: &mut Progress,
+    ) -> Result<TcpStream, Fault> {
+        progress.step = Step::Resolving;
+        let addresses;
+        let literal;
+        let candidates: &[IpAddr] = match host {
+            Host::Ip(ip) => {
+                literal = [ip];
+                &literal
+            }
+            Host::Name(name) => {
+                addresses = self.resolve(target, name, progress).await?;
+                &addresses
+            }
+        };
+        progress.step = Step::Connecting;
+        let mut tcp = connect(candidates, port).await;
+        if tcp.as_ref().is_err_and(|fault| self.makes_room(*fault)) {
+            tcp = Box::pin(connect(candidates, port)).await;
+        }
+        progress.tell(|facts| facts.connected(candidates, port, &tcp));
+        let tcp = tcp?;
+        let lap = progress.lap();
+        progress.finding.phases.connect.add(lap);
+        Ok(tcp)
+    }
+
+    /// Whether a check that ended by `fault` lacked a descriptor that there is now.
+    fn makes_room(&self, fault: Fault) -> bool {
+        fault.detail == Detail::Descriptors && self.idle.close_oldest()
+    }
+
+    /// The addresses of `name`, of the families and from the name server that the plan names.
+    ///
+    /// # Errors
+    /// The name does not resolve, or nobody says whether it does.
+    pub(crate) async fn resolve(
+        &self,
+        target: &Target,
+        name: &str,
+        progress: &mut Progress,
+    ) -> Result<Addresses, Fault> {
+        let plan = &*target.plan;
+        let question = QuestionRef { name, server: plan.resolver, family: plan.ip_version };
+        let resolve = &mut progress.finding.phases.resolve;
+        if let Some(answer) = self.resolver.remembered(question) {
+            // A name that is known takes no time; a clock would only measure itself.
+            if resolve.get().is_none() {
+                *resolve = Micros::from_us(0);
+            }
+            return answer;
+        }
+        let answer = Box::pin(self.resolver.ask(question, target.timeout() / 2)).await;
+        // The look-up is made again for the next poll.
+        let addresses = answer.inspect_err(|fault| {
+            self.makes_room(*fault);
+        })?;
+        let lap = progress.lap();
+        progress.finding.phases.resolve.add(lap);
+        Ok(addresses)
+    }
+
+    /// Begins TLS on a connection; what was shown stands in `shown` also where it fails.
+    ///
+    /// # Errors
+    /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
+    pub(crate) async fn secure(
+        &self,
+        tcp: TcpStream,
+        handshake: Handshake<'_>,
+        shown: &mut Shown,
+        progress: &mut Progress,
+    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+        progress.step = Step::Handshaking;
+        let result = self.tls.handshake(tcp, handshake, shown).await;
+        if result.is_ok() || shown.until != 0 {
+            let lap = progress.lap();
+            progress.finding.phases.tls.add(lap);
+        }
+        if progress.finding.certificate_until == 0 {
+            progress.finding.certificate_until = shown.until;
+        }
+        result
+    }
+}

@@ -1,0 +1,20 @@
+//! Connects by TCP, and speaks a few lines.
+
+use crate::check::fault::Fault;
+use crate::check::network::Network;
+use crate::check::progress::Progress;
+use crate::target::{Target, TcpProbe};
+
+/// Connects by TCP, and speaks a few lines.
+///
+/// # Errors
+/// What the target, or this machine, fails by.
+#[expect(clippy::unused_async, reason = "it will wait for the network")]
+pub(crate) async fn check(
+    _network: &Network,
+    _target: &Target,
+    _probe: &TcpProbe,
+    _progress: &mut Progress,
+) -> Result<(), Fault> {
+    Err(Fault::setting())
+}
