@@ -1,5 +1,6 @@
 //! Settings and lists: parsed and checked once, at the edge, every mistake told at once.
 
+pub mod checks;
 pub(crate) mod expect;
 pub mod fields;
 pub mod file;

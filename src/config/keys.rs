@@ -45,9 +45,6 @@ const METHODS: &[&str] = &[
     "SEARCH", "QUERY", "PURGE",
 ];
 
-/// Kinds of checks that have a name but cannot be polled.
-const OTHER_KINDS: &[&str] = &["ssl", "mail", "dns", "tcp", "icmp"];
-
 impl Fields {
     /// The address `url` alone.
     ///
@@ -258,11 +255,8 @@ fn priority(value: &Value) -> Result<Priority, String> {
     choice("priority", value, &known)
 }
 
+/// The kinds that need no more than an address; the others are read with all their keys.
 fn kind(value: &Value) -> Result<Probe, String> {
-    let text = value.as_str().unwrap_or_default();
-    if OTHER_KINDS.contains(&text) {
-        return Err(format!("\"check\" is \"{text}\"; checks of that kind are not polled yet"));
-    }
     let known = ["http", "https", "website", "website_status"].map(|name| (name, Probe::Http));
     choice("check", value, &known)
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::config::checks::Usual;
 use crate::config::fields::Fields;
 use crate::config::keys::KEYS;
 use crate::config::nearest::unknown;
@@ -47,6 +48,8 @@ pub struct Rules {
     pub limit: Option<u64>,
     /// Whether one bad entry refuses the list.
     pub strictness: Strictness,
+    /// What entries are that name no kind of check.
+    pub usual: Usual,
 }
 
 impl Default for Rules {
@@ -59,6 +62,7 @@ impl Default for Rules {
             proxy: Proxy::Direct,
             limit: None,
             strictness: Strictness::Lenient,
+            usual: Usual::default(),
         }
     }
 }

@@ -188,6 +188,7 @@ impl Settings {
             proxy: proxy.map_err(SettingsError::Proxy)?,
             limit: given.limit.map(NonZeroU64::get),
             strictness: if strict { Strictness::Strict } else { Strictness::Lenient },
+            ..Rules::default()
         };
         let state_directory = variables.value("STATE_DIRECTORY").map(AsRef::as_ref);
         let agent = || concat!("poller/", env!("CARGO_PKG_VERSION")).to_owned();

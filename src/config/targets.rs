@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub mod source;
 mod table;
 mod text;
 
+pub(crate) use entry::with_scheme;
 use loader::Loader;
 
 /// Rejects that are kept with their reasons; the others are counted.
@@ -40,6 +42,28 @@ pub struct List {
     pub entries: u64,
     /// Targets that differ in check, method or address as written.
     pub unique: u64,
+}
+
+/// What an entry calls itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Its `id`.
+    pub id: Option<String>,
+    /// Its `plugin_type`.
+    pub plugin_type: Option<String>,
+}
+
+/// An entry as it comes out of a list that is read as a stream.
+#[derive(Debug)]
+pub struct Entry {
+    /// Position of the entry in the list, from 1.
+    pub index: u64,
+    /// Line on which it begins, from 1.
+    pub line: u64,
+    /// What it calls itself.
+    pub named: Named,
+    /// What it asks for, or why that cannot be done and what to write instead.
+    pub target: Result<Target, String>,
 }
 
 /// An entry that cannot be polled.
@@ -162,6 +186,23 @@ pub fn read(
     let reader = BufReader::with_capacity(BUFFER, source);
     text::read(reader, &mut loader).map_err(|broken| loader.list_error(broken))?;
     judge(loader.finish(), rules)
+}
+
+/// Reads a list from `source` and hands out each entry to `take`, good or bad, until that wants no
+/// more; keeps none.
+///
+/// # Errors
+/// The source cannot be read, or is broken JSON.
+pub fn stream(
+    source: &mut dyn Read,
+    name: &str,
+    origin: &Origin,
+    rules: &Rules,
+    take: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+) -> Result<(), ListError> {
+    let mut loader = Loader::new(name, origin, rules).handing_to(take);
+    let reader = BufReader::with_capacity(BUFFER, source);
+    text::read(reader, &mut loader).map_err(|broken| loader.list_error(broken))
 }
 
 /// Reads a list from the file at `path`.

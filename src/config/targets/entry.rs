@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::checks::{Asked, Usual};
 use crate::config::fields::Fields;
 use crate::config::substitute::Origin;
 use crate::config::values::{shown, shown_value};
 
 /// The fields of one JSON entry, a string or an object.
-pub(super) fn of_json(value: Value, origin: &Origin) -> Result<Fields, String> {
+pub(super) fn of_json(value: Value, origin: &Origin, usual: &Usual) -> Result<Fields, String> {
     match value {
-        Value::String(url) => Fields::of_url(url, origin),
-        Value::Object(keys) => of_object(&keys, origin),
+        Value::String(text) => usual.of_text(&text, origin),
+        Value::Object(keys) => of_object(&keys, origin, usual),
         other => Err(format!(
             "is {}; write a URL in quotes or an object with a \"url\"",
             shown_value(&other)
@@ -18,14 +19,15 @@ pub(super) fn of_json(value: Value, origin: &Origin) -> Result<Fields, String> {
     }
 }
 
-fn of_object(keys: &Map<String, Value>, origin: &Origin) -> Result<Fields, String> {
-    if let Some(kind) = keys.get("plugin_type") {
-        return Err(format!(
-            "is a check with \"plugin_type\" {}; checks of that sort are not polled yet, write \
-             {{\"url\": …}} to poll a website",
-            shown_value(kind)
-        ));
+fn of_object(keys: &Map<String, Value>, origin: &Origin, usual: &Usual) -> Result<Fields, String> {
+    match usual.asked(keys)? {
+        Asked::Kind(kind) => usual.of_entry(kind, keys, origin),
+        Asked::Other(name) => usual.of_other(&name, keys, origin),
+        Asked::Target => of_target(keys, origin),
     }
+}
+
+fn of_target(keys: &Map<String, Value>, origin: &Origin) -> Result<Fields, String> {
     let mut fields = Fields::default();
     let faults: Vec<String> =
         keys.iter().filter_map(|(key, value)| fields.set(key, value, origin).err()).collect();
@@ -33,7 +35,11 @@ fn of_object(keys: &Map<String, Value>, origin: &Origin) -> Result<Fields, Strin
 }
 
 /// The fields of one line of plain text; nothing when it is blank or a comment.
-pub(super) fn of_line(line: &[u8], origin: &Origin) -> Option<Result<Fields, String>> {
+pub(super) fn of_line(
+    line: &[u8],
+    origin: &Origin,
+    usual: &Usual,
+) -> Option<Result<Fields, String>> {
     let Ok(line) = std::str::from_utf8(line) else {
         return Some(Err("is not UTF-8 text; save the list as UTF-8".to_owned()));
     };
@@ -48,11 +54,14 @@ pub(super) fn of_line(line: &[u8], origin: &Origin) -> Option<Result<Fields, Str
     if text.contains(char::is_whitespace) {
         return Some(Err(format!("is \"{}\"; write one address a line", shown(text))));
     }
+    if usual.kind.is_some() || text.contains("://") {
+        return Some(usual.of_text(text, origin));
+    }
     Some(Fields::of_url(with_scheme(text, "https"), origin))
 }
 
 /// `text`, which may be a bare host, as a URL of `scheme` unless it names one.
-pub(super) fn with_scheme(text: &str, scheme: &str) -> String {
+pub(crate) fn with_scheme(text: &str, scheme: &str) -> String {
     if text.contains("://") {
         return text.to_owned();
     }

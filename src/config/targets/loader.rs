@@ -5,14 +5,17 @@ use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::address::Address;
+use crate::config::checks::Usual;
 use crate::config::fields::Fields;
 use crate::config::rules::{Rules, TIMEOUT_MS};
 use crate::config::substitute::Origin;
 use crate::config::targets::array::Broken;
-use crate::config::targets::{List, ListError, REJECTS_KEPT, Reject, Rejects};
-use crate::config::values::shown;
-use crate::target::{Labels, Plan, Priority, Seat, Target, TargetId};
+use crate::config::targets::{Entry, List, ListError, Named, REJECTS_KEPT, Reject, Rejects};
+use crate::config::values::{loose_text, shown};
+use crate::target::{Labels, Plan, Priority, Probe, Seat, Target, TargetId};
 
 /// Whether further entries are wanted.
 pub(super) type Flow = ControlFlow<()>;
@@ -27,7 +30,14 @@ pub(super) struct Loader<'r> {
     given: HashSet<TargetId>,
     plans: Shared<Plan>,
     labels: Shared<Labels>,
+    /// Who takes each entry at once, in the place of a list.
+    taker: Option<Taker<'r>>,
+    /// What the entry at hand calls itself.
+    named: Named,
 }
+
+/// Takes entries one by one, and says whether more are wanted.
+pub(super) type Taker<'r> = &'r mut dyn FnMut(Entry) -> Flow;
 
 impl<'r> Loader<'r> {
     pub(super) fn new(name: &str, origin: &'r Origin, rules: &'r Rules) -> Self {
@@ -46,6 +56,26 @@ impl<'r> Loader<'r> {
             given: HashSet::new(),
             plans: Shared::default(),
             labels: Shared::default(),
+            taker: None,
+            named: Named::default(),
+        }
+    }
+
+    /// The same, which hands out each entry to `taker` and keeps none.
+    pub(super) fn handing_to(self, taker: Taker<'r>) -> Self {
+        Self { taker: Some(taker), ..self }
+    }
+
+    /// What entries are that name no kind of check.
+    pub(super) fn usual(&self) -> &'r Usual {
+        &self.rules.usual
+    }
+
+    /// Notes what an entry calls itself, whatever else is wrong with it.
+    pub(super) fn note(&mut self, entry: &Value) {
+        if self.taker.is_some() {
+            let text = |key| entry.get(key).and_then(loose_text).map(|text| shown(&text));
+            self.named = Named { id: text("id"), plugin_type: text("plugin_type") };
         }
     }
 
@@ -65,7 +95,12 @@ impl<'r> Loader<'r> {
             return Flow::Break(());
         }
         self.list.entries += 1;
-        match fields.and_then(|fields| self.target(fields)) {
+        let target = fields.and_then(|fields| self.target(fields));
+        let named = std::mem::take(&mut self.named);
+        if let Some(taker) = &mut self.taker {
+            return taker(Entry { index: self.list.entries, line, named, target });
+        }
+        match target {
             Ok(target) => self.list.targets.push(target),
             Err(reason) => self.reject(line, reason),
         }
@@ -105,10 +140,14 @@ impl<'r> Loader<'r> {
 
     fn target(&mut self, fields: Fields) -> Result<Target, String> {
         let url = fields.url.as_deref().ok_or("\"url\" is missing; add the address to poll")?;
+        let parse = match &fields.plan.probe {
+            None | Some(Probe::Http) => Address::parse,
+            Some(_) => Address::parse_any,
+        };
         let address = match &fields.written {
-            None => Address::parse(url).map_err(|error| wrong_url(url, &error.to_string()))?,
+            None => parse(url).map_err(|error| wrong_url(url, &error.to_string()))?,
             // What was put in may be a secret, and the reason may show it.
-            Some(written) => Address::parse(url)
+            Some(written) => parse(url)
                 .map_err(|_| wrong_url(written, "is no address once it is filled"))?
                 .written_as(written),
         };

@@ -40,7 +40,7 @@ pub(super) fn read<R: BufRead>(mut lines: Lines<R>, loader: &mut Loader<'_>) -> 
         }
         let fields = cells(&row)
             .and_then(|record| object_of(&names, &record))
-            .and_then(|value| entry::of_json(value, loader.origin));
+            .and_then(|value| entry::of_json(value, loader.origin, loader.usual()));
         if loader.take(began, fields).is_break() {
             break;
         }

@@ -96,7 +96,8 @@ fn take_json(loader: &mut Loader<'_>, line: u64, value: Value) -> Flow {
     if prometheus::is_group(&value) {
         return prometheus::take(loader, line, value);
     }
-    let fields = entry::of_json(value, loader.origin);
+    loader.note(&value);
+    let fields = entry::of_json(value, loader.origin, loader.usual());
     loader.take(line, fields)
 }
 
@@ -137,7 +138,7 @@ fn not_lines(began: Place, error: &serde_json::Error) -> Broken {
 
 fn read_plain<R: BufRead>(mut lines: Lines<R>, loader: &mut Loader<'_>) -> Result<(), Broken> {
     loop {
-        if let Some(fields) = entry::of_line(&lines.line, loader.origin)
+        if let Some(fields) = entry::of_line(&lines.line, loader.origin, loader.usual())
             && loader.take(lines.number, fields).is_break()
         {
             return Ok(());
