@@ -20,6 +20,7 @@ mod judge;
 mod mail;
 mod network;
 mod options;
+mod plugin;
 mod progress;
 mod proxy;
 mod redirect;
@@ -42,6 +43,7 @@ pub use every::{Checks, Telling};
 pub use facts::Facts;
 pub use http::HttpCheck;
 pub use options::{HttpOptions, SetupError};
+pub use plugin::{Context, Listener, Plugin, Report};
 pub use roots::client_tls;
 
 /// Looks at a target once.

@@ -8,6 +8,7 @@
 //!   and the time: [`clock`]
 //! * the loops that move polls along: [`stage`]
 //! * faces: [`view`], [`lock`] (whose a data directory is), [`api`]
+//! * checks that are run once, also from other programs: [`run`]
 //! * the process: [`config`], [`process`], [`log`], [`signal`], [`daemon`], [`cli`], [`app`]
 
 pub mod address;
@@ -38,4 +39,5 @@ pub mod config;
 pub mod daemon;
 pub mod log;
 pub mod process;
+pub mod run;
 pub mod signal;

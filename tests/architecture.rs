@@ -49,7 +49,7 @@ const ROOMS: &[(Layer, &[&str])] = &[
     (Layer::Stage, &["stage"]),
     (Layer::View, &["view"]),
     (Layer::Api, &["api"]),
-    (Layer::Process, &["cli", "config", "daemon", "log", "process", "signal"]),
+    (Layer::Process, &["cli", "config", "daemon", "log", "process", "run", "signal"]),
     (Layer::App, &["app"]),
 ];
 

@@ -1,21 +1,26 @@
 //! `Checks`: checks of every kind, by what each target's plan asks for.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
+
+use serde_json::Map;
 
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
 use crate::check::network::Network;
 use crate::check::options::{HttpOptions, SetupError};
-use crate::check::progress::Progress;
+use crate::check::plugin::{Context, Listener, Plugin};
+use crate::check::progress::{Progress, Step};
 use crate::check::{Check, HttpCheck, dns, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
-use crate::target::{Probe, Target};
+use crate::target::{OtherProbe, Probe, Target};
 
 /// Checks targets of every kind; one serves any number of threads and runtimes.
-#[derive(Debug)]
 pub struct Checks {
     network: Arc<Network>,
     http: HttpCheck,
+    plugins: HashMap<String, Arc<dyn Plugin>>,
 }
 
 impl Checks {
@@ -25,20 +30,44 @@ impl Checks {
     /// A setting cannot be used.
     pub fn new(options: HttpOptions) -> Result<Self, SetupError> {
         let network = Network::new(options)?;
-        Ok(Self { http: HttpCheck::over(Arc::clone(&network))?, network })
+        let http = HttpCheck::over(Arc::clone(&network))?;
+        Ok(Self { network, http, plugins: HashMap::new() })
+    }
+
+    /// The same, with a further kind of check.
+    #[must_use]
+    pub fn with_plugin(mut self, plugin: Arc<dyn Plugin>) -> Self {
+        self.plugins.insert(plugin.plugin_type().to_owned(), plugin);
+        self
+    }
+
+    /// The names of the kinds that were added.
+    pub fn plugin_types(&self) -> impl Iterator<Item = &str> {
+        self.plugins.keys().map(String::as_str)
     }
 
     /// Checks `target` within its timeout, and tells what was seen if there is a place for it.
-    async fn find(&self, target: &Target, facts: Option<Box<Facts>>) -> (Finding, Facts) {
+    async fn find(
+        &self,
+        target: &Target,
+        facts: Option<Box<Facts>>,
+        listener: Option<&dyn Listener>,
+    ) -> (Finding, Facts) {
         let started = tokio::time::Instant::now();
         let mut progress = Progress::new(started.into_std(), facts);
         let deadline = started + target.timeout();
-        let result = tokio::time::timeout_at(deadline, self.look(target, &mut progress)).await;
+        let looked = self.look(target, listener, &mut progress);
+        let result = tokio::time::timeout_at(deadline, looked).await;
         let result = result.unwrap_or_else(|_| Err(progress.timeout()));
         progress.end(result)
     }
 
-    async fn look(&self, target: &Target, progress: &mut Progress) -> Result<(), Fault> {
+    async fn look(
+        &self,
+        target: &Target,
+        listener: Option<&dyn Listener>,
+        progress: &mut Progress,
+    ) -> Result<(), Fault> {
         let network = &*self.network;
         match &target.plan.probe {
             Probe::Http => self.http.poll(target, progress).await,
@@ -47,8 +76,33 @@ impl Checks {
             Probe::Dns(probe) => Box::pin(dns::check(network, target, probe, progress)).await,
             Probe::Tcp(probe) => Box::pin(tcp::check(network, target, probe, progress)).await,
             Probe::Icmp(probe) => Box::pin(icmp::check(network, target, probe, progress)).await,
-            Probe::Other(_) => Err(Fault::setting()),
+            Probe::Other(probe) => {
+                let context = Context { target, listener };
+                Box::pin(self.ask_plugin(probe, context, progress)).await
+            }
         }
+    }
+
+    async fn ask_plugin(
+        &self,
+        probe: &OtherProbe,
+        context: Context<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Fault> {
+        progress.step = Step::Waiting;
+        let Some(plugin) = self.plugins.get(&*probe.name) else { return Err(Fault::setting()) };
+        let none = Map::new();
+        let config = probe.config.0.as_object().unwrap_or(&none);
+        let report = plugin.check(config, context).await;
+        progress.tell(|facts| *facts = Facts { message: report.message, data: report.data });
+        report.cause.map_or(Ok(()), |(cause, detail)| Err(Fault::new(cause, detail)))
+    }
+}
+
+impl fmt::Debug for Checks {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plugins: Vec<_> = self.plugins.keys().collect();
+        formatter.debug_struct("Checks").field("plugins", &plugins).finish_non_exhaustive()
     }
 }
 
@@ -56,18 +110,41 @@ impl Check for Checks {
     type Facts = ();
 
     async fn check(&self, target: Arc<Target>) -> (Finding, ()) {
-        (self.find(&target, None).await.0, ())
+        (self.find(&target, None, None).await.0, ())
     }
 }
 
 /// The same checks, which tell what they saw.
-#[derive(Clone, Debug)]
-pub struct Telling(pub Arc<Checks>);
+#[derive(Clone)]
+pub struct Telling {
+    checks: Arc<Checks>,
+    listener: Option<Arc<dyn Listener>>,
+}
+
+impl Telling {
+    /// What `checks` see.
+    #[must_use]
+    pub const fn new(checks: Arc<Checks>) -> Self {
+        Self { checks, listener: None }
+    }
+
+    /// The same, and what they say meanwhile goes to `listener`.
+    #[must_use]
+    pub fn to(self, listener: Arc<dyn Listener>) -> Self {
+        Self { listener: Some(listener), ..self }
+    }
+}
+
+impl fmt::Debug for Telling {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Telling").field(&self.checks).finish()
+    }
+}
 
 impl Check for Telling {
     type Facts = Facts;
 
     async fn check(&self, target: Arc<Target>) -> (Finding, Facts) {
-        self.0.find(&target, Some(Box::default())).await
+        self.checks.find(&target, Some(Box::default()), self.listener.as_deref()).await
     }
 }

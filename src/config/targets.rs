@@ -205,6 +205,21 @@ pub fn stream(
     text::read(reader, &mut loader).map_err(|broken| loader.list_error(broken))
 }
 
+/// Hands out each of `entries` as [`stream`] does.
+pub fn each(
+    entries: Vec<serde_json::Value>,
+    origin: &Origin,
+    rules: &Rules,
+    take: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+) {
+    let mut loader = Loader::new("the checks", origin, rules).handing_to(take);
+    for (index, entry) in (1..).zip(entries) {
+        if text::take_json(&mut loader, index, entry).is_break() {
+            break;
+        }
+    }
+}
+
 /// Reads a list from the file at `path`.
 ///
 /// # Errors

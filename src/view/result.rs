@@ -33,3 +33,42 @@ pub struct CheckResult {
     /// When it finished: RFC 3339, UTC, with milliseconds.
     pub timestamp: String,
 }
+
+/// Who a result is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The id of the check, else the id of what it checks.
+    pub id: String,
+    /// The kind of the check.
+    pub plugin_type: String,
+}
+
+/// Why a check has not been run, or not to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotRun {
+    /// Its entry is wrong, for this reason.
+    Invalid(String),
+    /// The run's deadline passed, which was this long.
+    Deadline(std::time::Duration),
+    /// The run was stopped.
+    Stopped,
+}
+
+impl CheckResult {
+    /// The result of a check that ended with `outcome`.
+    #[must_use]
+    pub fn of(
+        _identity: &Identity,
+        _target: &crate::target::Target,
+        _outcome: &crate::outcome::Outcome,
+        _facts: crate::check::Facts,
+    ) -> Self {
+        todo!()
+    }
+
+    /// The result of a check that was not run.
+    #[must_use]
+    pub fn not_run(_identity: &Identity, _target: Option<String>, _reason: NotRun) -> Self {
+        todo!()
+    }
+}

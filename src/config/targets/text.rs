@@ -92,7 +92,8 @@ fn unfit(bytes: &[u8]) -> Option<String> {
     Some(format!("cannot be read: {reason}; write it shorter and flatter"))
 }
 
-fn take_json(loader: &mut Loader<'_>, line: u64, value: Value) -> Flow {
+/// Takes a JSON value as an entry, or as a group of them.
+pub(super) fn take_json(loader: &mut Loader<'_>, line: u64, value: Value) -> Flow {
     if prometheus::is_group(&value) {
         return prometheus::take(loader, line, value);
     }

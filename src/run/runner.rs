@@ -1,0 +1,275 @@
+//! `Runner`: runs the checks of a list and hands out every result.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::desk::{Collector, Desk, Done};
+use super::event::{Event, EventKind, Messages};
+use super::options::{OnError, RunOptions};
+use super::resume::Resume;
+use super::source::{Incoming, Listed, identity, invalid, place};
+use super::stoppable::{Stoppable, Told};
+use crate::check::{Checks, HttpOptions, Plugin, SetupError, Telling};
+use crate::clock::Clock;
+use crate::config::rules::Rules;
+use crate::config::targets::Entry;
+use crate::queue::Places;
+use crate::stage::worker::{self, Bench};
+use crate::view::result::{CheckResult, NotRun, Status};
+
+/// Milliseconds that a check may take that names no time.
+const TIMEOUT_MS: u32 = 30_000;
+/// How long checks that were told to end get for it.
+const GRACE: Duration = Duration::from_millis(200);
+/// Longer than any check takes: what still runs when the list has ended is waited for.
+const LONGEST: Duration = Duration::from_hours(24);
+/// How long a list may take to show its next entry once the deadline has passed.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Runs checks; it keeps what they share (names, roots), so one serves many runs.
+#[derive(Debug)]
+pub struct Runner {
+    checks: Arc<Checks>,
+    pub(super) rules: Rules,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every check has its result.
+    Whole,
+    /// Its deadline passed: the checks that did not finish have a result that says so.
+    AtDeadline,
+    /// It was cancelled, or stopped on an error: what did not finish has no result.
+    Early,
+}
+
+/// A result, and its place in the list, from 0.
+pub type Placed = (usize, Arc<CheckResult>);
+
+impl Runner {
+    /// A runner of the built-in kinds with the usual settings.
+    ///
+    /// # Errors
+    /// The system gives no roots or settings that can be used.
+    pub fn new() -> Result<Self, SetupError> {
+        let rules = Rules { timeout_ms: Some(TIMEOUT_MS), ..Rules::default() };
+        Ok(Self::with(Checks::new(HttpOptions::default())?, rules))
+    }
+
+    /// A runner of `checks`, whose entries are filled by `rules`.
+    #[must_use]
+    pub fn with(checks: Checks, mut rules: Rules) -> Self {
+        rules.timeout_ms = rules.timeout_ms.or(Some(TIMEOUT_MS));
+        rules.usual.others = checks.plugin_types().map(str::to_owned).collect();
+        Self { checks: Arc::new(checks), rules }
+    }
+
+    /// The same with a further kind of check.
+    ///
+    /// # Errors
+    /// The system gives no roots or settings that can be used.
+    pub fn with_plugin(self, plugin: impl Plugin) -> Result<Self, SetupError> {
+        let checks = match Arc::try_unwrap(self.checks) {
+            Ok(checks) => checks,
+            Err(_) => Checks::new(HttpOptions::default())?,
+        };
+        Ok(Self::with(checks.with_plugin(Arc::new(plugin)), self.rules))
+    }
+
+    /// Runs the checks of `entries` and hands each result to `take` when it is there.
+    pub(crate) async fn run(
+        &self,
+        entries: mpsc::Receiver<Entry>,
+        options: &RunOptions,
+        resume: Option<Resume>,
+        take: &mut (dyn FnMut(Placed) + Send),
+    ) -> Ended {
+        let stop = options.cancel.child_token();
+        let run = Run {
+            desk: Arc::default(),
+            read: Arc::default(),
+            stop: stop.clone(),
+            options,
+            ends: options.deadline.map(|deadline| Instant::now() + deadline),
+            done: 0,
+            failed: 0,
+        };
+        let incoming = Arc::new(Mutex::new(Incoming { entries, held: None }));
+        let clock = Clock::system();
+        let source = Listed {
+            incoming: Arc::clone(&incoming),
+            desk: Arc::clone(&run.desk),
+            events: options.events.clone(),
+            resume: resume.map(Arc::new),
+            read: Arc::clone(&run.read),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let mut checks = Telling::new(Arc::clone(&self.checks));
+        if let Some(events) = &options.events {
+            checks = checks.to(Arc::new(Messages(events.clone())));
+        }
+        let bench = Bench {
+            check: Arc::new(Stoppable { checks, stop: stop.clone() }),
+            sink: Collector(Arc::clone(&run.desk)),
+            places: Arc::new(Places::new(options.max_workers)),
+            clock,
+        };
+        let mut workers = JoinSet::new();
+        workers.spawn(worker::run(source, bench, stop, LONGEST));
+        run.follow(workers, &incoming, take).await
+    }
+}
+
+/// A run that goes on.
+struct Run<'o> {
+    desk: Arc<Desk>,
+    /// Entries that were read so far.
+    read: Arc<AtomicU64>,
+    stop: CancellationToken,
+    options: &'o RunOptions,
+    ends: Option<Instant>,
+    done: u64,
+    failed: u64,
+}
+
+impl Run<'_> {
+    /// Hands out results until the worker has ended.
+    async fn follow(
+        mut self,
+        mut workers: JoinSet<()>,
+        incoming: &Mutex<Incoming>,
+        take: &mut (dyn FnMut(Placed) + Send),
+    ) -> Ended {
+        let mut ended = Ended::Whole;
+        let mut came = Vec::new();
+        let mut given_up: Option<Instant> = None;
+        loop {
+            let now = Instant::now();
+            let ends = given_up.or(self.ends).unwrap_or(now + LONGEST);
+            tokio::select! {
+                biased;
+                _ = workers.join_next() => break,
+                () = self.options.cancel.cancelled(), if given_up.is_none() => {
+                    (ended, given_up) = (Ended::Early, Some(now + GRACE));
+                }
+                () = tokio::time::sleep_until(ends) => {
+                    if given_up.is_some() {
+                        break;
+                    }
+                    if self.ends.is_some_and(|ends| ends <= Instant::now()) {
+                        (ended, given_up) = (Ended::AtDeadline, Some(Instant::now() + GRACE));
+                        self.stop.cancel();
+                    }
+                }
+                () = self.desk.take(&mut came) => {
+                    for done in came.drain(..) {
+                        let is_error = self.hand_out(done, ended, take).await;
+                        if is_error && self.options.on_error == OnError::Stop && given_up.is_none()
+                        {
+                            (ended, given_up) = (Ended::Early, Some(now + GRACE));
+                            self.stop.cancel();
+                        }
+                    }
+                }
+            }
+        }
+        for done in self.desk.rest() {
+            self.hand_out(done, ended, take).await;
+        }
+        if ended == Ended::AtDeadline {
+            self.give_up_rest(incoming, take).await;
+        }
+        ended
+    }
+
+    /// Hands out the result of a check, unless the run ended before it did; says whether it is
+    /// an error.
+    async fn hand_out(
+        &mut self,
+        done: Done,
+        ended: Ended,
+        take: &mut (dyn FnMut(Placed) + Send),
+    ) -> bool {
+        let (index, result) = match done {
+            Done::Ready(index, result) => (index, *result),
+            Done::Ran(outcome, told) => {
+                let Some(running) = self.desk.end(outcome.target) else { return false };
+                let result = match told {
+                    Told::Facts(facts) => {
+                        CheckResult::of(&running.identity, &running.target, &outcome, facts)
+                    }
+                    Told::Stopped if ended == Ended::AtDeadline => {
+                        let target = Some(running.target.address.to_string());
+                        CheckResult::not_run(&running.identity, target, self.too_late())
+                    }
+                    Told::Stopped => return false,
+                };
+                (running.index, result)
+            }
+        };
+        let is_error = result.status == Status::Error;
+        self.done += 1;
+        self.failed += u64::from(is_error);
+        let result = Arc::new(result);
+        take((index, Arc::clone(&result)));
+        self.tell(index, result).await;
+        is_error
+    }
+
+    /// Tells those who follow that a check has finished.
+    async fn tell(&self, index: usize, result: Arc<CheckResult>) {
+        let Some(events) = &self.options.events else { return };
+        let id = result.id.clone();
+        let total = self.read.load(Ordering::Relaxed).max(self.done);
+        let progress = EventKind::Progress { done: self.done, failed: self.failed, total };
+        for kind in [EventKind::Finished(result), progress] {
+            let event = Event { index, id: id.clone(), kind };
+            tokio::select! {
+                _ = events.send(event) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
+    fn too_late(&self) -> NotRun {
+        NotRun::Deadline(self.options.deadline.unwrap_or_default())
+    }
+
+    /// A result for every check that did not finish, or not even begin, before the deadline.
+    async fn give_up_rest(
+        &mut self,
+        incoming: &Mutex<Incoming>,
+        take: &mut (dyn FnMut(Placed) + Send),
+    ) {
+        for running in self.desk.clear() {
+            let target = Some(running.target.address.to_string());
+            let result = CheckResult::not_run(&running.identity, target, self.too_late());
+            let done = Done::Ready(running.index, Box::new(result));
+            self.hand_out(done, Ended::AtDeadline, take).await;
+        }
+        let mut incoming = incoming.lock().await;
+        if let Some(held) = incoming.held.take() {
+            let target = Some(held.target.address.to_string());
+            let result = CheckResult::not_run(&held.identity, target, self.too_late());
+            let done = Done::Ready(held.index, Box::new(result));
+            self.hand_out(done, Ended::AtDeadline, take).await;
+        }
+        while let Ok(Some(entry)) = tokio::time::timeout(PATIENCE, incoming.entries.recv()).await {
+            let (reason, target) = match &entry.target {
+                Ok(target) => (self.too_late(), Some(target.address.to_string())),
+                Err(reason) => (invalid(&entry, reason), None),
+            };
+            let result = CheckResult::not_run(&identity(&entry), target, reason);
+            let done = Done::Ready(place(&entry), Box::new(result));
+            self.hand_out(done, Ended::AtDeadline, take).await;
+        }
+    }
+}
