@@ -1,8 +1,10 @@
 //! The command line: flags of the daemon, and the commands.
 
+pub mod checks;
 pub mod follow;
 pub mod health;
 mod man;
+pub mod once;
 pub mod out;
 mod parse;
 pub mod viewstats;
@@ -113,6 +115,20 @@ pub struct Output {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check websites once: status, content, certificate
+    Website(Box<checks::Website>),
+    /// Check certificates once: validity, name, chain
+    Ssl(Box<checks::Ssl>),
+    /// Check mail servers once, by SMTP, IMAP or POP3
+    Mail(Box<checks::Mail>),
+    /// Check DNS records once
+    Dns(Box<checks::Dns>),
+    /// Check once that a TCP port answers
+    Tcp(Box<checks::Tcp>),
+    /// Ask hosts once for an echo (ping)
+    Icmp(Box<checks::Icmp>),
+    /// Run a file of checks once
+    Batch(Box<checks::Batch>),
     /// List the targets with state, since, last code and latency
     Targets(Targets),
     /// Ask the store a read-only SQL query; safe while the daemon runs
@@ -130,6 +146,25 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+impl Command {
+    /// What it asks to be checked once, if it does.
+    ///
+    /// # Errors
+    /// It is another command.
+    pub fn asked(self) -> Result<checks::Asked, Self> {
+        Ok(match self {
+            Self::Website(website) => (*website).into(),
+            Self::Ssl(ssl) => (*ssl).into(),
+            Self::Mail(mail) => (*mail).into(),
+            Self::Dns(dns) => (*dns).into(),
+            Self::Tcp(tcp) => (*tcp).into(),
+            Self::Icmp(icmp) => (*icmp).into(),
+            Self::Batch(batch) => (*batch).into(),
+            other => return Err(other),
+        })
+    }
 }
 
 /// What `targets` lists.

@@ -7,10 +7,11 @@ use clap::CommandFactory;
 
 use poller::api::client::{AskError, Client};
 use poller::app::{self, Listing};
+use poller::cli::checks::Asked;
 use poller::cli::health::Strictness;
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
-use poller::cli::{Command, Options, follow, health};
+use poller::cli::{Command, Options, follow, health, once};
 use poller::config::Settings;
 use poller::config::given::{LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
@@ -80,16 +81,23 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     let here = std::env::current_dir()
         .map_err(|error| Failure::of(1, &format!("the current directory: {error}")))?;
     let (given, config, variables) = (options.given, options.config, Variables::of_process());
-    let sources = Sources { given, config, variables, here };
+    let mut sources = Sources { given, config, variables, here };
+    let mut command = options.command;
+    if let Some(asked) = command.take() {
+        match asked.asked() {
+            Ok(asked) => return check_once(asked, &mut sources, out),
+            Err(other) => command = Some(other),
+        }
+    }
     let action = &options.action;
     let polls = action.start || action.foreground || action.check;
-    let settings = if polls && options.command.is_none() {
+    let settings = if polls && command.is_none() {
         sources.settings()?
     } else {
         sources.settings_of_reader()?
     };
     let client = Client::of(&settings.data);
-    if let Some(command) = options.command {
+    if let Some(command) = command {
         return asked(command, &settings, &client, out);
     }
     if action.stop {
@@ -121,6 +129,17 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     Ok(viewstats(&client, view, || app::stored_summary(&settings.data, view.lists), out))
 }
 
+/// Runs the checks that a command asks for, once.
+fn check_once(asked: Asked, sources: &mut Sources, out: &mut Out) -> Result<ExitCode, Failure> {
+    if let Some(ca) = &asked.run.ca {
+        sources.given.ca = Some(ca.clone());
+    }
+    let settings = sources.settings().map_err(|error| Failure::of(once::UNKNOWN, &error))?;
+    let setting = app::setting(&settings, sources);
+    let setting = setting.map_err(|error| Failure::of(once::UNKNOWN, &error))?;
+    once::run_once(asked, setting, out).map_err(|reason| Failure { code: once::UNKNOWN, reason })
+}
+
 fn asked(
     command: Command,
     settings: &Settings,
@@ -138,7 +157,7 @@ fn asked(
             shown.map(|text| (text, None))
         }
         Command::Sql(sql) => app::show_sql(&settings.data, &sql),
-        Command::Completions { .. } | Command::Man => Ok((String::new(), None)),
+        _ => Ok((String::new(), None)),
     };
     let (text, notice) = shown.map_err(|reason| Failure::of(1, &reason))?;
     let printed = print(out, &text)?;

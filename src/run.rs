@@ -37,6 +37,7 @@ pub use order::InOrder;
 pub use resume::{Resume, ResumeError};
 pub use runner::{Ended, Placed, Runner};
 pub use spec::CheckSpec;
+pub(crate) use together::Listing;
 pub use together::{BatchError, run_check_batch, run_checks_in_parallel};
 
 pub use crate::check::{Context, Plugin, Report};

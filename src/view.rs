@@ -2,8 +2,10 @@
 
 pub mod recent;
 pub mod result;
+pub mod results;
 pub mod table;
 pub mod text;
+pub mod words;
 
 mod stored;
 mod summary;

@@ -188,36 +188,27 @@ pub fn read(
     judge(loader.finish(), rules)
 }
 
-/// Reads a list from `source` and hands out each entry to `take`, good or bad, until that wants no
-/// more; keeps none.
+/// Hands out each of `first`, and then each entry that is read from `source`, to `take`, good or
+/// bad, until that wants no more; keeps none. Entries count from 1 on, over both.
 ///
 /// # Errors
 /// The source cannot be read, or is broken JSON.
 pub fn stream(
-    source: &mut dyn Read,
-    name: &str,
-    origin: &Origin,
-    rules: &Rules,
+    first: Vec<serde_json::Value>,
+    source: Option<(&mut dyn Read, &str)>,
+    (origin, rules): (&Origin, &Rules),
     take: &mut dyn FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<(), ListError> {
+    let name = source.as_ref().map_or("the command line", |(_, name)| *name);
     let mut loader = Loader::new(name, origin, rules).handing_to(take);
-    let reader = BufReader::with_capacity(BUFFER, source);
-    text::read(reader, &mut loader).map_err(|broken| loader.list_error(broken))
-}
-
-/// Hands out each of `entries` as [`stream`] does.
-pub fn each(
-    entries: Vec<serde_json::Value>,
-    origin: &Origin,
-    rules: &Rules,
-    take: &mut dyn FnMut(Entry) -> ControlFlow<()>,
-) {
-    let mut loader = Loader::new("the checks", origin, rules).handing_to(take);
-    for (index, entry) in (1..).zip(entries) {
-        if text::take_json(&mut loader, index, entry).is_break() {
-            break;
+    for (line, entry) in (1..).zip(first) {
+        if text::take_json(&mut loader, line, entry).is_break() {
+            return Ok(());
         }
     }
+    let Some((source, _)) = source else { return Ok(()) };
+    let reader = BufReader::with_capacity(BUFFER, source);
+    text::read(reader, &mut loader).map_err(|broken| loader.list_error(broken))
 }
 
 /// Reads a list from the file at `path`.

@@ -83,14 +83,20 @@ impl InOrder {
     ///
     /// # Errors
     /// As [`InOrder::put`].
-    pub fn finish(mut self, emit: &mut dyn FnMut(&CheckResult) -> io::Result<()>) -> io::Result<()> {
+    pub fn finish(
+        mut self,
+        emit: &mut dyn FnMut(&CheckResult) -> io::Result<()>,
+    ) -> io::Result<()> {
         while !self.waiting.is_empty() {
             self.emit_first(emit)?;
         }
         Ok(())
     }
 
-    fn emit_first(&mut self, emit: &mut dyn FnMut(&CheckResult) -> io::Result<()>) -> io::Result<()> {
+    fn emit_first(
+        &mut self,
+        emit: &mut dyn FnMut(&CheckResult) -> io::Result<()>,
+    ) -> io::Result<()> {
         let first = self.waiting.pop_front().unwrap_or_default();
         self.next += 1;
         match first {
@@ -116,11 +122,9 @@ impl InOrder {
     fn file(&mut self, result: &CheckResult) -> io::Result<Waiting> {
         let spool = match &mut self.file {
             Some(spool) => spool,
-            none => none.insert(Spool {
-                file: tempfile::tempfile()?,
-                length: 0,
-                buffer: Vec::new(),
-            }),
+            none => {
+                none.insert(Spool { file: tempfile::tempfile()?, length: 0, buffer: Vec::new() })
+            }
         };
         spool.write(result)
     }

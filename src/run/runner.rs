@@ -21,7 +21,7 @@ use crate::config::rules::Rules;
 use crate::config::targets::Entry;
 use crate::queue::Places;
 use crate::stage::worker::{self, Bench};
-use crate::view::result::{CheckResult, NotRun, Status};
+use crate::view::result::{CheckResult, Identity, NotRun, Status};
 
 /// Milliseconds that a check may take that names no time.
 const TIMEOUT_MS: u32 = 30_000;
@@ -91,18 +91,18 @@ impl Runner {
         resume: Option<Resume>,
         take: &mut (dyn FnMut(Placed) + Send),
     ) -> Ended {
-        let stop = options.cancel.child_token();
+        let (stop, clock) = (options.cancel.child_token(), Clock::system());
         let run = Run {
             desk: Arc::default(),
             read: Arc::default(),
             stop: stop.clone(),
             options,
             ends: options.deadline.map(|deadline| Instant::now() + deadline),
+            clock: clock.clone(),
             done: 0,
             failed: 0,
         };
         let incoming = Arc::new(Mutex::new(Incoming { entries, held: None }));
-        let clock = Clock::system();
         let source = Listed {
             incoming: Arc::clone(&incoming),
             desk: Arc::clone(&run.desk),
@@ -136,6 +136,7 @@ struct Run<'o> {
     stop: CancellationToken,
     options: &'o RunOptions,
     ends: Option<Instant>,
+    clock: Clock,
     done: u64,
     failed: u64,
 }
@@ -208,7 +209,7 @@ impl Run<'_> {
                     }
                     Told::Stopped if ended == Ended::AtDeadline => {
                         let target = Some(running.target.address.to_string());
-                        CheckResult::not_run(&running.identity, target, self.too_late())
+                        self.too_late(&running.identity, target)
                     }
                     Told::Stopped => return false,
                 };
@@ -239,8 +240,10 @@ impl Run<'_> {
         }
     }
 
-    fn too_late(&self) -> NotRun {
-        NotRun::Deadline(self.options.deadline.unwrap_or_default())
+    /// The result of a check that the deadline cut off.
+    fn too_late(&self, identity: &Identity, target: Option<String>) -> CheckResult {
+        let reason = NotRun::Deadline(self.options.deadline.unwrap_or_default());
+        CheckResult::not_run(identity, target, &reason, self.clock.now_ms())
     }
 
     /// A result for every check that did not finish, or not even begin, before the deadline.
@@ -251,23 +254,26 @@ impl Run<'_> {
     ) {
         for running in self.desk.clear() {
             let target = Some(running.target.address.to_string());
-            let result = CheckResult::not_run(&running.identity, target, self.too_late());
+            let result = self.too_late(&running.identity, target);
             let done = Done::Ready(running.index, Box::new(result));
             self.hand_out(done, Ended::AtDeadline, take).await;
         }
         let mut incoming = incoming.lock().await;
         if let Some(held) = incoming.held.take() {
             let target = Some(held.target.address.to_string());
-            let result = CheckResult::not_run(&held.identity, target, self.too_late());
+            let result = self.too_late(&held.identity, target);
             let done = Done::Ready(held.index, Box::new(result));
             self.hand_out(done, Ended::AtDeadline, take).await;
         }
         while let Ok(Some(entry)) = tokio::time::timeout(PATIENCE, incoming.entries.recv()).await {
-            let (reason, target) = match &entry.target {
-                Ok(target) => (self.too_late(), Some(target.address.to_string())),
-                Err(reason) => (invalid(&entry, reason), None),
+            let who = identity(&entry);
+            let result = match &entry.target {
+                Ok(target) => self.too_late(&who, Some(target.address.to_string())),
+                Err(reason) => {
+                    let reason = invalid(&entry, reason);
+                    CheckResult::not_run(&who, None, &reason, self.clock.now_ms())
+                }
             };
-            let result = CheckResult::not_run(&identity(&entry), target, reason);
             let done = Done::Ready(place(&entry), Box::new(result));
             self.hand_out(done, Ended::AtDeadline, take).await;
         }

@@ -105,7 +105,12 @@ impl Listed {
                 Some(Running { index, identity, target })
             }
             Err(ref reason) => {
-                let result = CheckResult::not_run(&identity, None, invalid(&entry, reason));
+                let result = CheckResult::not_run(
+                    &identity,
+                    None,
+                    &invalid(&entry, reason),
+                    self.clock.now_ms(),
+                );
                 self.desk.put(Done::Ready(index, Box::new(result)));
                 None
             }

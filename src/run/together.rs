@@ -35,13 +35,9 @@ pub async fn run_checks_in_parallel(
     checks: impl IntoIterator<Item = CheckSpec>,
     options: RunOptions,
 ) -> Vec<CheckResult> {
-    let entries: Vec<_> = checks.into_iter().map(CheckSpec::into_entry).collect();
-    let rules = runner.rules.clone();
-    let read = move |take: &mut Take<'_>| {
-        let origin = Origin::of_file("".as_ref(), Variables::default()).done();
-        targets::each(entries, &origin, &rules, take);
-        Ok(())
-    };
+    let first = checks.into_iter().map(CheckSpec::into_entry).collect();
+    let origin = Origin::of_file("".as_ref(), Variables::default()).done();
+    let listing = Listing { first, source: None, origin };
     let mut results: Vec<Option<Arc<CheckResult>>> = Vec::new();
     let mut take = |(index, result): Placed| {
         if results.len() <= index {
@@ -52,7 +48,7 @@ pub async fn run_checks_in_parallel(
         }
     };
     // Entries at hand are never broken as a list, and without a thread there are no results.
-    let _ = run_read(runner, read, &options, None, &mut take).await;
+    let _ = runner.run_listing(listing, &options, None, &mut take).await;
     results.into_iter().flatten().map(Arc::unwrap_or_clone).collect()
 }
 
@@ -67,73 +63,66 @@ pub async fn run_check_batch(
     options: &RunOptions,
     mut take: impl FnMut(Placed) + Send,
 ) -> Result<Ended, BatchError> {
-    let mut origin = Origin::of_file("checks.json".as_ref(), Variables::of_process());
-    origin.folder = std::path::PathBuf::new();
-    runner.run_source(Listing { source, name: "the checks".to_owned(), origin }, options, None, &mut take).await
+    let origin = Origin::of_file("".as_ref(), Variables::of_process());
+    let source: Box<dyn Read + Send> = Box::new(source);
+    let listing =
+        Listing { first: Vec::new(), source: Some((source, "the checks".to_owned())), origin };
+    runner.run_listing(listing, options, None, &mut take).await
 }
 
-/// A list of checks that is read as a stream.
-#[derive(Debug)]
-pub(crate) struct Listing<R> {
-    pub(crate) source: R,
-    pub(crate) name: String,
+/// The checks of a run: some that are at hand, and a list that is read as a stream.
+pub(crate) struct Listing {
+    /// Those at hand, as entries of a list.
+    pub(crate) first: Vec<serde_json::Value>,
+    /// The list, and what messages call it.
+    pub(crate) source: Option<(Box<dyn Read + Send>, String)>,
+    /// What entries may name.
     pub(crate) origin: Origin,
 }
 
-type Take<'t> = dyn FnMut(Entry) -> ControlFlow<()> + 't;
-
 impl Runner {
-    /// Runs the checks of a list that is read as a stream.
+    /// Runs the checks of `listing`, which a thread of its own reads; it waits when it is too far
+    /// ahead.
     ///
     /// # Errors
     /// As [`run_check_batch`].
-    pub(crate) async fn run_source<R: Read + Send + 'static>(
+    pub(crate) async fn run_listing(
         &self,
-        listing: Listing<R>,
+        listing: Listing,
         options: &RunOptions,
         resume: Option<Resume>,
         take: &mut (dyn FnMut(Placed) + Send),
     ) -> Result<Ended, BatchError> {
-        let rules: Rules = self.rules.clone();
-        let read = move |take: &mut Take<'_>| {
-            let Listing { mut source, name, origin } = listing;
-            targets::stream(&mut source, &name, &origin, &rules, take)
+        let (sender, entries) = mpsc::channel(options.batch_size.get());
+        let (told, mut verdict) = mpsc::channel(1);
+        let rules = self.rules.clone();
+        let reading = move || {
+            let result = read(listing, &rules, &sender);
+            drop(sender);
+            let _ = told.blocking_send(result);
         };
-        run_read(self, read, options, resume, take).await
+        // The thread ends when nobody wants further entries; one that hangs in its source ends
+        // with the process.
+        let thread = std::thread::Builder::new().name("checks".to_owned());
+        thread.spawn(reading).map_err(BatchError::Thread)?;
+        let ended = self.run(entries, options, resume, take).await;
+        let verdict = match ended {
+            Ended::Whole => verdict.recv().await,
+            _ => verdict.try_recv().ok(),
+        };
+        match verdict {
+            Some(Err(error)) => Err(error.into()),
+            _ => Ok(ended),
+        }
     }
 }
 
-/// Runs what `read` reads on a thread of its own, which waits when it is too far ahead.
-async fn run_read(
-    runner: &Runner,
-    read: impl FnOnce(&mut Take<'_>) -> Result<(), ListError> + Send + 'static,
-    options: &RunOptions,
-    resume: Option<Resume>,
-    take: &mut (dyn FnMut(Placed) + Send),
-) -> Result<Ended, BatchError> {
-    let (sender, entries) = mpsc::channel(options.batch_size.get());
-    let (told, mut verdict) = mpsc::channel(1);
-    let reading = move || {
-        let result = read(&mut |entry| match sender.blocking_send(entry) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        });
-        drop(sender);
-        let _ = told.blocking_send(result);
-    };
-    // The thread ends when nobody wants further entries; one that hangs in its source ends with
-    // the process.
-    std::thread::Builder::new()
-        .name("checks".to_owned())
-        .spawn(reading)
-        .map_err(BatchError::Thread)?;
-    let ended = runner.run(entries, options, resume, take).await;
-    match verdict.try_recv() {
-        Ok(Err(error)) => Err(error.into()),
-        _ if ended == Ended::Whole => match verdict.recv().await {
-            Some(Err(error)) => Err(error.into()),
-            _ => Ok(ended),
-        },
-        _ => Ok(ended),
-    }
+fn read(listing: Listing, rules: &Rules, sender: &mpsc::Sender<Entry>) -> Result<(), ListError> {
+    let Listing { first, mut source, origin } = listing;
+    let source = source.as_mut().map(|(source, name)| (&mut **source as &mut dyn Read, &**name));
+    targets::stream(first, source, (&origin, rules), &mut |entry| match sender.blocking_send(entry)
+    {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    })
 }

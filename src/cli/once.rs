@@ -1,0 +1,281 @@
+//! Runs what a command asks to be checked once, and shows what came of it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::checks::{Asked, RunFlags};
+use super::out::Out;
+use crate::check::Checks;
+use crate::config::rules::Rules;
+use crate::config::substitute::{Origin, Variables};
+use crate::run::{
+    Ended, InOrder, Listing, MAX_WORKERS, OnError, Placed, Resume, RunOptions, Runner,
+};
+use crate::signal::{self, Signal};
+use crate::view::result::CheckResult;
+use crate::view::results::{Counts, Form, Json, Junit, Lines, Nagios, Rows, Table};
+
+/// The exit code of what cannot be known, and of wrong usage.
+pub const UNKNOWN: u8 = 3;
+/// The exit code of a run that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// What checks run with, beside what the command asks.
+#[derive(Debug)]
+pub struct Setting {
+    /// The checks.
+    pub checks: Checks,
+    /// What fills entries.
+    pub rules: Rules,
+    /// Checks that may run at once as far as the limit of open files goes.
+    pub most_workers: NonZeroUsize,
+    /// Checks that run at once where the command does not say; none: 64.
+    pub usual_workers: Option<NonZeroUsize>,
+    /// The environment.
+    pub variables: Variables,
+    /// The folder where the process began.
+    pub here: PathBuf,
+}
+
+/// Runs what is `asked`, and tells by the exit code what came of it: as the Nagios plugins do, 130
+/// when it was interrupted.
+///
+/// # Errors
+/// Nothing could be run, or no result be written; says why.
+pub fn run_once(asked: Asked, setting: Setting, out: &mut Out) -> Result<ExitCode, String> {
+    let options = options(&asked, &setting, out);
+    let Setting { checks, mut rules, variables, here, .. } = setting;
+    rules.usual.kind = asked.kind;
+    rules.usual.config = asked.config;
+    rules.timeout_ms = match asked.kind {
+        // The variable for the timeout of polls says nothing of a run.
+        None => None,
+        Some(_) => asked.timeout.map(millis).or(rules.timeout_ms),
+    };
+    let resume = asked.run.resume.as_ref().map(|file| Resume::open(&here.join(file)));
+    let resume = resume.transpose().map_err(|error| error.to_string())?;
+    let listing = listing(&asked.targets, asked.file.as_deref(), &here, variables)?;
+    let mut shown = Shown::open(&asked.run, &here, out)?;
+    let runner = Runner::with(checks, rules);
+    let began = Instant::now();
+    let interrupted = watch_for_interrupt(options.cancel.clone())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("check")
+        .build()
+        .map_err(|error| format!("cannot start a runtime: {error}"))?;
+    let ended = runtime.block_on(runner.run_listing(listing, &options, resume, &mut |placed| {
+        if shown.take(placed).is_err() {
+            options.cancel.cancel();
+        }
+    }));
+    runtime.shutdown_background();
+    let (counts, written) = shown.end(began.elapsed());
+    written?;
+    match ended {
+        Err(error) => {
+            out.word(&format!("poller: {error}"));
+            Ok(ExitCode::from(if counts.exit_code() == 2 { 2 } else { UNKNOWN }))
+        }
+        Ok(Ended::Early) if interrupted.is_cancelled() => {
+            out.word("poller: interrupted; what is shown is what had finished");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Ok(_) if counts.total == 0 => {
+            out.word("poller: there is nothing to check: the list is empty");
+            Ok(ExitCode::from(UNKNOWN))
+        }
+        Ok(_) => Ok(ExitCode::from(counts.exit_code())),
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn options(asked: &Asked, setting: &Setting, out: &mut Out) -> RunOptions {
+    let wanted = asked.run.max_workers.or(setting.usual_workers).unwrap_or(MAX_WORKERS);
+    let max_workers = if asked.run.parallel { wanted } else { NonZeroUsize::MIN };
+    if max_workers > setting.most_workers {
+        out.word(&format!(
+            "poller: {} checks run at once at most, not {max_workers}: raise the limit of open \
+             files (ulimit -n)",
+            setting.most_workers
+        ));
+    }
+    let max_workers = max_workers.min(setting.most_workers);
+    RunOptions {
+        max_workers,
+        batch_size: asked.batch_size.unwrap_or(max_workers),
+        deadline: asked.deadline,
+        on_error: if asked.run.stop_on_error { OnError::Stop } else { OnError::GoOn },
+        cancel: CancellationToken::new(),
+        events: None,
+    }
+}
+
+fn listing(
+    targets: &[String],
+    file: Option<&Path>,
+    here: &Path,
+    variables: Variables,
+) -> Result<Listing, String> {
+    let first = targets.iter().map(|target| Value::from(target.as_str())).collect();
+    let Some(file) = file else {
+        return Ok(Listing {
+            first,
+            source: None,
+            origin: Origin::of_file(&here.join("-"), variables),
+        });
+    };
+    let (source, path): (Box<dyn Read + Send>, _) = if file == Path::new("-") {
+        (Box::new(io::stdin()), here.join("-"))
+    } else {
+        let path = here.join(file);
+        let opened = File::open(&path).and_then(|opened| match opened.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(opened),
+        });
+        let opened = opened.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        (Box::new(opened), path)
+    };
+    let name = if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    Ok(Listing { first, source: Some((source, name)), origin: Origin::of_file(&path, variables) })
+}
+
+/// Cancels `run` at Ctrl-C or TERM; the token that is returned tells so.
+fn watch_for_interrupt(run: CancellationToken) -> Result<CancellationToken, String> {
+    let interrupted = CancellationToken::new();
+    let told = interrupted.clone();
+    let (listener, mut signals) =
+        signal::listen().map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let watch = move || {
+        while let Some(signal) = signals.blocking_recv() {
+            match signal {
+                Signal::Drain => {
+                    told.cancel();
+                    run.cancel();
+                }
+                Signal::ExitNow => break,
+                Signal::Reload | Signal::DumpSummary => {}
+            }
+        }
+        drop(listener);
+    };
+    let thread = std::thread::Builder::new().name("interrupts".to_owned());
+    thread.spawn(watch).map_err(|error| format!("cannot start a thread: {error}"))?;
+    Ok(interrupted)
+}
+
+/// Where results go, in all their forms.
+struct Shown {
+    order: Option<InOrder>,
+    forms: Vec<Box<dyn Form>>,
+    counts: Counts,
+    /// A file that takes its place when it is whole.
+    output: Option<(PathBuf, PathBuf)>,
+    failed: Option<io::Error>,
+}
+
+impl Shown {
+    fn open(flags: &RunFlags, here: &Path, out: &Out) -> Result<Self, String> {
+        let mut forms: Vec<Box<dyn Form>> = Vec::new();
+        let results = || -> Box<dyn Write + Send> { Box::new(BufWriter::new(io::stdout())) };
+        let mut output = None;
+        if let Some(file) = &flags.output {
+            let path = here.join(file);
+            let part = part_of(&path);
+            forms.push(form(flags, create(&part)?, out));
+            forms.push(Box::new(Table::new(results(), out.style, Rows::Summary)));
+            output = Some((part, path));
+        } else if flags.json || flags.jsonl || flags.nagios {
+            forms.push(form(flags, results(), out));
+        } else {
+            forms.push(Box::new(Table::new(results(), out.style, Rows::All)));
+        }
+        if let Some(file) = &flags.junit {
+            let report = Junit::new(create(&here.join(file))?);
+            forms.push(Box::new(report.map_err(|error| format!("no temporary file: {error}"))?));
+        }
+        let order = (!flags.jsonl).then(InOrder::new);
+        Ok(Self { order, forms, counts: Counts::default(), output, failed: None })
+    }
+
+    fn take(&mut self, (index, result): Placed) -> Result<(), ()> {
+        if self.failed.is_some() {
+            return Err(());
+        }
+        self.counts.add(&result);
+        let forms = &mut self.forms;
+        let mut emit =
+            |result: &CheckResult| forms.iter_mut().try_for_each(|form| form.result(result));
+        let taken = match &mut self.order {
+            Some(order) => order.put(index, Arc::clone(&result), &mut emit),
+            None => emit(&result),
+        };
+        taken.map_err(|error| self.failed = Some(error))
+    }
+
+    /// Shows what is left, and says whether all could be written.
+    fn end(mut self, took: Duration) -> (Counts, Result<(), String>) {
+        let (counts, forms) = (self.counts, &mut self.forms);
+        let mut emit =
+            |result: &CheckResult| forms.iter_mut().try_for_each(|form| form.result(result));
+        let rest = match (self.failed, self.order) {
+            (Some(error), _) => Err(error),
+            (None, Some(order)) => order.finish(&mut emit),
+            (None, None) => Ok(()),
+        };
+        let ended =
+            rest.and_then(|()| self.forms.iter_mut().try_for_each(|form| form.end(&counts, took)));
+        drop(self.forms);
+        let moved = ended.and_then(|()| match &self.output {
+            Some((part, path)) => std::fs::rename(part, path),
+            None => Ok(()),
+        });
+        match moved {
+            // A reader that left has seen enough.
+            Err(error) if !Out::is_over(&error) => {
+                (counts, Err(format!("cannot write the results: {error}")))
+            }
+            _ => (counts, Ok(())),
+        }
+    }
+}
+
+fn form(flags: &RunFlags, out: Box<dyn Write + Send>, shown: &Out) -> Box<dyn Form> {
+    if flags.jsonl {
+        Box::new(Lines(out))
+    } else if flags.nagios {
+        Box::new(Nagios::new(out))
+    } else if flags.json || flags.output.is_some() {
+        Box::new(Json::new(out))
+    } else {
+        Box::new(Table::new(out, shown.style, Rows::All))
+    }
+}
+
+/// The file beside `path` that is written until it is whole.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+fn create(path: &Path) -> Result<Box<dyn Write + Send>, String> {
+    let file = File::create(path);
+    let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
