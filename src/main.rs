@@ -11,7 +11,7 @@ use poller::cli::checks::Asked;
 use poller::cli::health::Strictness;
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
-use poller::cli::{Command, Options, follow, health, once};
+use poller::cli::{Action, Command, Options, Output, follow, health, once};
 use poller::config::Settings;
 use poller::config::given::{LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
@@ -27,7 +27,10 @@ use poller::view::table::Address;
 const HEALTH: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
-    let options = Options::of_process();
+    let options = match Options::of_process() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
     let mut out = Out::standard();
     if !is_anything_asked(&options) {
         // The help says what to ask for; a reader that left has seen enough.
@@ -96,10 +99,20 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     } else {
         sources.settings_of_reader()?
     };
-    let client = Client::of(&settings.data);
     if let Some(command) = command {
-        return asked(command, &settings, &client, out);
+        return asked(command, &settings, &Client::of(&settings.data), out);
     }
+    act(options.action, options.output, (settings, sources), out)
+}
+
+/// Does what flags ask of the daemon.
+fn act(
+    action: Action,
+    output: Output,
+    (settings, sources): (Settings, Sources),
+    out: &mut Out,
+) -> Result<ExitCode, Failure> {
+    let client = Client::of(&settings.data);
     if action.stop {
         return stop(&settings, out);
     }
@@ -114,17 +127,17 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     if action.start || action.foreground {
         match start(settings.clone(), sources, action.foreground, out)? {
             Some(code) => return Ok(code),
-            None if !action.viewstats && !options.output.follow => return Ok(ExitCode::SUCCESS),
+            None if !action.viewstats && !output.follow => return Ok(ExitCode::SUCCESS),
             None => {}
         }
     }
-    if options.output.follow {
+    if output.follow {
         return Ok(follow::follow(&client, out));
     }
     let view = ViewOptions {
-        form: if options.output.json { Form::Json } else { Form::Text },
-        rhythm: if options.output.watch { Rhythm::Watch } else { Rhythm::Once },
-        lists: if options.output.all { Lists::All } else { Lists::Short },
+        form: if output.json { Form::Json } else { Form::Text },
+        rhythm: if output.watch { Rhythm::Watch } else { Rhythm::Once },
+        lists: if output.all { Lists::All } else { Lists::Short },
     };
     Ok(viewstats(&client, view, || app::stored_summary(&settings.data, view.lists), out))
 }

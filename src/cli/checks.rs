@@ -69,7 +69,7 @@ pub struct RunFlags {
     #[arg(long, help_heading = RESULTS)]
     pub nagios: bool,
 
-    /// Write a JUnit report to FILE as well
+    /// Write a `JUnit` report to FILE as well
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     pub junit: Option<PathBuf>,
 
@@ -95,7 +95,7 @@ pub struct Limits {
 pub struct Batch {
     /// File of checks, or - for standard input
     ///
-    /// A JSON array of {"id": …, "plugin_type": …, "config": {…}}, or any other form of a list of
+    /// A JSON array of `{"id": …, "plugin_type": …, "config": {…}}`, or any other form of a list of
     /// targets.
     pub file: PathBuf,
 

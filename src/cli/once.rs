@@ -140,9 +140,11 @@ fn listing(
         (Box::new(io::stdin()), here.join("-"))
     } else {
         let path = here.join(file);
-        let opened = File::open(&path).and_then(|opened| match opened.metadata()?.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(opened),
+        let opened = File::open(&path).and_then(|opened| {
+            if opened.metadata()?.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(opened)
         });
         let opened = opened.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         (Box::new(opened), path)

@@ -1,6 +1,7 @@
 //! From arguments and environment to [`Options`]; what does not go together is refused.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -10,12 +11,22 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 use super::{ACTIONS, OUTPUT, Options};
 
 impl Options {
-    /// The options of this process. It ends here when it was asked for help, and with the exit
-    /// code 2 when they are wrong.
-    #[must_use]
-    pub fn of_process() -> Self {
+    /// The options of this process.
+    ///
+    /// # Errors
+    /// It was asked for help, which has been printed, or the options are wrong, which has been told:
+    /// the exit code to end with.
+    pub fn of_process() -> Result<Self, ExitCode> {
         let arguments: Vec<_> = std::env::args_os().collect();
-        Self::of(&arguments).unwrap_or_else(|error| error.exit())
+        Self::of(&arguments).map_err(|error| {
+            // A reader that left has seen enough.
+            let _ = error.print();
+            match error.exit_code() {
+                0 => ExitCode::SUCCESS,
+                _ if checks_once(&arguments) => ExitCode::from(super::once::UNKNOWN),
+                _ => ExitCode::from(2),
+            }
+        })
     }
 
     /// The options that `arguments`, the name of the program first, and the environment name.
@@ -29,6 +40,16 @@ impl Options {
         refuse_flags_of_the_daemon(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
     }
+}
+
+/// Whether `arguments` name a command that checks once, whatever else is wrong with them: such ends
+/// as the Nagios plugins do.
+fn checks_once(arguments: &[OsString]) -> bool {
+    const COMMANDS: [&str; 8] =
+        ["website", "ssl", "mail", "dns", "tcp", "icmp", "batch", "explain"];
+    let command = Options::command().ignore_errors(true);
+    let matches = command.try_get_matches_from(arguments);
+    matches.is_ok_and(|found| found.subcommand_name().is_some_and(|name| COMMANDS.contains(&name)))
 }
 
 /// An empty variable counts as one that is not set: `${NAME:-}` of a compose file makes such.

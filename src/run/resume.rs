@@ -74,7 +74,9 @@ impl Resume {
         if !is_results && !is_empty {
             return Err(ResumeError::Other { file: name() });
         }
-        places.values_mut().for_each(|places| places.reverse());
+        for places in places.values_mut() {
+            places.reverse();
+        }
         Ok(Self { file: Mutex::new(file), places: Mutex::new(places) })
     }
 

@@ -9,7 +9,7 @@ use super::text::duration;
 use super::words;
 use crate::check::Facts;
 use crate::clock::rfc3339;
-use crate::outcome::{Finding, Outcome, Verdict};
+use crate::outcome::{Cause, Finding, Outcome, Verdict};
 use crate::target::{CheckKind, Target};
 
 /// What a check says in one word.
@@ -125,7 +125,7 @@ impl CheckResult {
         };
         put("target", target.address.to_string().into());
         put("verdict", words::verdict(finding.verdict).into());
-        put("cause", finding.cause.map(|cause| cause.as_str()).into());
+        put("cause", finding.cause.map(Cause::as_str).into());
         let detail = Some(finding.detail.as_str()).filter(|detail| !detail.is_empty());
         put("detail", detail.into());
         if let Some(cause) = finding.cause {

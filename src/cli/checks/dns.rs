@@ -9,7 +9,6 @@ use crate::target::CheckKind;
 
 /// What `dns` checks.
 #[derive(Args, Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Dns {
     /// Domains, or addresses with --type PTR
     #[arg(value_name = "DOMAIN", required_unless_present = "domains_file")]

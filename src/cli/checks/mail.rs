@@ -11,7 +11,7 @@ use crate::target::CheckKind;
 #[derive(Args, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Mail {
-    /// Servers, with a port unless it is the usual one, or URLs like imaps://mail.example.com
+    /// Servers, with a port unless it is the usual one, or URLs like `imaps://mail.example.com`
     #[arg(value_name = "SERVER", required_unless_present = "servers_file")]
     pub servers: Vec<String>,
 
@@ -43,7 +43,7 @@ pub struct Mail {
     #[arg(long, value_name = "NAME", requires = "password")]
     pub username: Option<String>,
 
-    /// Password; ${VAR} and file:PATH keep it off the command line
+    /// Password; a variable `${VAR}` or a file `file:PATH` may stand for it
     #[arg(long, value_name = "PASSWORD", requires = "username")]
     pub password: Option<String>,
 

@@ -9,7 +9,6 @@ use crate::target::CheckKind;
 
 /// What `ssl` checks.
 #[derive(Args, Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Ssl {
     /// Hosts, with a port unless it is 443, or URLs
     #[arg(value_name = "HOST", required_unless_present = "hosts_file")]

@@ -10,9 +10,8 @@ use crate::target::CheckKind;
 
 /// What `website` checks.
 #[derive(Args, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Website {
-    /// Addresses; a bare name means https://NAME/
+    /// Addresses; a bare name is asked over HTTPS
     #[arg(value_name = "URL", required_unless_present = "sites")]
     pub urls: Vec<String>,
 
@@ -32,7 +31,7 @@ pub struct Website {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
 
-    /// Body of the request; file:PATH reads it from a file
+    /// Body of the request; `file:PATH` reads it from a file
     #[arg(long, value_name = "TEXT")]
     pub body: Option<String>,
 
@@ -40,7 +39,7 @@ pub struct Website {
     #[arg(long, value_name = "NAME", requires = "auth_password")]
     pub auth_username: Option<String>,
 
-    /// Password; ${VAR} and file:PATH keep it off the command line
+    /// Password; a variable `${VAR}` or a file `file:PATH` may stand for it
     #[arg(long, value_name = "PASSWORD", requires = "auth_username")]
     pub auth_password: Option<String>,
 

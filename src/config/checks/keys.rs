@@ -12,12 +12,14 @@ pub(super) struct Keys<'c> {
     config: &'c Map<String, Value>,
     pub(super) origin: &'c Origin,
     known: Vec<&'static str>,
+    /// Which keys are read elsewhere.
+    is_passed: fn(&str) -> bool,
     faults: Vec<String>,
 }
 
 impl<'c> Keys<'c> {
     pub(super) fn new(config: &'c Map<String, Value>, origin: &'c Origin) -> Self {
-        Self { config, origin, known: Vec::new(), faults: Vec::new() }
+        Self { config, origin, known: Vec::new(), is_passed: |_| false, faults: Vec::new() }
     }
 
     /// The value of `key` as it is written.
@@ -30,6 +32,11 @@ impl<'c> Keys<'c> {
     pub(super) fn others(&self) -> impl Iterator<Item = (&'c String, &'c Value)> + use<'c> {
         let known = self.known.clone();
         self.config.iter().filter(move |(key, _)| !known.contains(&key.as_str()))
+    }
+
+    /// Leaves keys to whoever reads them elsewhere.
+    pub(super) fn pass(&mut self, is_passed: fn(&str) -> bool) {
+        self.is_passed = is_passed;
     }
 
     /// Notes what is wrong.
@@ -117,12 +124,15 @@ impl<'c> Keys<'c> {
 
     /// All that was wrong, with the keys that nobody asked for.
     pub(super) fn finish(mut self) -> Vec<String> {
-        self.known.retain(|key| *key != "url");
-        self.known.extend(super::COMMON.iter().filter(|key| **key != "id"));
-        for key in self.config.keys() {
-            if key != "url" && !self.known.contains(&key.as_str()) {
-                self.faults.push(unknown("key", key, &self.known));
-            }
+        let known = |key: &str| {
+            self.known.contains(&key) || super::COMMON.contains(&key) || (self.is_passed)(key)
+        };
+        let mut named = self.known.clone();
+        named.push("timeout");
+        named.sort_unstable();
+        named.dedup();
+        for key in self.config.keys().filter(|key| !known(key)) {
+            self.faults.push(unknown("key", key, &named));
         }
         self.faults
     }

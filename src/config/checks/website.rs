@@ -33,9 +33,7 @@ pub(super) fn read(keys: &mut Keys<'_>, fields: &mut Fields) {
     }
     // What a list says of its targets may be said here as well.
     let others: Vec<_> = keys.others().filter(|(key, _)| is_of_target(key)).collect();
-    for key in crate::config::keys::KEYS.iter().filter(|key| is_of_target(key)) {
-        let _ = keys.raw(key);
-    }
+    keys.pass(is_of_target);
     for (key, value) in others {
         set(keys, fields, (key, key), value);
     }

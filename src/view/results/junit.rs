@@ -1,4 +1,4 @@
-//! Results as a JUnit report, as Jenkins and GitLab read it: a target that is down is a failure, one
+//! Results as a `JUnit` report, as Jenkins and `GitLab` read it: a target that is down is a failure, one
 //! of which nothing is known an error.
 
 use std::fs::File;
