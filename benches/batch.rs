@@ -74,7 +74,9 @@ fn cost(site: &Site, is_trial: bool) {
     let of_daemon = daemon.cost(10.0);
     daemon.stop();
     let ratio = cpu / of_daemon;
-    println!("the daemon at {count}/s: {of_daemon:.1} us a poll; ratio {ratio:.2} (bound {DEAREST})");
+    println!(
+        "the daemon at {count}/s: {of_daemon:.1} us a poll; ratio {ratio:.2} (bound {DEAREST})"
+    );
 }
 
 fn memory(site: &Site, count: u32) {

@@ -5,6 +5,7 @@ mod boot;
 mod check;
 mod door;
 mod engine;
+mod explain;
 mod files;
 mod heartbeat;
 mod keeper;
@@ -18,6 +19,7 @@ mod stored;
 
 pub use boot::{Booted, StartError, boot};
 pub use check::check;
+pub use explain::explain;
 pub use keeper::Keeper;
 pub use list::Listing;
 pub use once::setting;

@@ -129,6 +129,8 @@ pub enum Command {
     Icmp(Box<checks::Icmp>),
     /// Run a file of checks once
     Batch(Box<checks::Batch>),
+    /// Check one target and explain each step: plan, times, certificates, hops, expectations
+    Explain(Explain),
     /// List the targets with state, since, last code and latency
     Targets(Targets),
     /// Ask the store a read-only SQL query; safe while the daemon runs
@@ -165,6 +167,20 @@ impl Command {
             other => return Err(other),
         })
     }
+}
+
+/// What `explain` explains.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// Address, id or name of a target of the list, or any other address
+    #[arg(value_name = "URL")]
+    pub target: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// PEM file with further certificates that are trusted
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// What `targets` lists.

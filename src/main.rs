@@ -11,7 +11,7 @@ use poller::cli::checks::Asked;
 use poller::cli::health::Strictness;
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
-use poller::cli::{Action, Command, Options, Output, follow, health, once};
+use poller::cli::{Action, Command, Explain, Options, Output, follow, health, once};
 use poller::config::Settings;
 use poller::config::given::{LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
@@ -86,6 +86,9 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     let (given, config, variables) = (options.given, options.config, Variables::of_process());
     let mut sources = Sources { given, config, variables, here };
     let mut command = options.command;
+    if let Some(Command::Explain(asked)) = &command {
+        return explain(asked, &mut sources, out);
+    }
     if let Some(asked) = command.take() {
         match asked.asked() {
             Ok(asked) => return check_once(asked, &mut sources, out),
@@ -140,6 +143,18 @@ fn act(
         lists: if output.all { Lists::All } else { Lists::Short },
     };
     Ok(viewstats(&client, view, || app::stored_summary(&settings.data, view.lists), out))
+}
+
+/// Checks one target and explains each step.
+fn explain(asked: &Explain, sources: &mut Sources, out: &mut Out) -> Result<ExitCode, Failure> {
+    let unknown = |reason: String| Failure { code: once::UNKNOWN, reason };
+    if let Some(ca) = &asked.ca {
+        sources.given.ca = Some(ca.clone());
+    }
+    let settings = sources.settings().map_err(|error| unknown(error.to_string()))?;
+    let setting = app::setting(&settings, sources).map_err(|error| unknown(error.to_string()))?;
+    let (text, code) = app::explain(asked, &settings, setting).map_err(unknown)?;
+    print(out, &text).map(|_| code)
 }
 
 /// Runs the checks that a command asks for, once.

@@ -197,6 +197,8 @@ impl Code {
 impl fmt::Display for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Checks of other kinds than HTTP have none.
+            Self::Status(0) => formatter.write_str("ok"),
             Self::Status(status) => write!(formatter, "{status}"),
             Self::Cause(cause) => formatter.write_str(cause.as_str()),
         }

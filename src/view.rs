@@ -1,5 +1,6 @@
 //! What is shown, as plain values; text, JSON and the rest are renderings of the same values.
 
+pub mod explain;
 pub mod recent;
 pub mod result;
 pub mod results;

@@ -14,7 +14,7 @@ use super::list::Listing;
 use super::live::Live;
 use super::reload::{Reloads, log_rejects};
 use crate::api::{Feed, Server, finished_line, socket_path};
-use crate::check::{HttpCheck, HttpOptions};
+use crate::check::{Checks, HttpOptions};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::sources::Sources;
@@ -106,7 +106,7 @@ pub fn boot(
     log_rejects(&list.rejects);
     let rejects = told_rejects(&list);
     let clock = Clock::system();
-    let check = Arc::new(HttpCheck::new(http_options(&settings))?);
+    let check = Arc::new(Checks::new(http_options(&settings))?);
     let (memory, live) = Memory::load(&settings, &clock, list)?;
     let live = Arc::new(live);
     let (outbox, feed) = (Arc::<Outbox>::default(), Arc::<Feed>::default());

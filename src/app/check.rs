@@ -6,7 +6,7 @@ use super::boot::{StartError, http_options, shares};
 use super::files::told_places;
 use super::list::Listing;
 use super::plan::{Load, load};
-use crate::check::HttpCheck;
+use crate::check::Checks;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::targets::{List, ListError};
@@ -24,7 +24,7 @@ pub fn check(settings: &Settings) -> Result<String, StartError> {
     // A limit that cannot be raised only makes the pool smaller.
     let _ = raise_open_files_limit();
     // Whatever the check cannot be set up with is told here.
-    drop(HttpCheck::new(http_options(settings))?);
+    drop(Checks::new(http_options(settings))?);
     let list = Listing::default().read(settings)?.ok_or_else(|| ListError::NoValidEntry {
         file: settings.urls.to_string().into(),
         entries: 0,
