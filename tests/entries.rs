@@ -156,7 +156,7 @@ fn wrong_values_name_the_key_and_what_to_write() {
         (r#""proxy": "socks5://me:pw@a""#, r#""proxy" has a wrong value; write env, none or"#),
         (r#""labels": ["a"]"#, r#""labels" is a list; write an object of names and texts"#),
         (r#""name": """#, r#""name" is ""; write text of 1 to 1000 bytes"#),
-        (r#""check": "htp""#, r#""check" is "htp"; write "http" or "https" or"#),
+        (r#""check": "htp""#, r#"unknown "check" "htp"; did you mean "http"?"#),
         (r#""tls": {"verfy": true}"#, r#"unknown key in "tls" "verfy"; did you mean "verify"?"#),
         (r#""tls": {"client_cert": "c"}"#, r#""tls" has one of "client_cert" and "client_key""#),
         (r#""headers": {"a b": "c"}"#, r#""headers.a b" is no header name"#),

@@ -98,7 +98,9 @@ impl Usual {
                 Some(CheckKind::Http) if self.kind != Some(CheckKind::Http) => Ok(Asked::Target),
                 Some(kind) => Ok(Asked::Kind(kind)),
                 None if self.others.contains(name) => Ok(Asked::Other(name.to_owned())),
-                None => Err(unknown("\"check\"", name, &NAMES)),
+                None => {
+                    Err(unknown("\"check\"", name, &["http", "ssl", "mail", "dns", "tcp", "icmp"]))
+                }
             };
         }
         let scheme = text("url").ok().flatten().and_then(|url| url.split_once("://"));

@@ -8,11 +8,8 @@ use super::fault;
 use crate::store::StoreError;
 
 /// The steps from each version to the next; the first makes a store from nothing.
-pub(super) const STEPS: &[&str] = &[
-    include_str!("../schema.sql"),
-    include_str!("../second.sql"),
-    include_str!("../third.sql"),
-];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("../schema.sql"), include_str!("../second.sql"), include_str!("../third.sql")];
 
 /// The version that the last step leads to.
 pub(in crate::store) const VERSION: i64 = 3;
