@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -22,6 +23,20 @@ pub trait Plugin: Send + Sync + 'static {
         config: &'a Map<String, Value>,
         context: Context<'a>,
     ) -> Pin<Box<dyn Future<Output = Report> + Send + 'a>>;
+}
+
+impl<P: Plugin> Plugin for Arc<P> {
+    fn plugin_type(&self) -> &str {
+        (**self).plugin_type()
+    }
+
+    fn check<'a>(
+        &'a self,
+        config: &'a Map<String, Value>,
+        context: Context<'a>,
+    ) -> Pin<Box<dyn Future<Output = Report> + Send + 'a>> {
+        (**self).check(config, context)
+    }
 }
 
 /// Hears what checks have to say while they run.
