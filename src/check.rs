@@ -28,6 +28,7 @@ mod request;
 mod resolve;
 mod roots;
 mod ssl;
+mod starttls;
 mod stream;
 mod tcp;
 mod tls;

@@ -120,7 +120,7 @@ impl Finding {
             ) => false,
             Some(Cause::Dns) => matches!(self.detail, Detail::NoSuchName | Detail::NoAddress),
             Some(Cause::Tls) => !matches!(self.detail, Detail::None | Detail::Alert),
-            Some(Cause::Protocol) => !matches!(self.detail, Detail::NoAnswer),
+            Some(Cause::Protocol) => !matches!(self.detail, Detail::NoAnswer | Detail::Unavailable),
             Some(Cause::Status) => {
                 self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429)
             }

@@ -1,5 +1,10 @@
 //! `Certificates`: what a chain says, whether it is trusted, and a memory of chains seen lately.
 
+mod description;
+mod name;
+mod path;
+mod reason;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -14,7 +19,12 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::check::fault::Fault;
 use crate::check::roots::Trust;
+use crate::check::tls::Shown;
 use crate::outcome::{Cause, Detail};
+use path::{End, Path};
+
+pub(crate) use description::{DAY, days, describe, negotiated, timestamp};
+pub(crate) use reason::reason;
 
 /// How long a chain that was found good is taken for good without looking again.
 const GOOD_FOR: Duration = Duration::from_hours(1);
@@ -148,36 +158,17 @@ struct Facts {
     until: i64,
     ends: Vec<i64>,
     is_self_signed: bool,
-    /// Whether the path from the leaf ends in a certificate that is signed by itself or by a root.
-    is_whole: bool,
+    end: End,
 }
 
 impl Facts {
     fn of(chain: &[CertificateDer<'_>], trust: &Trust) -> Option<Self> {
-        let mut parsed: Vec<X509Certificate<'_>> = chain
-            .iter()
-            .map_while(|der| X509Certificate::from_der(der).ok().map(|(_, parsed)| parsed))
-            .collect();
-        if parsed.is_empty() {
-            return None;
-        }
-        let ends = parsed.iter().map(|one| one.validity().not_after.timestamp()).collect();
-        let mut current = parsed.remove(0);
-        let is_own_issuer =
-            |one: &X509Certificate<'_>| one.subject().as_raw() == one.issuer().as_raw();
-        let is_self_signed = is_own_issuer(&current);
+        let chain = parsed(chain);
+        let path = Path::of(&chain, trust)?;
+        let ends = chain.iter().map(|one| one.validity().not_after.timestamp()).collect();
         // Servers send certificates that nobody needs any more; only those on the path count.
-        let mut until = current.validity().not_after.timestamp();
-        while !trust.has_subject(current.issuer().as_raw()) {
-            let issuer = current.issuer().as_raw();
-            let Some(next) = parsed.iter().position(|one| one.subject().as_raw() == issuer) else {
-                break;
-            };
-            current = parsed.remove(next);
-            until = until.min(current.validity().not_after.timestamp());
-        }
-        let is_whole = is_own_issuer(&current) || trust.has_subject(current.issuer().as_raw());
-        Some(Self { until, ends, is_self_signed, is_whole })
+        let until = path.first_to_end()?.validity().not_after.timestamp();
+        Some(Self { until, ends, is_self_signed: path::is_own_issuer(path.leaf()?), end: path.end })
     }
 
     /// The fault that the verifier's `error` is, seen with what the chain says.
@@ -190,7 +181,9 @@ impl Facts {
             Detail::UnknownIssuer | Detail::BadCertificate if self.is_self_signed => {
                 Fault::tls(Detail::SelfSigned)
             }
-            Detail::UnknownIssuer if !self.is_whole => Fault::tls(Detail::MissingIntermediate),
+            Detail::UnknownIssuer if self.end == End::Missing => {
+                Fault::tls(Detail::MissingIntermediate)
+            }
             Detail::NotYetValid if now < EPOCH => Fault::new(Cause::Clock, Detail::None),
             _ => fault,
         }
@@ -200,5 +193,41 @@ impl Facts {
     fn next_expiry(&self, now: u64) -> u64 {
         let times = self.ends.iter().filter_map(|&end| u64::try_from(end).ok());
         times.filter(|&end| end >= now).min().unwrap_or(now)
+    }
+}
+
+/// The certificates of a chain that can be read, leaf first; none when the leaf cannot.
+pub(crate) fn parsed<'a>(chain: &'a [CertificateDer<'_>]) -> Vec<X509Certificate<'a>> {
+    let parse = |der: &'a CertificateDer<'_>| X509Certificate::from_der(der).ok();
+    let Some((leaf, rest)) = chain.split_first() else { return Vec::new() };
+    let Some((_, leaf)) = parse(leaf) else { return Vec::new() };
+    let rest = rest.iter().filter_map(parse).map(|(_, certificate)| certificate);
+    std::iter::once(leaf).chain(rest).take(path::LONGEST).collect()
+}
+
+/// What a check of certificates looks at: when one runs out, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expiry {
+    /// In Unix seconds.
+    pub(crate) until: i64,
+    /// Its subject, unless it is the leaf.
+    pub(crate) of: Option<String>,
+}
+
+impl Expiry {
+    /// When the leaf of what was shown runs out; none when the leaf cannot be read.
+    pub(crate) fn of_leaf(shown: &Shown) -> Option<Self> {
+        let (_, leaf) = X509Certificate::from_der(shown.chain.first()?).ok()?;
+        Some(Self { until: leaf.validity().not_after.timestamp(), of: None })
+    }
+
+    /// When the first certificate on the path from the leaf runs out.
+    pub(crate) fn of_path(shown: &Shown) -> Option<Self> {
+        let chain = parsed(&shown.chain);
+        let path = Path::of(&chain, shown.trust.as_ref()?)?;
+        let first = path.first_to_end()?;
+        let is_leaf = path.leaf().is_some_and(|leaf| std::ptr::eq(leaf, first));
+        let of = (!is_leaf).then(|| name::shown_name(first.subject()));
+        Some(Self { until: first.validity().not_after.timestamp(), of })
     }
 }

@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::Host;
-use crate::check::certificate::Certificates;
+use crate::check::certificate::{Certificates, negotiated};
 use crate::check::fault::{Fault, tls_error};
 use crate::check::roots::{FileError, Trust, read_certificates};
 use crate::outcome::Detail;
@@ -67,6 +67,19 @@ pub(crate) struct Shown {
     pub(crate) verdict: Option<Result<(), Fault>>,
     /// The certificates, leaf first.
     pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// The name that was asked for.
+    pub(crate) name: Option<ServerName<'static>>,
+    /// The roots by which the chain was judged.
+    pub(crate) trust: Option<Arc<Trust>>,
+    /// The version of TLS and the cipher suite, once the handshake is over.
+    pub(crate) negotiated: (Option<&'static str>, Option<&'static str>),
+}
+
+impl Shown {
+    /// Whether the handshake came to its end, whatever the certificates are.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.negotiated.0.is_some()
+    }
 }
 
 /// What handshakes differ by on our side.
@@ -121,6 +134,10 @@ impl Tls {
         let verdict = self.certificates.judge(&chain, &name, &trust, UnixTime::now());
         (shown.until, shown.verdict) = (verdict.until, Some(verdict.result));
         shown.chain = chain;
+        (shown.name, shown.trust) = (Some(name), Some(trust));
+        if let Ok(stream) = &connected {
+            shown.negotiated = negotiated(stream.get_ref().1);
+        }
         match (connected, verdict.result) {
             // A key that cannot be used ends the handshake, and the chain may say more of it.
             (Err(error), Err(fault)) if is_of_certificate(&error) => Err(fault),
