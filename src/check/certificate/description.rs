@@ -166,3 +166,25 @@ fn rsa_bits(key: &RSAPublicKey<'_>) -> usize {
     let unused = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
     8 * bytes.len() - unused
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_length_of_a_key_leaves_out_what_only_tells_its_sign() {
+        let bits = |modulus: &[u8]| rsa_bits(&RSAPublicKey { modulus, exponent: &[1, 0, 1] });
+        assert_eq!(bits(&[&[0, 0x80][..], &[0; 255]].concat()), 2_048);
+        assert_eq!(bits(&[0x7f, 0]), 15);
+        assert_eq!(bits(&[]), 0);
+    }
+
+    #[test]
+    fn a_day_that_has_begun_does_not_count_and_one_that_is_over_does() {
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_000_000));
+        let left = |seconds: i64| days(1_000_000 + seconds, now);
+        assert_eq!([left(DAY), left(DAY - 1), left(0)], [1, 0, 0]);
+        assert_eq!([left(-1), left(-DAY), left(-DAY - 1)], [-1, -1, -2]);
+    }
+}

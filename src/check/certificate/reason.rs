@@ -68,26 +68,22 @@ fn wrong_name(shown: &Shown, path: Option<&Path<'_, '_>>) -> Option<String> {
     let asked = shown.name.as_ref()?.to_str();
     let names = alternative_names(path?.leaf()?);
     let more = names.len().saturating_sub(NAMED);
-    let named = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let some = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     Some(match (names.is_empty(), more) {
         (true, _) => format!("the certificate names no host, and so not {asked}"),
-        (_, 0) => format!("the certificate is for {named}, and not for {asked}"),
-        _ => format!("the certificate is for {named} and {more} more, and not for {asked}"),
+        (_, 0) => format!("the certificate is for {some}, and not for {asked}"),
+        _ => format!("the certificate is for {some} and {more} more, and not for {asked}"),
     })
 }
 
 fn unknown_issuer(path: &Path<'_, '_>) -> Option<String> {
     let last = path.last()?;
-    Some(match path.end {
-        End::Root => {
-            let issuer = shown_name(last.issuer());
-            format!("no trusted root signed {}, though one is called {issuer}", called(last, path))
-        }
-        _ => {
-            let name = shown_name(last.subject());
-            format!("the chain ends in the self-signed certificate {name}, which is not trusted")
-        }
-    })
+    if path.end == End::Root {
+        let (issuer, of) = (shown_name(last.issuer()), called(last, path));
+        return Some(format!("no trusted root signed {of}, though one is called {issuer}"));
+    }
+    let name = shown_name(last.subject());
+    Some(format!("the chain ends in the self-signed certificate {name}, which is not trusted"))
 }
 
 fn missing_intermediate(path: &Path<'_, '_>) -> Option<String> {
