@@ -76,12 +76,17 @@ fn without_name(
     shown: &mut Shown,
 ) -> Result<(), Fault> {
     let wrong_name = Err(Fault::tls(Detail::WrongName));
-    // The name is judged last, so that all else is right where it is wrong.
-    if probe.name.is_wanted() || !shown.is_complete() || shown.verdict != Some(wrong_name) {
+    if probe.name.is_wanted() || shown.verdict != Some(wrong_name) {
         return secured;
     }
+    // The name is judged last, so that all else of the chain is right where it is wrong.
     shown.verdict = Some(Ok(()));
-    Ok(())
+    match secured {
+        Err(_) if shown.is_complete() => Ok(()),
+        // The proof that the peer owns the certificate was wrong as well.
+        secured if secured == wrong_name => Err(Fault::tls(Detail::BadCertificate)),
+        secured => secured,
+    }
 }
 
 /// Judges the days that are left.

@@ -243,8 +243,9 @@ async fn who_does_not_own_the_certificate_is_not_trusted_whatever_is_forgiven() 
         .with_cert_resolver(std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(key)));
     let site = pki::secure(config, "").await;
     let found = Checker::trusting(&root).probing(probe).look(site.address.port()).await;
-    assert_eq!(found.finding.verdict, poller::outcome::Verdict::Down, "{:#?}", found.facts);
+    found.is_down(Detail::BadCertificate);
     assert_eq!(found.text("issuer"), "CN=root");
+    assert!(found.facts.message.contains("did not prove"), "{}", found.facts.message);
 }
 
 #[tokio::test]

@@ -78,6 +78,9 @@ fn broken(target: &Target, probe: &SslProbe, fault: Fault) -> String {
             format!("{at} and this program have no version or cipher of TLS in common")
         }
         (Cause::Tls, Detail::Alert) => format!("{at} ended the handshake with an alert"),
+        (Cause::Tls, Detail::BadCertificate) => {
+            format!("{at} did not prove that the certificate is its own")
+        }
         (Cause::Tls, _) => format!("the handshake with {at} failed"),
         (Cause::Reset, _) => format!("{at} tore the connection down before a handshake was over"),
         (Cause::Protocol, Detail::BadGreeting) => {
