@@ -120,10 +120,13 @@ impl Finding {
             ) => false,
             Some(Cause::Dns) => matches!(self.detail, Detail::NoSuchName | Detail::NoAddress),
             Some(Cause::Tls) => !matches!(self.detail, Detail::None | Detail::Alert),
-            Some(Cause::Protocol) => !matches!(self.detail, Detail::NoAnswer | Detail::Unavailable),
-            Some(Cause::Status) => {
-                self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429)
-            }
+            Some(Cause::Protocol) => !matches!(self.detail, Detail::NoAnswer),
+            Some(Cause::Status) => match self.detail {
+                // Mail servers: what begins with a 4 may be over soon, and with a 5 is not.
+                Detail::Unavailable => false,
+                Detail::Rejected | Detail::LoginRefused => true,
+                _ => self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429),
+            },
             Some(Cause::Internal) => matches!(self.detail, Detail::Setting),
             // What took too long once may be quick the next time.
             Some(Cause::Assertion) => !matches!(self.detail, Detail::Latency),

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::check::fault::Fault;
 use crate::check::progress::{Progress, Step};
-use crate::outcome::Detail;
+use crate::outcome::{Cause, Detail};
 use crate::target::StartTls;
 use lines::{Lines, is_word};
 
@@ -47,8 +47,8 @@ pub(crate) async fn begin(
 async fn smtp(lines: &mut Lines<'_>) -> Result<(), Fault> {
     match lines.reply().await.map_err(as_greeting)?.code {
         220 => {}
-        400..=499 => return Err(Fault::protocol(Detail::Unavailable)),
-        500..=599 => return Err(Fault::protocol(Detail::Rejected)),
+        400..=499 => return Err(said_no(Detail::Unavailable)),
+        500..=599 => return Err(said_no(Detail::Rejected)),
         _ => return Err(Fault::protocol(Detail::BadGreeting)),
     }
     lines.say(&format!("EHLO {}", lines.own_name()?)).await?;
@@ -57,14 +57,14 @@ async fn smtp(lines: &mut Lines<'_>) -> Result<(), Fault> {
         250 if offers.lines.iter().any(|offer| is_word(offer, "STARTTLS")) => {}
         // Whoever does not know the command knows none of its offers.
         250 | 500 | 502 | 504 => return lines.refused("QUIT").await,
-        400..=499 => return Err(Fault::protocol(Detail::Unavailable)),
-        500..=599 => return Err(Fault::protocol(Detail::Rejected)),
+        400..=499 => return Err(said_no(Detail::Unavailable)),
+        500..=599 => return Err(said_no(Detail::Rejected)),
         _ => return Err(Fault::protocol(Detail::BadReply)),
     }
     lines.say("STARTTLS").await?;
     match lines.reply().await?.code {
         220 => Ok(()),
-        400..=499 => Err(Fault::protocol(Detail::Unavailable)),
+        400..=499 => Err(said_no(Detail::Unavailable)),
         500..=599 => lines.refused("QUIT").await,
         _ => Err(Fault::protocol(Detail::BadReply)),
     }
@@ -77,7 +77,7 @@ async fn imap(lines: &mut Lines<'_>) -> Result<(), Fault> {
     match (words.next(), words.next()) {
         (Some("*"), Some(word)) if word.eq_ignore_ascii_case("OK") => {}
         (Some("*"), Some(word)) if word.eq_ignore_ascii_case("BYE") => {
-            return Err(Fault::protocol(Detail::Unavailable));
+            return Err(said_no(Detail::Unavailable));
         }
         // Who is logged in already may no longer ask for it.
         (Some("*"), Some(word)) if word.eq_ignore_ascii_case("PREAUTH") => {
@@ -104,7 +104,7 @@ async fn imap(lines: &mut Lines<'_>) -> Result<(), Fault> {
 /// RFC 2595, section 4.
 async fn pop3(lines: &mut Lines<'_>) -> Result<(), Fault> {
     if !lines.status().await.map_err(as_greeting)? {
-        return Err(Fault::protocol(Detail::Unavailable));
+        return Err(said_no(Detail::Unavailable));
     }
     lines.say("CAPA").await?;
     // Who cannot tell what there is may have it all the same (RFC 2449, section 5).
@@ -121,4 +121,9 @@ const fn as_greeting(fault: Fault) -> Fault {
         Detail::BadReply => Fault::protocol(Detail::BadGreeting),
         _ => fault,
     }
+}
+
+/// The server understands, and does not do it.
+const fn said_no(detail: Detail) -> Fault {
+    Fault::new(Cause::Status, detail)
 }

@@ -131,8 +131,14 @@ async fn a_server_that_cannot_serve_now_may_do_so_later() {
         (StartTls::Pop3, &["-ERR too busy\r\n"]),
     ] {
         let found = look(start, script.iter().copied()).await;
-        is_fault(&found.finding, Cause::Protocol, Detail::Unavailable);
+        is_fault(&found.finding, Cause::Status, Detail::Unavailable);
         assert!(!found.finding.is_permanent());
+        assert!(found.facts.message.contains("cannot serve now"), "{}", found.facts.message);
+    }
+    for script in [&["554 not you\r\n"][..], &[SMTP[0], "550 not you\r\n"]] {
+        let found = look(StartTls::Smtp, script.iter().copied()).await;
+        is_fault(&found.finding, Cause::Status, Detail::Rejected);
+        assert!(found.finding.is_permanent());
     }
 }
 

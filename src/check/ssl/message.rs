@@ -86,7 +86,8 @@ fn broken(target: &Target, probe: &SslProbe, fault: Fault) -> String {
         (Cause::Protocol, Detail::BadGreeting) => {
             format!("what answers at {at} does not speak {spoken}")
         }
-        (Cause::Protocol, Detail::Unavailable) => format!("{at} says that it cannot serve now"),
+        (Cause::Status, Detail::Unavailable) => format!("{at} says that it cannot serve now"),
+        (Cause::Status, _) => format!("{at} refuses to serve us"),
         (Cause::Protocol, Detail::NoAnswer) => format!("{at} hung up before it answered"),
         (Cause::Protocol, _) => format!("{at} breaks the rules of {spoken}"),
         _ => String::new(),
