@@ -118,7 +118,15 @@ impl Finding {
                 | Cause::NoResources
                 | Cause::Clock,
             ) => false,
-            Some(Cause::Dns) => matches!(self.detail, Detail::NoSuchName | Detail::NoAddress),
+            Some(Cause::Dns) => matches!(
+                self.detail,
+                Detail::NoSuchName
+                    | Detail::NoAddress
+                    | Detail::NoRecord
+                    | Detail::WrongAnswer
+                    | Detail::Bogus
+                    | Detail::NoMail
+            ),
             Some(Cause::Tls) => !matches!(self.detail, Detail::None | Detail::Alert),
             Some(Cause::Protocol) => !matches!(self.detail, Detail::NoAnswer),
             Some(Cause::Status) => match self.detail {
@@ -128,8 +136,10 @@ impl Finding {
                 _ => self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429),
             },
             Some(Cause::Internal) => matches!(self.detail, Detail::Setting),
-            // What took too long once may be quick the next time.
-            Some(Cause::Assertion) => !matches!(self.detail, Detail::Latency),
+            // What took too long once may be quick the next time, and who was silent may answer.
+            Some(Cause::Assertion) => {
+                !matches!(self.detail, Detail::Latency | Detail::NotPropagated | Detail::Lame)
+            }
             Some(Cause::Redirect | Cause::TooLarge) => true,
         }
     }

@@ -10,6 +10,8 @@ use crate::outcome::{Cause, Detail, Finding};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Resolving,
+    /// Of a name server that is part of what is checked.
+    Asking,
     Connecting,
     Handshaking,
     Sending,
@@ -22,6 +24,7 @@ impl Step {
     pub(crate) const fn detail(self) -> Detail {
         match self {
             Self::Resolving => Detail::Resolving,
+            Self::Asking => Detail::Unanswered,
             Self::Connecting => Detail::Connecting,
             Self::Handshaking => Detail::Handshaking,
             Self::Sending => Detail::Sending,
@@ -93,6 +96,7 @@ impl Progress {
         match self.step {
             // No answer of a name server says nothing of the target.
             Step::Resolving => Fault::unanswered(),
+            Step::Asking => Fault::new(Cause::Dns, Detail::Unanswered),
             _ if self.is_at_proxy => Fault::proxy(),
             // A head that came in part says no more than none.
             Step::Transferring if self.finding.status == 0 => {

@@ -40,12 +40,12 @@ fn has_ipv6() -> bool {
 }
 
 /// Whether there is a way to the Internet at all.
-pub(super) fn has_internet() -> bool {
+pub(crate) fn has_internet() -> bool {
     !is_cut_off(&[FAR_V4.into(), FAR_V6.into()])
 }
 
 /// Whether there is a way to none of `addresses`.
-pub(super) fn is_cut_off(addresses: &[IpAddr]) -> bool {
+pub(crate) fn is_cut_off(addresses: &[IpAddr]) -> bool {
     let no_way = |address: &IpAddr| match own_address(*address) {
         Ok(_) => false,
         // Without an IPv6 address of our own, the kernel finds none to send from.
