@@ -94,12 +94,8 @@ pub(crate) async fn check(
 /// Asks all that `probe` wants to be asked, at once.
 async fn look<'a>(probe: &'a DnsProbe, survey: &Survey<'a>) -> Seen<'a> {
     let Survey { servers, question, deadline, .. } = *survey;
-    let authority = async {
-        match probe.authoritative.is_wanted() {
-            true => Some(survey.run().await),
-            false => None,
-        }
-    };
+    let authority =
+        async { if probe.authoritative.is_wanted() { Some(survey.run().await) } else { None } };
     let ((answer, security), others, authority) = tokio::join!(
         ask(servers, question, deadline),
         propagation::ask(servers, probe, question, deadline),

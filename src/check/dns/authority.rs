@@ -131,11 +131,11 @@ impl Survey<'_> {
                 return Err(Lost::NoServers);
             }
             // Who has no such record names the zone that has none.
-            let named = message.authorities.iter().find(|record| {
+            let holder = message.authorities.iter().find(|record| {
                 let is_above = record.name.zone_of(&at) && record.name != at;
                 is_above && matches!(record.data, RData::SOA(_))
             });
-            at = named.map_or_else(|| at.base_name(), |record| record.name.clone());
+            at = holder.map_or_else(|| at.base_name(), |record| record.name.clone());
         }
     }
 

@@ -163,7 +163,8 @@ mod tests {
             (R::Https, "1 . alpn=h2,h3 port=8", "1 . port=8 alpn=\"h2,h3\""),
         ];
         for (record, value, wanted) in same {
-            let missing = missing(record, &[wanted.into()], &[value.to_owned()]);
+            let expected = [wanted.into()];
+            let missing = missing(record, &expected, &[value.to_owned()]);
             assert!(missing.is_empty(), "{record:?} {value} {wanted}");
         }
     }

@@ -112,14 +112,14 @@ impl Sealed {
         if message.metadata.op_code != OpCode::Query {
             return Err(Reject::NotAnAnswer);
         }
-        let is_ours = match message.queries.as_slice() {
-            [query] => *query == self.query,
+        let is_ours = message.queries.first().map_or_else(
             // Who cannot read a question cannot repeat it.
-            _ => {
+            || {
                 let code = message.metadata.response_code;
                 matches!(code, ResponseCode::FormErr | ResponseCode::NotImp)
-            }
-        };
+            },
+            |query| *query == self.query,
+        );
         if is_ours { Ok(message) } else { Err(Reject::WrongQuestion) }
     }
 }

@@ -112,11 +112,10 @@ impl Propagation {
 
     pub(super) fn shown(&self) -> Value {
         let (agreeing, total) = (self.agreeing(), self.replies.len());
-        // Small numbers are exact as floating-point ones.
-        let percentage = agreeing as f64 * 100.0 / total as f64;
+        let tenths = u32::try_from(agreeing * 1_000 / total.max(1)).unwrap_or(1_000);
         let resolvers: Vec<Value> = self.replies.iter().map(Reply::shown).collect();
         json!({
-            "percentage": (percentage * 10.0).round() / 10.0,
+            "percentage": f64::from(tenths) / 10.0,
             "threshold": self.threshold,
             "agreeing": agreeing,
             "total": total,

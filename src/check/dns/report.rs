@@ -121,18 +121,17 @@ fn message(seen: &Seen<'_>, result: Result<(), Fault>) -> String {
         return format!("{record} of {name} is {values}, without {}", list(missing));
     }
     let mut text = format!("{record} of {name} is {values}");
-    for more in [
+    let others = [
         seen.propagation.as_ref().map(super::Propagation::words),
         seen.authority.as_ref().map(|authority| match authority {
             Ok(authority) => authority.words(seen.probe.record),
             Err(lost) => of_lost(*lost),
         }),
         seen.security.map(|security| security.words().to_owned()),
-    ] {
-        if let Some(more) = more {
-            text.push_str("; ");
-            text.push_str(&more);
-        }
+    ];
+    for more in others.into_iter().flatten() {
+        text.push_str("; ");
+        text.push_str(&more);
     }
     text
 }
