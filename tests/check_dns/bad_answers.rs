@@ -1,0 +1,145 @@
+//! What is no answer to the question is passed over, and told when nothing better comes.
+
+use poller::outcome::{Cause, Detail};
+use poller::target::RecordType as R;
+
+use crate::raw_names::{Asked, Does, RawServer, Way};
+use crate::record::LookAt;
+
+type Spoils = fn(&Asked) -> Vec<u8>;
+
+/// Messages that are no answers; one that was taken would show the address 192.0.2.66.
+const BAD: [(&str, Spoils); 13] = [
+    ("wrong id", |asked| changed(asked, 1, 1)),
+    ("no answer", |asked| changed(asked, 2, 0x80)),
+    ("another operation", |asked| changed(asked, 2, 0x10)),
+    ("wrong name", |asked| changed(asked, 13, 3)),
+    ("wrong type", |asked| changed(asked, 21, 3)),
+    ("wrong class", |asked| changed(asked, 23, 2)),
+    ("no question", |asked| {
+        let mut bytes = asked.address(66);
+        bytes.drain(12..24);
+        bytes[5] = 0;
+        bytes
+    }),
+    ("looped pointer", |asked| owner(asked, &[0xc0, 24])),
+    ("pointers in a circle", |asked| owner(asked, &[1, b'b', 0xc0, 24])),
+    ("forward pointer", |asked| owner(asked, &[0xc0, 30])),
+    ("overlong name", |asked| owner(asked, &[[[63; 64]; 4].as_flattened(), &[0]].concat())),
+    ("too many counted", |asked| changed(asked, 7, 3)),
+    ("garbage", |_| b"\x00nonsense\xff\xff\xff\xff".to_vec()),
+];
+
+/// An answer, one byte of it changed by `bits`.
+fn changed(asked: &Asked, at: usize, bits: u8) -> Vec<u8> {
+    let mut bytes = asked.address(66);
+    bytes[at] ^= bits;
+    bytes
+}
+
+/// An answer whose record has an owner that is written as `name`.
+fn owner(asked: &Asked, name: &[u8]) -> Vec<u8> {
+    let bytes = asked.address(66);
+    // Header and question of `a.test` are 24 bytes; the owner is a pointer of two.
+    [&bytes[..24], name, &bytes[26..]].concat()
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_passed_over_for_one_that_is() {
+    for (what, spoil) in BAD {
+        let server = RawServer::serve(move |asked| {
+            vec![Does::Send(spoil(asked)), Does::Send(asked.address(1))]
+        })
+        .await;
+        let seen = LookAt::new("a.test", R::A, server.address).run().await;
+        assert_eq!(seen.finding.cause, None, "{what}: {seen:?}");
+        assert_eq!(seen.values(), ["192.0.2.1"], "{what}");
+        assert_eq!(server.asked().len(), 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_what_is_no_answer_is_a_bad_answer() {
+    let looks = BAD.map(|(what, spoil)| async move {
+        let server = RawServer::serve(move |asked| vec![Does::Send(spoil(asked))]).await;
+        let seen = LookAt::new("a.test", R::A, server.address).within(1_000).run().await;
+        assert_eq!(seen.fault(), (Cause::Dns, Detail::BadAnswer), "{what}: {seen:?}");
+        assert!(seen.facts.message.contains("answers "), "{what}: {seen:?}");
+        assert_eq!(server.asked().len(), 3, "{what}");
+        assert!(!seen.finding.is_permanent());
+    });
+    let mut running = tokio::task::JoinSet::new();
+    for look in looks {
+        running.spawn(look);
+    }
+    running.join_all().await;
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_passed_over_on_a_connection_too() {
+    for (what, spoil) in BAD {
+        let server = RawServer::serve(move |asked| match asked.way {
+            Way::Udp => vec![Does::Send(changed(&asked, 2, 2))],
+            Way::Tcp => vec![Does::Send(spoil(asked)), Does::Send(asked.address(1))],
+        })
+        .await;
+        let seen = LookAt::new("a.test", R::A, server.address).run().await;
+        assert_eq!(seen.finding.cause, None, "{what}: {seen:?}");
+        assert_eq!((seen.values(), seen.text("transport")), (vec!["192.0.2.1"], "tcp"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_early_or_says_too_little_is_told() {
+    let cases: [(Vec<Does>, Cause, Detail); 3] = [
+        (vec![], Cause::Protocol, Detail::NoAnswer),
+        (vec![Does::SendRaw(vec![0xff, 0xff, 1, 2])], Cause::Dns, Detail::BadAnswer),
+        (vec![Does::SendRaw(vec![0, 0])], Cause::Dns, Detail::BadAnswer),
+    ];
+    for (does, cause, detail) in cases {
+        let server = RawServer::serve(move |asked| {
+            let cut = vec![Does::Send(changed(&asked, 2, 2))];
+            let does = if asked.way == Way::Udp { cut } else { does.clone() };
+            does
+        })
+        .await;
+        let seen = LookAt::new("a.test", R::A, server.address).run().await;
+        assert_eq!(seen.fault(), (cause, detail), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_from_another_port_is_nobodys() {
+    let server = RawServer::serve(|asked| vec![Does::SendFromElsewhere(asked.address(66))]).await;
+    let seen = LookAt::new("a.test", R::A, server.address).within(1_000).run().await;
+    assert_eq!(seen.fault(), (Cause::Dns, Detail::Unanswered), "{seen:?}");
+}
+
+#[tokio::test]
+async fn long_chains_of_pointers_are_read_in_no_time_or_rejected() {
+    // 8,000 pointers, each to the one before, and names that walk all of them.
+    let server = RawServer::serve(|asked| match asked.way {
+        Way::Udp => vec![Does::Send(changed(&asked, 2, 2))],
+        Way::Tcp => {
+            let mut bytes = asked.address(66);
+            bytes.truncate(24);
+            let text: Vec<u8> = (0..8_000_u16)
+                .flat_map(|number| {
+                    (0xc000 | if number == 0 { 12 } else { 34 + 2 * number }).to_be_bytes()
+                })
+                .collect();
+            bytes.extend([0xc0, 12, 0xff, 0, 0, 1, 0, 0, 0, 0]);
+            bytes.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            bytes.extend(&text);
+            let last = 0xc000 | u16::try_from(bytes.len() - 2).unwrap();
+            let record = [&last.to_be_bytes()[..], &[0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4]];
+            let records = (60_000 - bytes.len()) / 16;
+            bytes.extend(record.concat().repeat(records));
+            bytes[6..8].copy_from_slice(&u16::try_from(records + 1).unwrap().to_be_bytes());
+            vec![Does::Send(bytes)]
+        }
+    })
+    .await;
+    let seen = LookAt::new("a.test", R::A, server.address).run().await;
+    println!("{:?} {:?}", seen.finding, seen.facts.message);
+}
