@@ -1,6 +1,7 @@
 //! A look at a DNS record takes the answer to its question alone, whatever else comes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
+#![allow(clippy::print_stderr, reason = "a test says that it is skipped")]
 
 #[path = "check_dns/authority.rs"]
 mod authority;

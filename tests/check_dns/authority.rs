@@ -45,7 +45,7 @@ async fn of_zone(number: u8, behaviour: Behaviour) -> Option<RawServer> {
     });
     let server = server.await;
     if server.is_none() {
-        println!("skipped: port 53 takes root");
+        eprintln!("skipped: port 53 takes root");
     }
     server
 }
@@ -54,7 +54,7 @@ async fn of_zone(number: u8, behaviour: Behaviour) -> Option<RawServer> {
 async fn knowing(servers: &[&RawServer]) -> RawServer {
     let addresses: Vec<_> = servers.iter().map(|server| server.address).collect();
     RawServer::serve(move |asked| {
-        let answer = directory(&asked, &addresses);
+        let answer = directory(asked, &addresses);
         vec![Does::Send(bytes(&answer))]
     })
     .await

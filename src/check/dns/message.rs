@@ -8,6 +8,8 @@ use crate::target::Look;
 
 /// Bytes of an answer over UDP that pass every path in one piece.
 const PAYLOAD: u16 = 1_232;
+/// Pointers that may lead to each other, without a label between them.
+const POINTERS: u8 = 16;
 /// Bytes of a message's header.
 const HEADER: usize = 12;
 
@@ -124,8 +126,30 @@ impl Sealed {
     }
 }
 
+/// Whether a name in `bytes` could be made of pointers to pointers beyond all need: each name that
+/// ends there would walk them all, and a message may hold thousands.
+fn is_winding(bytes: &[u8]) -> bool {
+    // Pointers that follow each other from each place on; no pointer leads further.
+    let mut depths = vec![0_u8; bytes.len().min(0x4000)];
+    for (at, pair) in bytes.windows(2).enumerate() {
+        let [high @ 0xc0..=0xff, low] = *pair else { continue };
+        let to = usize::from(u16::from_be_bytes([high & 0x3f, low]));
+        let depth = depths.get(to).filter(|_| to < at).map_or(0, |depth| depth + 1);
+        if depth > POINTERS {
+            return true;
+        }
+        if let Some(place) = depths.get_mut(at) {
+            *place = depth;
+        }
+    }
+    false
+}
+
 /// The message that `bytes` are, up to the last of them.
 fn whole(bytes: &[u8]) -> Option<Message> {
+    if is_winding(bytes) {
+        return None;
+    }
     let mut decoder = BinDecoder::new(bytes);
     let message = Message::read(&mut decoder).ok()?;
     decoder.is_empty().then_some(message)
