@@ -17,6 +17,7 @@ mod http2;
 mod icmp;
 mod idle;
 mod judge;
+mod lines;
 mod mail;
 mod network;
 mod options;

@@ -253,6 +253,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_mail_server_refuses_for_now_is_temporary_and_what_it_refuses_permanent() {
+        let said = |status, detail| Finding {
+            status,
+            ..Finding::default().with_cause(Cause::Status, detail)
+        };
+        assert!(!said(450, Detail::Unavailable).is_permanent());
+        assert!(said(550, Detail::Rejected).is_permanent());
+        assert!(said(535, Detail::LoginRefused).is_permanent());
+        assert!(Finding::default().with_cause(Cause::Dns, Detail::NoMail).is_permanent());
+    }
+
+    #[test]
     fn of_all_that_was_expected_only_the_time_may_be_otherwise_at_once() {
         let failed = |detail| Finding::default().with_cause(Cause::Assertion, detail);
         assert!(!failed(Detail::Latency).is_permanent());

@@ -33,7 +33,17 @@ pub(crate) fn judge(plan: &Plan, received: Received, progress: &mut Progress) ->
         return failed(Detail::Header);
     }
     received.content.judge(expect, received.is_cut)?;
-    let limit = expect.latency_under_ms.map(|ms| Duration::from_millis(ms.into()));
+    judge_connection(plan, progress)
+}
+
+/// Judges what does not depend on what was said: the time it took, and how long the certificate
+/// is still valid.
+///
+/// # Errors
+/// An expectation does not hold.
+pub(crate) fn judge_connection(plan: &Plan, progress: &Progress) -> Result<(), Fault> {
+    let failed = |detail| Err(Fault::new(Cause::Assertion, detail));
+    let limit = plan.expect.latency_under_ms.map(|ms| Duration::from_millis(ms.into()));
     if limit.is_some_and(|limit| progress.elapsed() >= limit) {
         return failed(Detail::Latency);
     }

@@ -91,6 +91,11 @@ impl Progress {
         self.mark.duration_since(self.started)
     }
 
+    /// What is left of `limit` since the poll's start.
+    pub(crate) fn left(&self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.started.elapsed())
+    }
+
     /// The fault of a poll whose deadline passes now.
     pub(crate) const fn timeout(&self) -> Fault {
         match self.step {

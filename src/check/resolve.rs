@@ -1,9 +1,9 @@
 //! `Resolver`: the addresses of a name, from a cache that asks once however many polls wait.
 
 mod cache;
-mod clients;
+pub(crate) mod clients;
 mod lanes;
-mod lookup;
+pub(crate) mod lookup;
 mod system;
 pub(crate) mod way;
 

@@ -59,7 +59,8 @@ impl Stream {
         self.tcp().readable().await
     }
 
-    fn tcp(&self) -> &TcpStream {
+    /// The TCP connection below.
+    pub(crate) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => tls.get_ref().0,

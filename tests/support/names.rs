@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 pub enum Says {
     /// These addresses, those of the family asked for, and the seconds they hold.
     Addresses(Vec<IpAddr>, u32),
+    /// These records, those of the type asked for.
+    Records(Vec<RData>),
     /// This code; without a name or an address, that this holds for so many seconds.
     Code(ResponseCode, u32),
     /// Nothing.
@@ -80,6 +82,11 @@ fn fill(answer: &mut Message, name: &Name, kind: RecordType, says: Says) -> bool
                     _ => continue,
                 };
                 answer.add_answer(Record::from_rdata(name.clone(), seconds, data));
+            }
+        }
+        Says::Records(records) => {
+            for data in records.into_iter().filter(|data| data.record_type() == kind) {
+                answer.add_answer(Record::from_rdata(name.clone(), 60, data));
             }
         }
         Says::Code(code, seconds) => {

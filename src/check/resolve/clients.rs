@@ -25,7 +25,7 @@ const SUFFIXES: usize = 6;
 const CLIENTS: usize = 256;
 
 /// The clients of name servers: one for all that the settings name, one for each of an entry.
-pub(super) struct Clients {
+pub(crate) struct Clients {
     pub(super) options: ResolverOptions,
     usual: Option<Client>,
     /// When the system's settings were looked at, and when they had changed.
@@ -62,8 +62,8 @@ impl Suffixes {
 
 /// A client of name servers, and what must be known of them to tell whose fault a failure is.
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) resolver: TokioResolver,
+pub(crate) struct Client {
+    pub(crate) resolver: TokioResolver,
     servers: Arc<[IpAddr]>,
     suffixes: Arc<Suffixes>,
     chosen_by: Chooser,
@@ -77,12 +77,12 @@ enum Chooser {
 }
 
 impl Clients {
-    pub(super) fn new(options: ResolverOptions) -> Self {
+    pub(crate) fn new(options: ResolverOptions) -> Self {
         Self { options, usual: None, looked: None, changed: None, special: HashMap::new() }
     }
 
     /// The client of `server`; none: of the name servers of the settings.
-    pub(super) fn of(&mut self, server: Option<SocketAddr>) -> Option<Client> {
+    pub(crate) fn of(&mut self, server: Option<SocketAddr>) -> Option<Client> {
         let Some(server) = server else {
             if self.has_changed(Instant::now()) || self.usual.is_none() {
                 self.usual = self.build_usual();
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// `fault`, or that of our own network if that is what is behind it.
-    pub(super) fn blame(&self, fault: Fault) -> Fault {
+    pub(crate) fn blame(&self, fault: Fault) -> Fault {
         let is_ours = match (fault.cause, fault.detail) {
             (Cause::Resolver, Detail::Unanswered) => way::is_cut_off(&self.servers),
             // A name server on this machine that has nobody to ask reports a failure.

@@ -264,7 +264,7 @@ async fn ask_family(client: &TokioResolver, name: Name, kind: RecordType) -> Fou
 }
 
 /// What the resolver's error says, and how long that holds.
-fn fault_of(error: &NetError) -> (Fault, Duration) {
+pub(crate) fn fault_of(error: &NetError) -> (Fault, Duration) {
     let of_code = |code: ResponseCode| match code {
         ResponseCode::NXDomain => Fault::new(Cause::Dns, Detail::NoSuchName),
         ResponseCode::NoError => Fault::new(Cause::Dns, Detail::NoAddress),
