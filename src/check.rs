@@ -33,6 +33,7 @@ mod starttls;
 mod stream;
 mod tcp;
 mod tls;
+mod told;
 mod unpack;
 
 use std::future::Future;

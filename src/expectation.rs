@@ -90,6 +90,12 @@ impl Pattern {
             .map(Self)
     }
 
+    /// The expression as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// Whether the pattern is found in `bytes`.
     #[must_use]
     pub fn is_match(&self, bytes: &[u8]) -> bool {

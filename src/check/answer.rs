@@ -3,7 +3,8 @@
 use crate::check::body::Body;
 use crate::check::content::Content;
 use crate::check::fault::Fault;
-use crate::check::head::{self, Fields, HEAD_CAP, Parsed};
+use crate::check::head::{self, Fields, HEAD_CAP, Keep, Parsed};
+use crate::check::told::Told;
 use crate::expectation::Expectation;
 use crate::outcome::{Cause, Detail};
 
@@ -19,6 +20,8 @@ pub(crate) struct Question<'a> {
     pub(crate) max_body: u64,
     /// Whether a redirect is to be followed, so that its body does not matter.
     pub(crate) follows: bool,
+    /// How much is kept of its head.
+    pub(crate) keep: Keep,
 }
 
 /// Whether an answer needs more bytes.
@@ -40,6 +43,7 @@ pub(crate) struct Answer {
     content: Content,
     status: u16,
     fields: Fields,
+    told: Option<Box<Told>>,
     is_lasting: bool,
     bytes: u64,
     is_cut: bool,
@@ -68,6 +72,7 @@ impl Answer {
             content: Content::Ignored,
             status: 0,
             fields: Fields::default(),
+            told: None,
             is_lasting: false,
             bytes: 0,
             is_cut: false,
@@ -88,6 +93,11 @@ impl Answer {
     /// Whether anything came at all.
     pub(crate) const fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// The head as it is told, once it is whole, where it is kept for that; after that, nothing.
+    pub(crate) fn take_told(&mut self) -> Option<Box<Told>> {
+        self.told.take()
     }
 
     /// Takes `bytes` in, or the end of the connection when there are none.
@@ -118,7 +128,8 @@ impl Answer {
 
     fn feed_head(&mut self, mut bytes: &[u8], question: &Question<'_>) -> Result<Need, Fault> {
         loop {
-            match head::parse(bytes, question.method, &question.expectation.headers)? {
+            let rules = &question.expectation.headers;
+            match head::parse(bytes, question.method, rules, question.keep)? {
                 Parsed::Partial => return self.keep(bytes.to_vec()),
                 Parsed::Interim(length) => {
                     self.interims += 1;
@@ -134,6 +145,7 @@ impl Answer {
                     self.status = head.status;
                     self.is_lasting = head.is_lasting;
                     self.fields = head.fields;
+                    self.told = head.told;
                     self.body = Some(Body::new(head.framing));
                     if question.follows && is_redirect(head.status, &self.fields) {
                         // What came along of its body is passed over, and no more waited for.

@@ -1,5 +1,7 @@
 //! `Content`: looks at a body as it streams by, and holds no more of it than expectations need.
 
+mod weigh;
+
 use std::io;
 
 use memchr::memmem;
@@ -9,6 +11,8 @@ use crate::check::head::Coding;
 use crate::check::unpack::Unpack;
 use crate::expectation::Expectation;
 use crate::outcome::{Cause, Detail};
+
+pub(crate) use weigh::unseen;
 
 /// Bytes of a body that are held at most, for expectations that need all of it.
 const HELD_CAP: usize = 1 << 20;
@@ -32,6 +36,7 @@ pub(crate) struct Watched {
     unpack: Unpack,
     search: Search,
     fault: Option<Fault>,
+    is_finished: bool,
 }
 
 /// The search for texts in a stream of bytes.
@@ -65,7 +70,7 @@ impl Content {
         }
         let fault = (coding == Coding::Unknown).then_some(BAD_ENCODING);
         let (unpack, search) = (Unpack::new(coding), Search::new(expectation, cap));
-        Self::Watched(Box::new(Watched { unpack, search, fault }))
+        Self::Watched(Box::new(Watched { unpack, search, fault, is_finished: false }))
     }
 
     /// Takes a part of the body in.
@@ -96,16 +101,22 @@ impl Watched {
         }
     }
 
-    fn judge(mut self, expectation: &Expectation, is_cut: bool) -> Result<(), Fault> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
+    /// Takes the end of the body in, once.
+    fn finish(&mut self, is_cut: bool) {
+        if self.fault.is_some() || self.is_finished {
+            return;
         }
-        let Self { unpack, search, .. } = &mut self;
+        self.is_finished = true;
+        let Self { unpack, search, .. } = self;
         let has_come = search.came > 0;
         if has_come && !is_cut && unpack.finish(&mut |part| search.take(part)).is_err() {
-            return Err(search.fault());
+            self.fault = Some(self.search.fault());
         }
-        search.judge(expectation, is_cut)
+    }
+
+    fn judge(mut self, expectation: &Expectation, is_cut: bool) -> Result<(), Fault> {
+        self.finish(is_cut);
+        self.fault.map_or_else(|| self.search.judge(expectation, is_cut), Err)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::check::network::Network;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::plugin::{Context, Listener, Plugin};
 use crate::check::progress::{Progress, Step};
-use crate::check::{Check, HttpCheck, dns, icmp, mail, ssl, tcp};
+use crate::check::{Check, HttpCheck, dns, http, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
 use crate::target::{OtherProbe, Probe, Target};
 
@@ -59,6 +59,9 @@ impl Checks {
         let looked = self.look(target, listener, &mut progress);
         let result = tokio::time::timeout_at(deadline, looked).await;
         let result = result.unwrap_or_else(|_| Err(progress.timeout()));
+        if target.plan.probe == Probe::Http {
+            http::conclude(&target.plan, result, &mut progress);
+        }
         progress.end(result)
     }
 

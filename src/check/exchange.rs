@@ -38,6 +38,9 @@ pub(crate) async fn exchange(
             .unwrap_or_else(|error| Err(Fault::of_stream(&error, progress.step.detail())));
         progress.finding.status = answer.status();
         progress.finding.bytes = answer.bytes();
+        if let Some(told) = answer.take_told() {
+            progress.tell(|facts| told.note(facts));
+        }
         match (fed, sent) {
             (Ok(Need::More), _) => {}
             (Ok(Need::Nothing), _) => break,

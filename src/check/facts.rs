@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use tokio::net::TcpStream;
 
 use crate::check::fault::Fault;
+use crate::outcome::{Micros, Phases};
 
 /// What a check saw, by names that users and scripts rely on; empty where nobody asked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,11 @@ impl Facts {
         }
     }
 
+    /// Notes where the time went.
+    pub(crate) fn put_phases(&mut self, phases: &Phases) {
+        self.put("phases", seconds(phases));
+    }
+
     /// Notes which addresses were there to connect to, and what came of it.
     pub(crate) fn connected(
         &mut self,
@@ -46,4 +52,14 @@ impl Facts {
         };
         self.put("remote_address", peer.map(|peer| peer.to_string()));
     }
+}
+
+/// Phases in seconds, by their names; null where there was none.
+pub(crate) fn seconds(phases: &Phases) -> Map<String, Value> {
+    let of = |time: Micros| time.get().map(|us| f64::from(us) / 1e6).into();
+    Phases::NAMES
+        .iter()
+        .zip(phases.all())
+        .map(|(name, time)| ((*name).to_owned(), of(time)))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use httparse::{EMPTY_HEADER, Error, Header, ParserConfig, Response, Status};
 
 use crate::check::fault::Fault;
+use crate::check::told::{Told, Version};
 use crate::expectation::HeaderRule;
 use crate::outcome::{Cause, Detail};
 
@@ -43,6 +44,17 @@ pub(crate) struct Head {
     /// Whether the connection may serve a further request.
     pub(crate) is_lasting: bool,
     pub(crate) fields: Fields,
+    /// All of it, where somebody asks for it.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+/// How much is kept of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// What is needed to judge it.
+    Needed,
+    /// All of it, to be told.
+    All,
 }
 
 /// What is kept of the headers of an answer, whatever the HTTP version.
@@ -73,13 +85,18 @@ pub(crate) enum Parsed {
 ///
 /// # Errors
 /// It is no HTTP, malformed or over its caps.
-pub(crate) fn parse(bytes: &[u8], method: &str, rules: &HeaderRules) -> Result<Parsed, Fault> {
+pub(crate) fn parse(
+    bytes: &[u8],
+    method: &str,
+    rules: &HeaderRules,
+    keep: Keep,
+) -> Result<Parsed, Fault> {
     if !starts_like_http(bytes) {
         return Err(Fault::protocol(Detail::NotHttp));
     }
-    match parse_into(&mut [EMPTY_HEADER; HEADERS[0]], bytes, method, rules) {
+    match parse_into(&mut [EMPTY_HEADER; HEADERS[0]], bytes, method, rules, keep) {
         Err(Error::TooManyHeaders) => {
-            parse_into(&mut [EMPTY_HEADER; HEADERS[1]], bytes, method, rules)
+            parse_into(&mut [EMPTY_HEADER; HEADERS[1]], bytes, method, rules, keep)
         }
         other => other,
     }
@@ -97,6 +114,7 @@ fn parse_into<'b>(
     bytes: &'b [u8],
     method: &str,
     rules: &HeaderRules,
+    keep: Keep,
 ) -> Result<Result<Parsed, Fault>, Error> {
     let mut config = ParserConfig::default();
     config
@@ -116,6 +134,12 @@ fn parse_into<'b>(
     let is_http_11 = response.version == Some(1);
     Ok(read_fields(response.headers, status, method, is_http_11).map(|mut head| {
         head.fields.is_as_expected = is_as_expected(rules, |name| find(response.headers, name));
+        if keep == Keep::All {
+            let version = if is_http_11 { Version::Http11 } else { Version::Http10 };
+            let headers = response.headers.iter().map(|header| (header.name, header.value));
+            let headers: Vec<_> = headers.collect();
+            head.told = Some(Box::new(Told::of(version, &headers, rules)));
+        }
         Parsed::Whole(head, length)
     }))
 }
@@ -141,12 +165,17 @@ pub(crate) fn is_as_expected<'b>(
     rules: &HeaderRules,
     find: impl Fn(&str) -> Option<&'b [u8]>,
 ) -> bool {
-    rules.iter().all(|(name, rule)| match (rule, find(name)) {
+    rules.iter().all(|(name, rule)| holds(rule, find(name)))
+}
+
+/// Whether a header with this value, or none, is as `rule` expects.
+pub(crate) fn holds(rule: &HeaderRule, value: Option<&[u8]>) -> bool {
+    match (rule, value) {
         (HeaderRule::Is(wanted), Some(value)) => value.trim_ascii() == wanted.as_bytes(),
         (HeaderRule::Present, value) => value.is_some(),
         (HeaderRule::Absent, value) => value.is_none(),
         (HeaderRule::Is(_), None) => false,
-    })
+    }
 }
 
 fn read_fields(
@@ -182,7 +211,8 @@ fn read_fields(
         (Some(false), _) | (None, None) => Framing::Close,
         (None, Some(length)) => Framing::Length(length),
     };
-    Ok(Head { status, framing, is_lasting: is_lasting && framing != Framing::Close, fields })
+    let is_lasting = is_lasting && framing != Framing::Close;
+    Ok(Head { status, framing, is_lasting, fields, told: None })
 }
 
 impl Fields {
@@ -242,7 +272,7 @@ mod tests {
     use super::*;
 
     fn head(text: &str) -> Result<Head, Fault> {
-        match parse(text.as_bytes(), "GET", &[])? {
+        match parse(text.as_bytes(), "GET", &[], Keep::Needed)? {
             Parsed::Whole(head, _) => Ok(head),
             other => panic!("no whole head: {other:?}"),
         }
@@ -282,7 +312,7 @@ mod tests {
     #[test]
     fn what_does_not_speak_http_1_is_told_at_its_first_byte() {
         for text in ["SSH-2.0-x\r\n", "I", "HTTP/2 200\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"] {
-            let fault = parse(text.as_bytes(), "GET", &[]).expect_err("a fault");
+            let fault = parse(text.as_bytes(), "GET", &[], Keep::Needed).expect_err("a fault");
             assert_eq!(fault, Fault::protocol(Detail::NotHttp), "{text:?}");
         }
     }

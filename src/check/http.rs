@@ -1,5 +1,6 @@
 //! `HttpCheck`: polls a target over HTTP, from its name to its last byte.
 
+mod hops;
 mod reuse;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::check::answer::{Question, Received, is_redirect};
 use crate::check::exchange::exchange;
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
+use crate::check::head::Keep;
 use crate::check::http2;
 use crate::check::judge::judge;
 use crate::check::network::Network;
@@ -25,6 +27,7 @@ use crate::check::stream::Stream;
 use crate::check::tls::{Handshake, Offer, Shown};
 use crate::outcome::{Cause, Detail, Finding};
 use crate::target::{HttpVersion, Plan, Proxy, Target};
+pub(crate) use hops::conclude;
 
 /// Polls targets over HTTP; one serves any number of threads and runtimes.
 #[derive(Debug)]
@@ -117,12 +120,14 @@ impl HttpCheck {
             let next = next_method(received.status, method);
             has_body &= next == method;
             method = next;
-            address = trail.next(&address, location, method)?;
-            let is_home = is_same_host(&target.address, &address);
+            let next_address = trail.next(&address, location, method)?;
+            let is_home = is_same_host(&target.address, &next_address);
             // A body is for the host that the entry names, as its secrets are.
             if has_body && !is_home && target.plan.body.is_some() {
                 return Err(Fault::new(Cause::Redirect, Detail::BadLocation));
             }
+            hops::redirects(&address, location, progress);
+            address = next_address;
             progress.finding.redirects += 1;
             // Until the next hop answers, none has.
             (progress.finding.status, progress.finding.bytes) = (0, 0);
@@ -134,6 +139,7 @@ impl HttpCheck {
 
     /// Asks one hop.
     async fn visit(&self, hop: Hop<'_>, progress: &mut Progress) -> Result<Received, Fault> {
+        hops::begin(hop, progress);
         let plan = &*hop.target.plan;
         let proxy = match plan.proxy {
             Proxy::Direct => None,
@@ -144,6 +150,7 @@ impl HttpCheck {
             expectation: &plan.expect,
             max_body: self.network.options.max_body,
             follows: plan.redirects > 0,
+            keep: if progress.is_told() { Keep::All } else { Keep::Needed },
         };
         let credentials = proxy.and_then(proxy::credentials);
         let request = Request {
@@ -225,6 +232,7 @@ impl HttpCheck {
         let Some(proxy) = proxy::choose(&plan.proxy, &self.environment, hop.address)? else {
             return self.connect(hop, hop.address, progress).await;
         };
+        progress.tell(|facts| facts.put("proxy", proxy.to_string()));
         progress.is_at_proxy = true;
         let connected = self.connect(hop, proxy, progress).await;
         progress.is_at_proxy = false;
@@ -251,8 +259,11 @@ impl HttpCheck {
     ) -> Result<Stream, Fault> {
         let (host, offer) = (address.host(), Offer::Http(plan.http_version));
         let handshake = Handshake { host, plan: &plan.tls, offer };
-        let secured = self.network.secure(tcp, handshake, &mut Shown::default(), progress).await;
-        Ok(Stream::Tls(secured?))
+        let mut shown = Shown::default();
+        let secured = self.network.secure(tcp, handshake, &mut shown, progress).await;
+        let secured = secured.map(Stream::Tls);
+        hops::shows(&shown, secured.as_ref().ok(), progress);
+        secured
     }
 }
 

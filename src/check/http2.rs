@@ -20,6 +20,7 @@ use crate::check::head::{self, Fields};
 use crate::check::progress::{Progress, Step};
 use crate::check::request::{Request, host};
 use crate::check::stream::Stream;
+use crate::check::told::{Told, Version};
 use crate::outcome::{Cause, Detail};
 use wire::{End, Seen, Wire};
 
@@ -98,6 +99,11 @@ async fn receive(
     }
     fields.is_as_expected = head::is_as_expected(&question.expectation.headers, |name| {
         parts.headers.get(name).map(http::HeaderValue::as_bytes)
+    });
+    progress.tell(|facts| {
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let headers: Vec<_> = headers.collect();
+        Told::of(Version::Http2, &headers, &question.expectation.headers).note(facts);
     });
     let mut content = Content::new(question.expectation, fields.coding, question.max_body);
     let mut is_cut = false;

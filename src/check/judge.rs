@@ -1,5 +1,7 @@
 //! The judgement of an answer: the first expectation that does not hold, in a fixed order.
 
+mod weigh;
+
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
@@ -10,6 +12,7 @@ use crate::check::progress::Progress;
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::outcome::{Cause, Detail};
 use crate::target::{Plan, Verify};
+pub(crate) use weigh::{Came, expected_status, sentence, weigh};
 
 const TOO_MANY_REQUESTS: u16 = 429;
 const DAY: i64 = 86_400;
@@ -18,7 +21,16 @@ const DAY: i64 = 86_400;
 ///
 /// # Errors
 /// An expectation does not hold.
-pub(crate) fn judge(plan: &Plan, received: Received, progress: &mut Progress) -> Result<(), Fault> {
+pub(crate) fn judge(
+    plan: &Plan,
+    mut received: Received,
+    progress: &mut Progress,
+) -> Result<(), Fault> {
+    if progress.is_told() {
+        let elapsed = progress.elapsed();
+        let came = Came { received: &mut received, elapsed };
+        progress.tell_of(|facts, finding| weigh(plan, Some(came), facts, finding));
+    }
     let expect = &plan.expect;
     let failed = |detail| Err(Fault::new(Cause::Assertion, detail));
     if !expect.accepts(received.status, plan.redirects) {
@@ -55,13 +67,22 @@ pub(crate) fn judge_connection(plan: &Plan, progress: &Progress) -> Result<(), F
 
 /// Whether a certificate that runs out at `until`, in Unix seconds, does so too soon.
 fn runs_out_soon(plan: &Plan, until: i64) -> bool {
-    let days = match (plan.expect.certificate_days, plan.tls.verify) {
-        (Some(days), _) => days,
-        (None, Verify::Strict) => CERTIFICATE_DAYS,
-        (None, Verify::Off) => return false,
-    };
+    certificate_days(plan).is_some_and(|days| until != 0 && left(until) < i64::from(days) * DAY)
+}
+
+/// The days that a certificate must be valid still.
+fn certificate_days(plan: &Plan) -> Option<u32> {
+    match (plan.expect.certificate_days, plan.tls.verify) {
+        (Some(days), _) => Some(days),
+        (None, Verify::Strict) => Some(CERTIFICATE_DAYS),
+        (None, Verify::Off) => None,
+    }
+}
+
+/// The seconds from now until `until`, in Unix seconds.
+fn left(until: i64) -> i64 {
     let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
-    until != 0 && until.saturating_sub(now) < i64::from(days) * DAY
+    until.saturating_sub(now)
 }
 
 /// The seconds that a `Retry-After` of seconds or of a date (RFC 9110, section 10.2.3) asks for.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
-use crate::outcome::{Cause, Detail, Finding};
+use crate::outcome::{Cause, Detail, Finding, Phases};
 
 /// What a poll is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub(crate) struct Progress {
     pub(crate) is_at_proxy: bool,
     /// What was seen, where somebody asks for it.
     facts: Option<Box<Facts>>,
+    /// Where the time had gone when the hop began that is under way.
+    pub(crate) hop_began: Phases,
     started: Instant,
     mark: Instant,
 }
@@ -57,6 +59,7 @@ impl Progress {
             step: Step::Resolving,
             is_at_proxy: false,
             facts,
+            hop_began: Phases::default(),
             started: now,
             mark: now,
         }
@@ -69,8 +72,30 @@ impl Progress {
         }
     }
 
+    /// The same, where the finding so far is needed for it.
+    pub(crate) fn tell_of(&mut self, note: impl FnOnce(&mut Facts, &Finding)) {
+        if let Some(facts) = &mut self.facts {
+            note(facts, &self.finding);
+        }
+    }
+
+    /// Whether somebody asks for what is seen.
+    pub(crate) const fn is_told(&self) -> bool {
+        self.facts.is_some()
+    }
+
+    /// When the poll started.
+    pub(crate) const fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The finding and the facts at the end of a check that came to `result`.
-    pub(crate) fn end(self, result: Result<(), Fault>) -> (Finding, Facts) {
+    pub(crate) fn end(mut self, result: Result<(), Fault>) -> (Finding, Facts) {
+        self.tell_of(|facts, finding| {
+            if finding.phases != Phases::default() {
+                facts.put_phases(&finding.phases);
+            }
+        });
         let finding = match result {
             Ok(()) => self.finding,
             Err(fault) => self.finding.with_cause(fault.cause, fault.detail),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::address::{Address, Host, Scheme};
 use crate::check::answer::{Answer, Need, Question};
 use crate::check::fault::Fault;
+use crate::check::head::Keep;
 use crate::check::request::{authority, basic};
 use crate::check::stream::Stream;
 use crate::expectation::Expectation;
@@ -175,8 +176,13 @@ pub(crate) async fn tunnel(
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let expectation = Expectation::default();
     // What follows the head is the tunnel's: the answer has no body, as if to HEAD.
-    let question =
-        Question { method: "HEAD", expectation: &expectation, max_body: 0, follows: false };
+    let question = Question {
+        method: "HEAD",
+        expectation: &expectation,
+        max_body: 0,
+        follows: false,
+        keep: Keep::Needed,
+    };
     let mut answer = Answer::new();
     loop {
         let fed = stream.read_with(|bytes| answer.feed(bytes, &question)).await.map_err(broken)?;

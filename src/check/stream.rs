@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -57,6 +58,11 @@ impl Stream {
     /// The runtime is shutting down.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.tcp().readable().await
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.tcp().peer_addr().ok()
     }
 
     /// The TCP connection below.

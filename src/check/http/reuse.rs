@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Hop, HttpCheck};
+use super::{Hop, HttpCheck, hops};
 use crate::check::answer::{Question, Received};
 use crate::check::exchange::{exchange, exchange_within};
 use crate::check::fault::Fault;
@@ -32,6 +32,7 @@ impl HttpCheck {
                 && (result.is_ok() || progress.step == Step::Transferring)
             {
                 progress.finding.is_reused = true;
+                hops::reuses(&kept.stream, kept.certificate_until, progress);
                 if progress.finding.certificate_until == 0 {
                     progress.finding.certificate_until = kept.certificate_until;
                 }
