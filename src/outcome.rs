@@ -115,9 +115,9 @@ impl Finding {
                 | Cause::Throttled
                 | Cause::Resolver
                 | Cause::NoNetwork
-                | Cause::NoResources
                 | Cause::Clock,
             ) => false,
+            Some(Cause::NoResources) => matches!(self.detail, Detail::IcmpForbidden),
             Some(Cause::Dns) => matches!(
                 self.detail,
                 Detail::NoSuchName
@@ -136,10 +136,12 @@ impl Finding {
                 _ => self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429),
             },
             Some(Cause::Internal) => matches!(self.detail, Detail::Setting),
-            // What took too long once may be quick the next time, and who was silent may answer.
-            Some(Cause::Assertion) => {
-                !matches!(self.detail, Detail::Latency | Detail::NotPropagated | Detail::Lame)
-            }
+            // What took too long once, or was lost, may be quick the next time, and who was silent may
+            // answer.
+            Some(Cause::Assertion) => !matches!(
+                self.detail,
+                Detail::Latency | Detail::Loss | Detail::NotPropagated | Detail::Lame
+            ),
             Some(Cause::Redirect | Cause::TooLarge) => true,
         }
     }
@@ -268,6 +270,7 @@ mod tests {
     fn of_all_that_was_expected_only_the_time_may_be_otherwise_at_once() {
         let failed = |detail| Finding::default().with_cause(Cause::Assertion, detail);
         assert!(!failed(Detail::Latency).is_permanent());
+        assert!(!failed(Detail::Loss).is_permanent());
         assert!(failed(Detail::BodyContains).is_permanent());
     }
 }

@@ -51,7 +51,7 @@ async fn attempt(address: IpAddr, port: u16) -> Result<TcpStream, Fault> {
 }
 
 /// What a connection to `address` failed by, when routers have been told apart from us.
-fn fault_of(error: &io::Error, address: IpAddr) -> Fault {
+pub(crate) fn fault_of(error: &io::Error, address: IpAddr) -> Fault {
     let fault = Fault::of_connect(error);
     match Errno::from_io_error(error) {
         // Without an IPv6 address of our own, the kernel finds none to connect from.

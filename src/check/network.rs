@@ -86,7 +86,7 @@ impl Network {
     }
 
     /// Whether a check that ended by `fault` lacked a descriptor that there is now.
-    fn makes_room(&self, fault: Fault) -> bool {
+    pub(crate) fn makes_room(&self, fault: Fault) -> bool {
         fault.detail == Detail::Descriptors && self.idle.close_oldest()
     }
 

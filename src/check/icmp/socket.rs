@@ -1,0 +1,176 @@
+//! `Socket`: sends echo requests to one host, and hears what comes of them.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::filter;
+use crate::check::connect::fault_of;
+use crate::check::fault::{Fault, of_machine};
+use crate::outcome::{Cause, Detail};
+
+/// How a system lets a process send echo requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By a socket for echo requests alone, which the sysctl `net.ipv4.ping_group_range` allows.
+    Datagram,
+    /// By a socket for all of ICMP, which the capability `CAP_NET_RAW` allows.
+    Raw,
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are tried.
+    pub(super) const ALL: [Self; 2] = [Self::Datagram, Self::Raw];
+
+    /// Its name in results.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Datagram => "datagram",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// A socket that hears of one host alone.
+#[derive(Debug)]
+pub(super) struct Socket {
+    inner: UdpSocket,
+    pub(super) kind: Kind,
+}
+
+impl Socket {
+    /// A socket for `address`, of the first of `kinds` that the system allows; one for all of ICMP
+    /// hears of answers with this identifier alone.
+    ///
+    /// # Errors
+    /// It allows none of them, there is no way to the address, or no descriptor is left.
+    pub(super) fn open(
+        address: IpAddr,
+        kinds: &[Kind],
+        identifier: [u8; 2],
+    ) -> Result<Self, Fault> {
+        for &kind in kinds {
+            match create(address, kind) {
+                Ok(socket) => {
+                    if kind == Kind::Raw {
+                        filter::attach(&socket, address, identifier);
+                    }
+                    return Self::connect(socket, address, kind);
+                }
+                Err(error) if is_forbidden(&error) => {}
+                Err(error) => return Err(of_creation(&error)),
+            }
+        }
+        Err(Fault::new(Cause::NoResources, Detail::IcmpForbidden))
+    }
+
+    fn connect(socket: socket2::Socket, address: IpAddr, kind: Kind) -> Result<Self, Fault> {
+        let there = SocketAddr::new(address, 0).into();
+        socket.connect(&there).map_err(|error| fault_of(&error, address))?;
+        // Without it the kernel keeps to itself what routers say; then time alone tells.
+        let _ = match address {
+            IpAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true),
+            IpAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true),
+        };
+        let waits = socket.set_nonblocking(true);
+        let inner = waits.and_then(|()| UdpSocket::from_std(socket.into()));
+        Ok(Self { inner: inner.map_err(|error| of_creation(&error))?, kind })
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// As [`Self::receive`], or it cannot be sent.
+    pub(super) async fn send(&self, message: &[u8]) -> io::Result<()> {
+        self.inner.send(message).await.map(|_| ())
+    }
+
+    /// Waits for a packet of the host and reads its first bytes into `buffer`.
+    ///
+    /// # Errors
+    /// What routers, or the host, say of a message that was sent before.
+    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let ready = self.inner.ready(Interest::READABLE | Interest::ERROR).await?;
+            let error = || match self.inner.take_error()? {
+                Some(error) => Err(error),
+                None => Err::<usize, _>(io::ErrorKind::WouldBlock.into()),
+            };
+            let mut result = self.inner.try_recv(buffer);
+            if would_block(&result) && ready.is_error() {
+                result = self.inner.try_io(Interest::ERROR, error);
+            }
+            if !would_block(&result) {
+                return result;
+            }
+        }
+    }
+}
+
+fn create(address: IpAddr, kind: Kind) -> io::Result<socket2::Socket> {
+    let (domain, protocol) = match address {
+        IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+        IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+    };
+    let kind = match kind {
+        Kind::Datagram => Type::DGRAM,
+        Kind::Raw => Type::RAW,
+    };
+    socket2::Socket::new(domain, kind, Some(protocol))
+}
+
+/// Whether the system does not let us have such a socket, or knows none of its kind.
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ACCESS | Errno::PERM | Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT)
+    )
+}
+
+/// Why there is no socket.
+fn of_creation(error: &io::Error) -> Fault {
+    let internal = Fault::new(Cause::Internal, Detail::None);
+    match Errno::from_io_error(error) {
+        Some(Errno::AFNOSUPPORT) => Fault::new(Cause::NoNetwork, Detail::None),
+        _ => of_machine(error).unwrap_or(internal),
+    }
+}
+
+fn would_block(result: &io::Result<usize>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn a_system_that_allows_nothing_is_told_as_such() {
+        let fault = Socket::open(HERE, &[], [0, 1]).expect_err("nothing is allowed");
+        assert_eq!(fault, Fault::new(Cause::NoResources, Detail::IcmpForbidden));
+        for errno in [Errno::ACCESS, Errno::PERM, Errno::PROTONOSUPPORT] {
+            assert!(is_forbidden(&errno.into()), "{errno}");
+        }
+        assert!(!is_forbidden(&Errno::MFILE.into()));
+        let fault = of_creation(&Errno::MFILE.into());
+        assert_eq!(fault, Fault::new(Cause::NoResources, Detail::Descriptors));
+    }
+
+    #[tokio::test]
+    async fn the_first_kind_that_is_allowed_is_taken() {
+        let is_allowed = |kind: &Kind| create(HERE, *kind).is_ok();
+        let [datagram, raw] = Kind::ALL;
+        for kinds in [[datagram, raw], [raw, datagram]] {
+            let wanted = kinds.into_iter().find(|kind| is_allowed(kind));
+            let opened = Socket::open(HERE, &kinds, [0, 1]).ok().map(|socket| socket.kind);
+            assert_eq!(opened, wanted);
+        }
+    }
+}
