@@ -10,10 +10,11 @@ mod site;
 use std::sync::Arc;
 
 use pki::{config, leaf, root, secure, shown};
+use poller::address::Address;
 use poller::check::{Check, Checks, Facts, HttpOptions, Telling};
 use poller::expectation::{Expectation, HeaderRule, JsonValue, Pattern};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
-use poller::target::{Auth, Connection, Plan, TlsPlan, Verify};
+use poller::target::{Auth, Connection, HttpVersion, Plan, Proxy, TlsPlan, Verify};
 use serde_json::{Value, json};
 use site::{Site, fault, read_head};
 use tokio::io::AsyncWriteExt;
@@ -291,4 +292,56 @@ async fn a_connection_that_stood_is_told_as_such() {
         assert_eq!(hop["remote_address"], site.address.to_string());
         assert_eq!(hop["phases"]["connect"].is_null(), is_reused);
     }
+}
+
+#[tokio::test]
+async fn an_answer_by_http_2_is_told_like_any_other() {
+    let root = root("root");
+    let mut config = config(shown(&leaf("leaf"), &root, &[]));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let site = Site::serve(move |stream, _| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(stream).await.expect("a handshake");
+            let answer = |_| async {
+                let answer =
+                    hyper::Response::builder().header("X-Twice", "a").header("x-twice", "b");
+                answer.body(http_body_util::Full::new(bytes::Bytes::from("hello")))
+            };
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let _ = hyper::server::conn::http2::Builder::new(executor)
+                .serve_connection(
+                    hyper_util::rt::TokioIo::new(stream),
+                    hyper::service::service_fn(answer),
+                )
+                .await;
+        }
+    })
+    .await;
+    let expect = Expectation {
+        headers: vec![("x-twice".into(), HeaderRule::Is("a".into()))],
+        ..Expectation::default()
+    };
+    let tls = TlsPlan { verify: Verify::Off, ..TlsPlan::default() };
+    let plan = Plan { http_version: HttpVersion::Http2, expect, tls, ..Plan::default() };
+    let (finding, facts) = told(&format!("https://{}/", site.address), plan).await;
+    assert_eq!(finding.verdict, Verdict::Up, "{finding:?}");
+    assert_eq!(facts.data["http_version"], "HTTP/2");
+    assert_eq!(facts.data["hops"][0]["http_version"], "HTTP/2");
+    assert_eq!(facts.data["response_headers"]["x-twice"], "a, b");
+    assert_eq!(facts.data["response_size"], 5);
+    assert_eq!(row(&facts, "header x-twice")["holds"], true);
+}
+
+#[tokio::test]
+async fn a_proxy_is_told_without_what_it_asks_of_us() {
+    let proxy = Site::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let through = format!("http://user:s3cret@{}/", proxy.address);
+    let through = Address::parse(&through).expect("a good address");
+    let plan = Plan { proxy: Proxy::Through(through), ..Plan::default() };
+    let (_, facts) = told("http://a.example/", plan).await;
+    assert_eq!(facts.data["proxy"], format!("http://<secret>@{}/", proxy.address));
+    assert_eq!(facts.data["hops"][0]["remote_address"], proxy.address.to_string());
+    assert!(!format!("{facts:?}").contains("s3cret"), "{facts:?}");
 }
