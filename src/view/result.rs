@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::text::duration;
+use super::text::{duration, size};
 use super::words;
 use crate::check::Facts;
 use crate::clock::rfc3339;
@@ -60,7 +60,8 @@ pub struct CheckResult {
     /// Seconds that it took.
     pub response_time: f64,
     /// What was seen: always `target`, `verdict` (`up`, `warning`, `down`, `unknown`), `cause` and
-    /// `detail`; for what is no success also `error` and `error_type`.
+    /// `detail`; `timeout`, the seconds that it could take, of every check that ran; for what is no
+    /// success also `error` and `error_type`.
     pub raw_data: Map<String, Value>,
     /// When it finished: RFC 3339, UTC, with milliseconds.
     pub timestamp: String,
@@ -124,6 +125,7 @@ impl CheckResult {
             raw_data.insert(name.to_owned(), value);
         };
         put("target", target.address.to_string().into());
+        put("timeout", target.timeout().as_secs_f64().into());
         put("verdict", words::verdict(finding.verdict).into());
         put("cause", finding.cause.map(Cause::as_str).into());
         let detail = Some(finding.detail.as_str()).filter(|detail| !detail.is_empty());
@@ -192,20 +194,30 @@ impl CheckResult {
 
 /// What a finding says, in a sentence.
 fn sentence(target: &Target, finding: &Finding, seconds: f64) -> String {
-    let status = (finding.status != 0).then(|| finding.status.to_string());
     let is_http = target.plan.probe.kind() == CheckKind::Http;
+    let status = (is_http && finding.status != 0).then(|| status(finding.status));
     match (finding.cause, status) {
-        (None, Some(status)) if is_http => {
-            format!("{status} in {}, {}", duration(seconds), super::text::size(finding.bytes))
+        (None, Some(status)) => {
+            let least = if finding.is_at_least { "at least " } else { "" };
+            format!("{status} in {}, {least}{}", duration(seconds), size(finding.bytes))
         }
-        (None, _) => format!("ok in {}", duration(seconds)),
+        (None, None) => format!("ok in {}", duration(seconds)),
+        (Some(Cause::Status), Some(status)) => format!("status {status}"),
         (Some(cause), status) => {
-            let limit = target.timeout();
-            let why = words::why(cause, finding.detail, limit);
-            match status.filter(|_| is_http) {
+            let why = words::why(cause, finding.detail, target.timeout());
+            match status {
                 Some(status) => format!("{status}: {why}"),
                 None => why,
             }
         }
+    }
+}
+
+/// A status with what it means (RFC 9110, section 15), if that is known: `200 OK`.
+fn status(number: u16) -> String {
+    let meaning = http::StatusCode::from_u16(number).ok();
+    match meaning.as_ref().and_then(http::StatusCode::canonical_reason) {
+        Some(meaning) => format!("{number} {meaning}"),
+        None => number.to_string(),
     }
 }

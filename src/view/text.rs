@@ -5,8 +5,9 @@ mod line;
 mod sections;
 mod sheet;
 
-pub use figures::{count, duration, moment, plural, shorten, size};
+pub use figures::{clean, count, duration, moment, plural, shorten, size};
 pub use line::one_line;
+pub(super) use sheet::Tone;
 
 use super::{Lists, Summary};
 use sheet::Sheet;

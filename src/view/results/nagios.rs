@@ -1,17 +1,18 @@
 //! Results as the one line that Nagios and its kin read from a plugin (Monitoring Plugins
-//! Development Guidelines, "Plugin output" and "Performance data").
+//! Development Guidelines, "Plugin output for Nagios" and "Performance data").
 
-use std::fmt::Write as _;
+mod performance;
+
 use std::io::{self, Write};
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::{Counts, Form};
 use crate::view::result::{CheckResult, Status};
 
-/// Characters of the sentence before the performance data.
-const LONGEST: usize = 2_000;
+/// Bytes of the line, its end among them: what Nagios reads of a plugin.
+const LONGEST: usize = 4_096;
+/// Bytes of what is said of one result of several.
+const LONGEST_OF_MANY: usize = 600;
 /// Results that are not well and are named, of several.
 const NAMED: usize = 5;
 
@@ -19,13 +20,30 @@ const NAMED: usize = 5;
 pub struct Nagios<W> {
     out: W,
     first: Option<CheckResult>,
-    trouble: Vec<String>,
+    errors: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl<W: Write + Send> Nagios<W> {
     /// A line that goes to `out`.
     pub const fn new(out: W) -> Self {
-        Self { out, first: None, trouble: Vec::new() }
+        Self { out, first: None, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// What several results come to, the worst first.
+    fn summary(&self, counts: &Counts) -> String {
+        let Counts { total, success, .. } = *counts;
+        let bad = total - success;
+        if bad == 0 {
+            return format!("{total} checks, all ok");
+        }
+        let worst: Vec<&str> =
+            self.errors.iter().chain(&self.warnings).take(NAMED).map(String::as_str).collect();
+        let more = match bad.saturating_sub(worst.len() as u64) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        format!("{bad} of {total} not ok: {}{more}", worst.join("; "))
     }
 }
 
@@ -34,37 +52,29 @@ impl<W: Write + Send> Form for Nagios<W> {
         if self.first.is_none() {
             self.first = Some(result.clone());
         }
-        if result.status != Status::Success && self.trouble.len() < NAMED {
-            self.trouble.push(format!("{}: {}", result.shown(), result.message));
+        let named = match result.status {
+            Status::Success => return Ok(()),
+            Status::Warning => &mut self.warnings,
+            Status::Error => &mut self.errors,
+        };
+        if named.len() < NAMED {
+            let said = format!("{}: {}", result.shown(), result.message);
+            named.push(cut(&clean(&said), LONGEST_OF_MANY));
         }
         Ok(())
     }
 
     fn end(&mut self, counts: &Counts, took: Duration) -> io::Result<()> {
         let state = state(counts);
-        let line = match &self.first {
+        let (service, said, performance) = match &self.first {
             Some(only) if counts.total == 1 => {
-                let said = clean(&format!("{} - {}", only.shown(), only.message));
-                format!("{} {state} - {said} | {}", name(&only.plugin_type), performance(only))
+                (service(&only.plugin_type), clean(&only.message), performance::of_one(only))
             }
-            _ => {
-                let bad = counts.total - counts.success;
-                let said = clean(&match bad {
-                    0 => format!("{} checks, all ok", counts.total),
-                    bad => {
-                        format!("{bad} of {} not ok; {}", counts.total, self.trouble.join("; "))
-                    }
-                });
-                let Counts { total, success, warning, error, .. } = counts;
-                format!(
-                    "CHECKS {state} - {said} | time={:.6}s;;;0; checks={total};;;0; \
-                     success={success};;;0;{total} warning={warning};;;0;{total} \
-                     error={error};;;0;{total}",
-                    took.as_secs_f64()
-                )
-            }
+            _ => ("CHECKS".to_owned(), self.summary(counts), performance::of_all(counts, took)),
         };
-        writeln!(self.out, "{line}")?;
+        let (before, after) = (format!("{service} {state} - "), format!(" | {performance}\n"));
+        let room = LONGEST.saturating_sub(before.len() + after.len());
+        write!(self.out, "{before}{}{after}", cut(&said, room))?;
         self.out.flush()
     }
 }
@@ -79,58 +89,37 @@ const fn state(counts: &Counts) -> &'static str {
 }
 
 /// The name of the service that a kind of check is about.
-fn name(plugin_type: &str) -> String {
+fn service(plugin_type: &str) -> String {
     match plugin_type {
-        "website_status" => "HTTP".to_owned(),
+        "website_status" => "WEBSITE".to_owned(),
         "ssl_certificate" => "SSL".to_owned(),
         "mail_server" => "MAIL".to_owned(),
         "dns_record" => "DNS".to_owned(),
         "icmp" => "PING".to_owned(),
         "" => "CHECK".to_owned(),
-        other => clean(&other.to_uppercase()),
+        other => cut(&clean(&other.to_uppercase()), 60),
     }
 }
 
-/// `text` without what would end it or begin the performance data.
+/// `text` without what would end the line or begin the performance data.
 fn clean(text: &str) -> String {
     let clean = |letter: char| match letter {
         '|' => '/',
+        '\u{2028}' | '\u{2029}' => ' ',
         letter if letter.is_control() => ' ',
         letter => letter,
     };
-    text.chars().take(LONGEST).map(clean).collect()
+    text.chars().map(clean).collect()
 }
 
-/// The performance data of one result: `'label'=value[UOM];[warn];[crit];[min];[max]`.
-fn performance(result: &CheckResult) -> String {
-    let mut text = format!("time={:.6}s;;;0;", result.response_time);
-    let number = |path: &str| result.raw_data.get(path).filter(|value| value.is_number());
-    if let Some(size) = number("response_size") {
-        let _ = write!(text, " size={size}B;;;0;");
+/// `text` in at most `longest` bytes.
+fn cut(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
     }
-    if let Some(Value::Object(phases)) = result.raw_data.get("phases") {
-        for (phase, label) in [
-            ("resolve", "time_resolve"),
-            ("connect", "time_connect"),
-            ("tls", "time_tls"),
-            ("first_byte", "time_firstbyte"),
-            ("transfer", "time_transfer"),
-        ] {
-            if let Some(seconds) = phases.get(phase).and_then(Value::as_f64) {
-                let _ = write!(text, " {label}={seconds:.6}s;;;0;");
-            }
-        }
+    let mut end = longest.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    if let Some(days) = number("days_until_expiration") {
-        let below = |name: &str| number(name).map_or_else(String::new, |days| format!("{days}:"));
-        let _ = write!(text, " days={days};{};{};;", below("warning_days"), below("critical_days"));
-    }
-    if let Some(loss) = number("loss_percent") {
-        let _ = write!(text, " pl={loss}%;0;99;0;100");
-    }
-    let mean = result.raw_data.get("round_trip").and_then(|trip| trip.get("mean"));
-    if let Some(mean) = mean.and_then(Value::as_f64) {
-        let _ = write!(text, " rta={mean:.6}s;;;0;");
-    }
-    text
+    format!("{}…", text.get(..end).unwrap_or_default())
 }

@@ -1,12 +1,15 @@
 //! Results for people: one a line, and what they come to.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::{Counts, Form};
 use crate::view::result::{CheckResult, Status};
-use crate::view::text::{Colour, Style, count, duration, plural, shorten};
+use crate::view::text::{Style, Tone, clean, count, duration, plural, shorten};
 
+/// Columns of the word, the time and the gaps around them.
+const BEFORE: usize = 7 + 2 + 8 + 2;
 /// Columns that the target gets at most.
 const WIDEST: usize = 48;
 
@@ -32,32 +35,21 @@ impl<W: Write + Send> Table<W> {
         Self { out, style, rows }
     }
 
-    fn coloured(&self, text: &str, status: Status) -> String {
-        let code = match status {
-            Status::Success => 32,
-            Status::Warning => 33,
-            Status::Error => 31,
-        };
-        match self.style.colour {
-            Colour::Never => text.to_owned(),
-            Colour::Ansi => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-        }
+    /// Columns of the target: half of what is left, so that the sentence has the other.
+    const fn columns(&self) -> usize {
+        let half = self.style.width.saturating_sub(BEFORE) / 2;
+        if half < WIDEST { half } else { WIDEST }
     }
 }
 
-/// The word for a result in a table.
-fn word(result: &CheckResult) -> &'static str {
+/// The word for a result in a table, and its tone.
+fn word(result: &CheckResult) -> (&'static str, Tone) {
     match result.status {
-        Status::Success => "ok",
-        Status::Warning => "warning",
-        Status::Error if result.is_unknown() => "unknown",
-        Status::Error => "error",
+        Status::Success => ("ok", Tone::Good),
+        Status::Warning => ("warning", Tone::Caution),
+        Status::Error if result.is_unknown() => ("unknown", Tone::Bad),
+        Status::Error => ("error", Tone::Bad),
     }
-}
-
-/// `text` without control characters.
-fn clean(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 impl<W: Write + Send> Form for Table<W> {
@@ -65,13 +57,20 @@ impl<W: Write + Send> Form for Table<W> {
         if self.rows == Rows::Summary {
             return Ok(());
         }
-        let word = self.coloured(&format!("{:<7}", word(result)), result.status);
+        let (word, tone) = word(result);
+        let mut line = String::new();
+        tone.paint(word, self.style.colour, &mut line);
         let time = match result.response_time {
             none if none <= 0.0 => "-".to_owned(),
             seconds => duration(seconds),
         };
-        let target = shorten(&clean(result.shown()), WIDEST);
-        writeln!(self.out, "{word}  {time:>8}  {target:<28}  {}", clean(&result.message))
+        let columns = self.columns();
+        let target = shorten(result.shown(), columns);
+        let gap = 7 - word.len();
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{:gap$}  {time:>8}  {target:<columns$}  ", "");
+        line.push_str(&clean(&result.message));
+        writeln!(self.out, "{}", line.trim_end())
     }
 
     fn end(&mut self, counts: &Counts, took: Duration) -> io::Result<()> {

@@ -104,8 +104,9 @@ pub fn shorten(text: &str, width: usize) -> String {
     text.chars().take(head).chain(['…']).chain(text.chars().skip(length - tail)).collect()
 }
 
-/// `text` without characters that would steer a terminal.
-pub(super) fn clean(text: &str) -> String {
+/// `text` without characters that would steer a terminal: they are replaced.
+#[must_use]
+pub fn clean(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,11 +1,11 @@
-//! `Sheet`: lines of a label and parts that wrap within the width.
+//! `Sheet`: lines of a label and parts that wrap within the width, painted in tones.
 
 use super::figures::clean;
 use super::{Colour, Style};
 
 /// What a part means, which is its colour where there are colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::view) enum Tone {
     Plain,
     Quiet,
     Good,
@@ -21,6 +21,18 @@ impl Tone {
             Self::Good => Some("\x1b[32m"),
             Self::Caution => Some("\x1b[33m"),
             Self::Bad => Some("\x1b[1;31m"),
+        }
+    }
+
+    /// Adds `piece` in this tone to `text`.
+    pub(in crate::view) fn paint(self, piece: &str, colour: Colour, text: &mut String) {
+        match (colour, self.sequence()) {
+            (Colour::Ansi, Some(sequence)) if !piece.is_empty() => {
+                text.push_str(sequence);
+                text.push_str(piece);
+                text.push_str("\x1b[0m");
+            }
+            _ => text.push_str(piece),
         }
     }
 }
@@ -122,13 +134,6 @@ impl Sheet {
     }
 
     fn paint(&mut self, text: &str, tone: Tone) {
-        match (self.style.colour, tone.sequence()) {
-            (Colour::Ansi, Some(sequence)) if !text.is_empty() => {
-                self.text.push_str(sequence);
-                self.text.push_str(text);
-                self.text.push_str("\x1b[0m");
-            }
-            _ => self.text.push_str(text),
-        }
+        tone.paint(text, self.style.colour, &mut self.text);
     }
 }
