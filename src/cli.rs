@@ -7,6 +7,7 @@ mod man;
 pub mod once;
 pub mod out;
 mod parse;
+pub mod progress;
 pub mod viewstats;
 
 pub use man::man_page;

@@ -93,6 +93,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("axum", &["api"]),
     ("daemonize", &["daemon"]),
     ("hickory_resolver", &["check"]),
+    ("indicatif", &["cli"]),
     ("r2d2", &["store"]),
     ("r2d2_sqlite", &["store"]),
     ("rusqlite", &["store"]),
