@@ -100,10 +100,7 @@ impl NotRun {
         match self {
             Self::Invalid(reason) => reason.clone(),
             Self::Deadline(limit) => {
-                format!(
-                    "not finished within the run's deadline of {}",
-                    duration(limit.as_secs_f64())
-                )
+                format!("not finished within the run's deadline of {}", words::span(*limit))
             }
             Self::Stopped => "not run: the run was stopped".to_owned(),
         }

@@ -20,12 +20,23 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
 #[must_use]
 pub fn why(cause: Cause, detail: Detail, limit: Duration) -> String {
     if cause == Cause::Timeout {
-        return format!("no answer within {}{}", duration(limit.as_secs_f64()), during(detail));
+        return format!("no answer within {}{}", span(limit), during(detail));
     }
     match of_detail(detail) {
         "" => of_cause(cause).to_owned(),
         words => words.to_owned(),
     }
+}
+
+/// A span that somebody chose, with no more digits than it has: `250 ms`, `1.5 s`, `30 s`.
+#[must_use]
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs_f64();
+    if (1.0..60.0).contains(&seconds) {
+        let digits = format!("{seconds:.3}");
+        return format!("{} s", digits.trim_end_matches('0').trim_end_matches('.'));
+    }
+    duration(seconds)
 }
 
 const fn during(detail: Detail) -> &'static str {
