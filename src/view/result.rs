@@ -60,8 +60,8 @@ pub struct CheckResult {
     /// Seconds that it took.
     pub response_time: f64,
     /// What was seen: always `target`, `verdict` (`up`, `warning`, `down`, `unknown`), `cause` and
-    /// `detail`; `timeout`, the seconds that it could take, of every check that ran; for what is no
-    /// success also `error` and `error_type`.
+    /// `detail`; `timeout`, the seconds that it could take, of every check that ran; for an error
+    /// also `error` and `error_type`.
     pub raw_data: Map<String, Value>,
     /// When it finished: RFC 3339, UTC, with milliseconds.
     pub timestamp: String,
@@ -127,14 +127,15 @@ impl CheckResult {
         put("cause", finding.cause.map(Cause::as_str).into());
         let detail = Some(finding.detail.as_str()).filter(|detail| !detail.is_empty());
         put("detail", detail.into());
-        if let Some(cause) = finding.cause {
+        let status = Status::from(finding.verdict);
+        if let (Status::Error, Some(cause)) = (status, finding.cause) {
             put("error", message.clone().into());
             put("error_type", cause.as_str().into());
         }
         Self {
             id: identity.id.clone(),
             plugin_type: identity.plugin_type.clone(),
-            status: finding.verdict.into(),
+            status,
             message,
             response_time: seconds,
             raw_data,

@@ -22,6 +22,7 @@ fn the_status_is_that_of_the_verdict() {
 #[test]
 fn a_result_says_who_it_is_of_when_it_finished_and_how_long_it_took() {
     let good = samples::good();
+    assert_eq!(samples::warning().raw_data.get("error_type"), None, "a warning is no error");
     assert_eq!(good.id, "id of http://a.example/");
     assert_eq!(good.plugin_type, "website_status");
     assert_eq!(good.timestamp, "2026-11-22T10:33:20.999Z");
@@ -48,7 +49,7 @@ fn an_error_says_what_it_is_in_a_sentence_and_in_a_name() {
 fn what_the_check_says_goes_before_what_its_finding_says() {
     let identity = Identity { id: "a".into(), plugin_type: "tcp".into() };
     let facts = Facts { message: "the banner is another one".into(), ..Facts::default() };
-    let down = Finding::default().with_cause(Cause::Assertion, Detail::Line);
+    let down = Finding::default().with_cause(Cause::Protocol, Detail::Line);
     let target = target("tcp://a.example:7", Probe::Http);
     let result = CheckResult::of(&identity, &target, &outcome(down), facts);
     assert_eq!(result.message, "the banner is another one");
