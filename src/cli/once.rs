@@ -1,11 +1,13 @@
 //! Runs what a command asks to be checked once, and shows what came of it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, LineWriter, Read, Write};
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -13,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::{Asked, RunFlags};
 use super::out::Out;
+use super::progress::{Counter, Progress};
 use crate::check::Checks;
 use crate::config::rules::Rules;
 use crate::config::substitute::{Origin, Variables};
+use crate::config::targets;
 use crate::run::{
     Ended, InOrder, Listing, MAX_WORKERS, OnError, Placed, Resume, RunOptions, Runner,
 };
@@ -63,7 +67,10 @@ pub fn run_once(asked: Asked, setting: Setting, out: &mut Out) -> Result<ExitCod
     let resume = asked.run.resume.as_ref().map(|file| Resume::open(&here.join(file)));
     let resume = resume.transpose().map_err(|error| error.to_string())?;
     let listing = listing(&asked.targets, asked.file.as_deref(), &here, variables)?;
-    let mut shown = Shown::open(&asked.run, &here, out)?;
+    let file = asked.file.as_ref().map(|file| here.join(file));
+    let counter = counter(asked.targets.len() as u64, file, listing.origin.clone(), rules.clone());
+    let progress = Progress::standard(counter);
+    let mut shown = Shown::open(&asked.run, &here, (out, &progress))?;
     let runner = Runner::with(checks, rules);
     let began = Instant::now();
     let interrupted = watch_for_interrupt(options.cancel.clone())?;
@@ -73,11 +80,13 @@ pub fn run_once(asked: Asked, setting: Setting, out: &mut Out) -> Result<ExitCod
         .build()
         .map_err(|error| format!("cannot start a runtime: {error}"))?;
     let ended = runtime.block_on(runner.run_listing(listing, &options, resume, &mut |placed| {
+        progress.add(placed.1.status);
         if shown.take(placed).is_err() {
             options.cancel.cancel();
         }
     }));
     runtime.shutdown_background();
+    progress.end();
     let (counts, written) = shown.end(began.elapsed());
     written?;
     match ended {
@@ -157,6 +166,36 @@ fn listing(
     Ok(Listing { first, source: Some((source, name)), origin: Origin::of_file(&path, variables) })
 }
 
+/// Counts what is checked: what the command line names, and the entries of a file that can be read
+/// twice.
+fn counter(named: u64, file: Option<PathBuf>, origin: Origin, rules: Rules) -> Counter {
+    Box::new(move |has_ended| {
+        let Some(path) = file else { return Some(named) };
+        let mut file = std::fs::metadata(&path).ok()?.is_file().then(|| File::open(&path))?.ok()?;
+        let mut total = named;
+        let mut count = |_| {
+            total += 1;
+            if has_ended.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let source = Some((&mut file as &mut dyn Read, ""));
+        targets::stream(Vec::new(), source, (&origin, &rules), &mut count).ok()?;
+        Some(total)
+    })
+}
+
+/// Where results go that no file gets.
+fn results(progress: &Progress) -> Box<dyn Write + Send> {
+    if io::stdout().is_terminal() {
+        Box::new(LineWriter::new(progress.beside(Box::new(io::stdout()))))
+    } else {
+        Box::new(BufWriter::new(io::stdout()))
+    }
+}
+
 /// Cancels `run` at Ctrl-C or TERM; the token that is returned tells so.
 fn watch_for_interrupt(run: CancellationToken) -> Result<CancellationToken, String> {
     let interrupted = CancellationToken::new();
@@ -192,20 +231,23 @@ struct Shown {
 }
 
 impl Shown {
-    fn open(flags: &RunFlags, here: &Path, out: &Out) -> Result<Self, String> {
+    fn open(
+        flags: &RunFlags,
+        here: &Path,
+        (out, progress): (&Out, &Progress),
+    ) -> Result<Self, String> {
         let mut forms: Vec<Box<dyn Form>> = Vec::new();
-        let results = || -> Box<dyn Write + Send> { Box::new(BufWriter::new(io::stdout())) };
         let mut output = None;
         if let Some(file) = &flags.output {
             let path = here.join(file);
             let part = part_of(&path);
             forms.push(form(flags, create(&part)?, out));
-            forms.push(Box::new(Table::new(results(), out.style, Rows::Summary)));
+            forms.push(Box::new(Table::new(results(progress), out.style, Rows::Summary)));
             output = Some((part, path));
         } else if flags.json || flags.jsonl || flags.nagios {
-            forms.push(form(flags, results(), out));
+            forms.push(form(flags, results(progress), out));
         } else {
-            forms.push(Box::new(Table::new(results(), out.style, Rows::All)));
+            forms.push(Box::new(Table::new(results(progress), out.style, Rows::All)));
         }
         if let Some(file) = &flags.junit {
             let report = Junit::new(create(&here.join(file))?);
