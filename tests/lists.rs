@@ -109,13 +109,31 @@ fn a_file_named_json_is_never_plain_text() {
 }
 
 #[test]
-fn checks_of_other_kinds_are_rejected_as_not_polled_yet() {
+fn checks_of_every_kind_may_stand_in_a_list() {
     let list = list(
-        r#"["http://a.example/", {"id": "x", "plugin_type": "dns_record", "config": {}},
-            {"url": "http://b.example/", "check": "icmp"}]"#,
+        r#"["http://a.example/", "tcp://b.example:22",
+            {"plugin_type": "dns_record", "config": {"domain": "c.example", "record_type": "MX"}},
+            {"check": "icmp", "host": "d.example", "count": 1, "interval": 5},
+            {"url": "imaps://e.example", "name": "mail", "timeout": 7},
+            {"check": "ssl", "hostname": "f.example", "port": 8443, "warning_days": 20},
+            {"id": "x", "plugin_type": "dns_record", "config": {}}]"#,
     );
-    assert_eq!(list.targets.len(), 1);
-    assert!(reasons(&list).iter().all(|reason| reason.contains("not polled yet")));
+    let shown = [
+        "http://a.example/",
+        "tcp://b.example:22",
+        "dns://c.example?type=MX",
+        "icmp://d.example",
+        "imaps://e.example",
+        "ssl://f.example:8443",
+    ];
+    assert_eq!(urls(&list), shown);
+    let kinds: Vec<&str> =
+        list.targets.iter().map(|target| target.plan.probe.kind().as_str()).collect();
+    assert_eq!(kinds, ["http", "tcp", "dns", "icmp", "mail", "ssl"]);
+    let times: Vec<(u32, u32)> =
+        list.targets.iter().map(|target| (target.every_ms, target.timeout_ms)).collect();
+    assert_eq!(times[3..5], [(5_000, 2_500), (60_000, 7_000)]);
+    assert!(reasons(&list)[0].contains("\"domain\" is missing"));
 }
 
 #[test]

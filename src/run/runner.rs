@@ -182,6 +182,10 @@ impl Run<'_> {
                 }
             }
         }
+        // The worker may hear of it first.
+        if ended == Ended::Whole && self.options.cancel.is_cancelled() {
+            ended = Ended::Early;
+        }
         for done in self.desk.rest() {
             self.hand_out(done, ended, take).await;
         }

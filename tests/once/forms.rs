@@ -1,5 +1,7 @@
 //! The forms in which results are shown.
 
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};

@@ -1,10 +1,11 @@
 //! What is told of a poll over HTTP: of each hop, and of all of it.
 
-use rustls::ProtocolVersion;
+use rustls::pki_types::UnixTime;
 use serde_json::{Map, Value};
 
 use super::Hop;
 use crate::address::Address;
+use crate::check::certificate::{self, describe};
 use crate::check::facts::{Facts, seconds};
 use crate::check::fault::Fault;
 use crate::check::judge::{expected_status, sentence, weigh};
@@ -61,15 +62,10 @@ pub(super) fn shows(shown: &Shown, stream: Option<&Stream>, progress: &mut Progr
         if shown.chain.is_empty() && stream.is_none() {
             return;
         }
-        let mut tls = negotiated(stream);
-        tls.insert("not_after".to_owned(), not_after(shown.until));
-        tls.insert("is_trusted".to_owned(), (shown.verdict == Some(Ok(()))).into());
-        let problem =
-            shown.verdict.and_then(Result::err).map(|fault| match fault.detail.as_str() {
-                "" => fault.cause.as_str(),
-                detail => detail,
-            });
-        tls.insert("trust_problem".to_owned(), problem.into());
+        let tls = match describe(shown, UnixTime::now()) {
+            none if none.is_empty() => negotiated(stream),
+            described => described,
+        };
         facts.put("tls", tls);
     });
 }
@@ -164,15 +160,7 @@ fn negotiated(stream: Option<&Stream>) -> Map<String, Value> {
         Some(Stream::Tls(tls)) => Some(tls.get_ref().1),
         _ => None,
     };
-    let protocol = connection.and_then(|connection| match connection.protocol_version()? {
-        ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
-        ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
-        other => other.as_str(),
-    });
-    let suite = connection.and_then(|connection| connection.negotiated_cipher_suite());
-    // The library names what TLS 1.3 has otherwise than the standard (RFC 8446, appendix B.4).
-    let cipher = suite.and_then(|suite| suite.suite().as_str());
-    let cipher = cipher.map(|name| name.replacen("TLS13_", "TLS_", 1));
+    let (protocol, cipher) = connection.map(certificate::negotiated).unwrap_or_default();
     map([("protocol", protocol.into()), ("cipher", cipher.into())])
 }
 
