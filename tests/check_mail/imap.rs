@@ -38,21 +38,16 @@ async fn what_cannot_stand_in_quotes_goes_by_its_length() {
     let rules: Rules = &[
         ("a1 CAPABILITY", "* CAPABILITY IMAP4rev1\r\na1 OK done\r\n"),
         ("a2 LOGIN {4}", "+ go on\r\n"),
-        ("mü\" {3}", "+ go on\r\n"),
+        ("mü\" {4}", "+ go on\r\n"),
         ("p", ""),
         ("b", "a2 OK welcome\r\n"),
     ];
     let server = Speaker::plain(GREETING, &[rules, IMAP]).await;
-    // The line break is part of the password, as whatever follows it.
-    let probe = logging_in(MailProtocol::Imap, "mü\"", "p\nb");
-    let mut probe_with_break = probe;
-    probe_with_break.login = Some(("mü\"".into(), "p\r\nb".into()));
-    let rules_with_break: Rules = &[("mü\" {4}", "+ go on\r\n")];
-    let server_with_break = Speaker::plain(GREETING, &[rules_with_break, rules, IMAP]).await;
-    drop(server);
-    let (finding, facts) = look(&server_with_break.url("imap"), plan(probe_with_break)).await;
+    // The line break is part of the password, and so is whatever follows it.
+    let probe = logging_in(MailProtocol::Imap, "mü\"", "p\r\nb");
+    let (finding, facts) = look(&server.url("imap"), plan(probe)).await;
     assert_eq!(finding.verdict, Verdict::Up, "{facts:?}");
-    assert_eq!(server_with_break.heard()[1..5], ["a2 LOGIN {4}", "mü\" {4}", "p", "b"]);
+    assert_eq!(server.heard()[1..5], ["a2 LOGIN {4}", "mü\" {4}", "p", "b"]);
 }
 
 #[tokio::test]
