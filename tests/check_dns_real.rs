@@ -96,6 +96,8 @@ async fn aliases_in_a_circle_lead_to_no_record() {
     let circle = look("loop1.example.test", R::A, nsd.address()).await;
     assert_eq!(circle.fault(), (Cause::Dns, Detail::NoRecord), "{circle:?}");
     assert!(circle.facts.message.contains("circle"), "{circle:?}");
+    let names: Vec<_> = circle.fact("canonical_names").as_array().unwrap().iter().collect();
+    assert_eq!(names, ["loop2.example.test", "loop1.example.test"]);
     assert!(circle.finding.is_permanent());
 }
 
@@ -160,6 +162,10 @@ async fn good_signatures_are_told_from_bad_ones_and_none() {
     let gone = secured("nowhere.signed.test", unbound.address()).await;
     assert_eq!(gone.fault(), (Cause::Dns, Detail::NoSuchName));
     assert_eq!(gone.text("dnssec/status"), "secure");
+    let gone = secured("nowhere.example.test", unbound.address()).await;
+    assert_eq!(gone.fault(), (Cause::Dns, Detail::NoSuchName));
+    assert_eq!(gone.text("dnssec/status"), "unsigned");
+    assert_eq!(gone.fact("dnssec/signed"), false);
     // Who fails by something else has found no wrong signatures.
     let failing = secured("www.example.com", unbound.address()).await;
     assert_eq!(failing.fault(), (Cause::Dns, Detail::ServerFailure));

@@ -123,9 +123,9 @@ async fn a_name_server_that_is_not_authoritative_differs_or_is_behind_is_told() 
         (Behaviour { last: 2, ..GOOD }, "ok", "something else"),
         (Behaviour { serial: 6, ..GOOD }, "ok", "something else"),
     ];
-    for (behaviour, status, words) in bad {
-        let Some(good) = of_zone(2, GOOD).await else { return };
-        let Some(server) = of_zone(3, behaviour).await else { return };
+    for (number, (behaviour, status, words)) in (0_u8..).zip(bad) {
+        let Some(good) = of_zone(2 + 2 * number, GOOD).await else { return };
+        let Some(server) = of_zone(3 + 2 * number, behaviour).await else { return };
         let own = knowing(&[&good, &server]).await;
         let seen = look("www.zone.test", &own).await;
         assert_eq!(seen.fault(), (Cause::Assertion, Detail::Lame), "{behaviour:?}");
@@ -134,6 +134,16 @@ async fn a_name_server_that_is_not_authoritative_differs_or_is_behind_is_told() 
         assert!(seen.facts.message.contains("ns1.zone.test"), "{seen:?}");
         assert!(seen.facts.message.contains(words), "{seen:?}");
     }
+}
+
+#[tokio::test]
+async fn the_zone_is_found_as_soon_as_it_is_named() {
+    let Some(server) = of_zone(8, GOOD).await else { return };
+    let own = knowing(&[&server]).await;
+    look("www.far.below.zone.test", &own).await.is_up();
+    let asked: Vec<_> = own.asked().iter().map(Asked::question).collect();
+    let names: Vec<_> = asked.iter().filter(|(_, kind)| *kind == NAME_SERVER).collect();
+    assert_eq!(names.len(), 2, "{asked:?}");
 }
 
 #[tokio::test]

@@ -62,10 +62,9 @@ async fn what_is_no_answer_is_passed_over_for_one_that_is() {
 async fn nothing_but_what_is_no_answer_is_a_bad_answer() {
     let looks = BAD.map(|(what, spoil)| async move {
         let server = RawServer::serve(move |asked| vec![Does::Send(spoil(asked))]).await;
-        let seen = LookAt::new("a.test", R::A, server.address).within(1_000).run().await;
+        let seen = LookAt::new("a.test", R::A, server.address).within(2_000).run().await;
         assert_eq!(seen.fault(), (Cause::Dns, Detail::BadAnswer), "{what}: {seen:?}");
         assert!(seen.facts.message.contains("answers "), "{what}: {seen:?}");
-        assert_eq!(server.asked().len(), 3, "{what}");
         assert!(!seen.finding.is_permanent());
     });
     let mut running = tokio::task::JoinSet::new();

@@ -11,7 +11,7 @@ use crate::record::{LookAt, Seen};
 
 /// The same look by a name server of the check, and by one of the settings.
 async fn both(server: SocketAddr) -> [Seen; 2] {
-    let look = LookAt::new("a.test", R::A, server).within(1_000);
+    let look = LookAt::new("a.test", R::A, server).within(2_000);
     tokio::join!(look.clone().run(), look.by_settings().run()).into()
 }
 

@@ -39,7 +39,7 @@ async fn who_differs_fails_or_is_silent_does_not_agree() {
     let serve = |last: u8| RawServer::serve(move |asked| vec![Does::Send(asked.address(last))]);
     let (own, same, other) = (serve(1).await, serve(1).await, serve(2).await);
     let silent = RawServer::serve(|_| vec![]).await;
-    let mut look = LookAt::new("a.test", R::A, own.address).within(1_000);
+    let mut look = LookAt::new("a.test", R::A, own.address).within(2_000);
     look.probe.resolvers = [&same, &other, &silent, &same].map(|server| server.address).into();
     look.probe.propagation_threshold = 51;
     let seen = look.clone().run().await;

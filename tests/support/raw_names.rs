@@ -72,10 +72,13 @@ impl RawServer {
         }
     }
 
-    /// The same at `address`; none where that may not be bound.
+    /// The same at `address`; none where this user may not bind its port.
     pub async fn serve_at(address: SocketAddr, script: impl Script) -> Option<Self> {
-        let udp = UdpSocket::bind(address).await.ok()?;
-        let tcp = TcpListener::bind(address).await.ok()?;
+        let udp = match UdpSocket::bind(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+            udp => udp.expect("an address that no other test has"),
+        };
+        let tcp = TcpListener::bind(address).await.expect("an address that no other test has");
         Some(Self::start((udp, tcp), Arc::new(Barrier::new(1)), script))
     }
 
