@@ -87,6 +87,7 @@ async fn every_hop_is_told_with_its_own_times_and_addresses() {
     assert_eq!(data["redirect_history"], history);
     assert_eq!(data["response_headers"], json!({"server": "there"}));
     let hops = data["hops"].as_array().expect("a list");
+    assert_eq!((&hops[0]["location"], &hops[1]["location"]), (&location.into(), &Value::Null));
     for (hop, (site, status, version)) in
         hops.iter().zip([(&here, 302, "HTTP/1.1"), (&there, 200, "HTTP/1.0")])
     {
@@ -246,6 +247,7 @@ async fn tls_is_told_also_where_the_certificate_is_not_trusted() {
             (&false.into(), &json!("missing_intermediate"))
         );
         assert!(tls["not_after"].is_string(), "{tls}");
+        assert!(tls["chain"].is_array(), "{tls}");
         assert_eq!(&facts.data["hops"][0]["tls"], tls);
         if is_open {
             assert_eq!(tls["protocol"], "TLSv1.3");

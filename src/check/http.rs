@@ -261,9 +261,8 @@ impl HttpCheck {
         let handshake = Handshake { host, plan: &plan.tls, offer };
         let mut shown = Shown::default();
         let secured = self.network.secure(tcp, handshake, &mut shown, progress).await;
-        let secured = secured.map(Stream::Tls);
-        hops::shows(&shown, secured.as_ref().ok(), progress);
-        secured
+        hops::shows(&shown, progress);
+        Ok(Stream::Tls(secured?))
     }
 }
 

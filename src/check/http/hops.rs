@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Hop;
 use crate::address::Address;
-use crate::check::certificate::{self, describe};
+use crate::check::certificate::{describe, negotiated, timestamp};
 use crate::check::facts::{Facts, seconds};
 use crate::check::fault::Fault;
 use crate::check::judge::{expected_status, sentence, weigh};
@@ -13,7 +13,6 @@ use crate::check::progress::Progress;
 use crate::check::stream::Stream;
 use crate::check::tls::Shown;
 use crate::check::told::text;
-use crate::clock::rfc3339;
 use crate::outcome::{Cause, Finding, Micros, Phases};
 use crate::target::Plan;
 
@@ -48,25 +47,25 @@ pub(super) fn reuses(stream: &Stream, certificate_until: i64, progress: &mut Pro
     progress.tell(|facts| {
         facts.put("is_reused", true);
         facts.put("remote_address", stream.peer().map(|peer| peer.to_string()));
-        if let Stream::Tls(_) = stream {
-            let mut tls = negotiated(Some(stream));
-            tls.insert("not_after".to_owned(), not_after(certificate_until));
-            facts.put("tls", tls);
+        if let Stream::Tls(tls) = stream {
+            let (protocol, cipher) = negotiated(tls.get_ref().1);
+            let not_after = (certificate_until != 0).then(|| timestamp(certificate_until));
+            let pairs: [(&str, Value); 3] = [
+                ("protocol", protocol.into()),
+                ("cipher", cipher.into()),
+                ("not_after", not_after.into()),
+            ];
+            facts.put("tls", map(pairs));
         }
     });
 }
 
 /// Notes what a server showed in a handshake, and what was agreed on if it came to its end.
-pub(super) fn shows(shown: &Shown, stream: Option<&Stream>, progress: &mut Progress) {
+pub(super) fn shows(shown: &Shown, progress: &mut Progress) {
     progress.tell(|facts| {
-        if shown.chain.is_empty() && stream.is_none() {
-            return;
+        if !shown.chain.is_empty() {
+            facts.put("tls", describe(shown, UnixTime::now()));
         }
-        let tls = match describe(shown, UnixTime::now()) {
-            none if none.is_empty() => negotiated(stream),
-            described => described,
-        };
-        facts.put("tls", tls);
     });
 }
 
@@ -77,12 +76,16 @@ pub(super) fn redirects(address: &Address, location: &[u8], progress: &mut Progr
         let location = text(location).into_owned();
         // A login in it is nobody's business.
         let shown = Address::parse(&location).map_or(location, |address| address.to_string());
-        let pairs: [(&str, Value); 3] = [
+        let shown = Value::String(shown);
+        let pairs = [
             ("url", address.to_string().into()),
             ("status_code", finding.status.into()),
-            ("location", shown.into()),
+            ("location", shown.clone()),
         ];
         facts.push("redirect_history", map(pairs));
+        if let Some(hop) = last_hop(facts) {
+            hop.insert("location".to_owned(), shown);
+        }
         end(facts, finding, &began);
     });
 }
@@ -111,15 +114,15 @@ pub(crate) fn conclude(plan: &Plan, result: Result<(), Fault>, progress: &mut Pr
 /// Ends the hop that is under way, if one is.
 fn end(facts: &mut Facts, finding: &Finding, began: &Phases) {
     let told = OF_HOP.map(|name| (name, facts.data.get(name).cloned().unwrap_or_default()));
-    let Some(Value::Array(hops)) = facts.data.get_mut("hops") else { return };
-    let Some(Value::Object(hop)) = hops.last_mut() else { return };
-    if hop.contains_key("phases") {
-        return;
-    }
+    let Some(hop) = last_hop(facts).filter(|hop| !hop.contains_key("phases")) else { return };
     hop.extend(map(told));
     let status = Some(finding.status).filter(|status| *status != 0);
     hop.insert("status_code".to_owned(), status.into());
     hop.insert("phases".to_owned(), seconds(&since(&finding.phases, began)).into());
+}
+
+fn last_hop(facts: &mut Facts) -> Option<&mut Map<String, Value>> {
+    facts.data.get_mut("hops")?.as_array_mut()?.last_mut()?.as_object_mut()
 }
 
 /// What is not as expected, in a sentence.
@@ -152,21 +155,6 @@ fn since(phases: &Phases, began: &Phases) -> Phases {
         first_byte: of(phases.first_byte, began.first_byte),
         transfer: of(phases.transfer, began.transfer),
     }
-}
-
-/// The version of TLS and the cipher suite that were agreed on.
-fn negotiated(stream: Option<&Stream>) -> Map<String, Value> {
-    let connection = match stream {
-        Some(Stream::Tls(tls)) => Some(tls.get_ref().1),
-        _ => None,
-    };
-    let (protocol, cipher) = connection.map(certificate::negotiated).unwrap_or_default();
-    map([("protocol", protocol.into()), ("cipher", cipher.into())])
-}
-
-/// When a certificate runs out at `until`, in Unix seconds; null when none was seen.
-fn not_after(until: i64) -> Value {
-    (until != 0).then(|| rfc3339(until.saturating_mul(1_000))).into()
 }
 
 fn map<const COUNT: usize>(pairs: [(&str, Value); COUNT]) -> Map<String, Value> {
