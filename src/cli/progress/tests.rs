@@ -263,6 +263,7 @@ fn a_bar_waits_for_the_end_of_a_line_that_was_begun() {
     let shared = on(&screen, Colour::Never);
     let mut results = beside(&shared, screen.clone());
     write!(results, "half a l").expect("a screen takes it");
+    assert_eq!(screen.lines(), ["half a l"], "nothing waits for a bar that is not there");
     run(&shared, Some(40), 1, &|_| {});
     assert_eq!(screen.lines(), ["half a l"]);
     writeln!(results, "ine").expect("a screen takes it");
