@@ -8,7 +8,7 @@ use super::result::CheckResult;
 use super::text::duration;
 
 /// The columns of a line's heading.
-const HEADING: usize = 12;
+const HEADING: usize = 14;
 
 /// What is told beside the result itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -169,7 +169,7 @@ fn expectations(text: &mut String, data: &Map<String, Value>) {
 
 /// What a check saw beside what has a place of its own.
 fn others(text: &mut String, data: &Map<String, Value>) {
-    const TOLD: [&str; 26] = [
+    const TOLD: [&str; 27] = [
         "addresses",
         "cause",
         "certificate",
@@ -187,6 +187,7 @@ fn others(text: &mut String, data: &Map<String, Value>) {
         "remote_address",
         "response_headers",
         "target",
+        "timeout",
         "tls",
         "url",
         "verdict",
