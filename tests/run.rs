@@ -190,6 +190,17 @@ async fn a_deadline_leaves_a_result_for_what_did_not_finish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_and_does_not_read_holds_up_no_deadline() {
+    let (runner, _) = runner();
+    let (sender, _unread) = mpsc::channel(1);
+    let deadline = Some(Duration::from_millis(300));
+    let options = RunOptions { deadline, events: Some(sender), ..RunOptions::default() };
+    let checks = (0..10).map(|number| check(&number.to_string(), "nothing"));
+    let results = run_checks_in_parallel(&runner, checks, options).await;
+    assert_eq!(results.len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_stops_a_run_that_is_to_stop_on_one() {
     let (runner, _) = runner();
     let options = RunOptions { on_error: OnError::Stop, ..RunOptions::default() };

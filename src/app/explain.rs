@@ -127,7 +127,7 @@ fn run(runner: &Runner, entry: Entry) -> Option<Arc<CheckResult>> {
     sender.try_send(entry).ok()?;
     drop(sender);
     let mut result = None;
-    runtime.block_on(runner.run(entries, &RunOptions::default(), None, &mut |(_, one)| {
+    runtime.block_on(runner.run((entries, true), &RunOptions::default(), None, &mut |(_, one)| {
         result = Some(one);
     }));
     runtime.shutdown_background();

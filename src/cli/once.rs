@@ -17,14 +17,15 @@ use super::checks::{Asked, RunFlags};
 use super::out::Out;
 use super::progress::{Counter, Progress};
 use crate::check::Checks;
+use crate::clock::Clock;
 use crate::config::rules::Rules;
 use crate::config::substitute::{Origin, Variables};
 use crate::config::targets;
 use crate::run::{
-    Ended, InOrder, Listing, MAX_WORKERS, OnError, Placed, Resume, RunOptions, Runner,
+    BatchError, InOrder, Listing, MAX_WORKERS, OnError, Placed, Resume, RunOptions, Runner,
 };
 use crate::signal::{self, Signal};
-use crate::view::result::CheckResult;
+use crate::view::result::{CheckResult, Identity, NotRun};
 use crate::view::results::{Counts, Form, Json, Junit, Lines, Nagios, Rows, Table};
 
 /// The exit code of what cannot be known, and of wrong usage.
@@ -74,11 +75,7 @@ pub fn run_once(asked: Asked, setting: Setting, out: &mut Out) -> Result<ExitCod
     let runner = Runner::with(checks, rules);
     let began = Instant::now();
     let interrupted = watch_for_interrupt(options.cancel.clone())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("check")
-        .build()
-        .map_err(|error| format!("cannot start a runtime: {error}"))?;
+    let runtime = runtime().map_err(|error| format!("cannot start a runtime: {error}"))?;
     let ended = runtime.block_on(runner.run_listing(listing, &options, resume, &mut |placed| {
         progress.add(placed.1.status);
         if shown.take(placed).is_err() {
@@ -87,16 +84,19 @@ pub fn run_once(asked: Asked, setting: Setting, out: &mut Out) -> Result<ExitCod
     }));
     runtime.shutdown_background();
     progress.end();
+    if let Err(error) = &ended {
+        shown.take_fault(error);
+    }
     let (counts, written) = shown.end(began.elapsed());
     written?;
     match ended {
-        Err(error) => {
-            out.word(&format!("poller: {error}"));
-            Ok(ExitCode::from(if counts.exit_code() == 2 { 2 } else { UNKNOWN }))
-        }
-        Ok(Ended::Early) if interrupted.is_cancelled() => {
+        _ if interrupted.is_cancelled() => {
             out.word("poller: interrupted; what is shown is what had finished");
             Ok(ExitCode::from(INTERRUPTED))
+        }
+        Err(error) => {
+            out.word(&format!("poller: {error}"));
+            Ok(ExitCode::from(counts.exit_code()))
         }
         Ok(_) if counts.total == 0 => {
             out.word("poller: there is nothing to check: the list is empty");
@@ -104,6 +104,10 @@ pub fn run_once(asked: Asked, setting: Setting, out: &mut Out) -> Result<ExitCod
         }
         Ok(_) => Ok(ExitCode::from(counts.exit_code())),
     }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("check").build()
 }
 
 fn millis(duration: Duration) -> u32 {
@@ -143,6 +147,7 @@ fn listing(
             first,
             source: None,
             origin: Origin::of_file(&here.join("-"), variables),
+            is_bounded: true,
         });
     };
     let (source, path): (Box<dyn Read + Send>, _) = if file == Path::new("-") {
@@ -163,7 +168,9 @@ fn listing(
     } else {
         file.display().to_string()
     };
-    Ok(Listing { first, source: Some((source, name)), origin: Origin::of_file(&path, variables) })
+    let is_bounded = path.is_file();
+    let origin = Origin::of_file(&path, variables);
+    Ok(Listing { first, source: Some((source, name)), origin, is_bounded })
 }
 
 /// Counts what is checked: what the command line names, and the entries of a file that can be read
@@ -270,6 +277,18 @@ impl Shown {
             None => emit(&result),
         };
         taken.map_err(|error| self.failed = Some(error))
+    }
+
+    /// Takes what is wrong with the list as a whole as a last result: what is shown must not look
+    /// as if nothing were missing.
+    fn take_fault(&mut self, error: &BatchError) {
+        let identity = Identity { id: "list".to_owned(), plugin_type: String::new() };
+        let reason = NotRun::Invalid(error.to_string());
+        let now_ms = Clock::system().now_ms();
+        let result = CheckResult::not_run(&identity, None, &reason, now_ms);
+        let index = usize::try_from(self.counts.total).unwrap_or(usize::MAX);
+        // Where it cannot be written, that is told at the end.
+        let _ = self.take((index, Arc::new(result)));
     }
 
     /// Shows what is left, and says whether all could be written.

@@ -42,6 +42,9 @@ pub struct Rules {
     /// Milliseconds that a poll may take when nothing names them; none: half the interval, and
     /// [`TIMEOUT_MS`] at most.
     pub timeout_ms: Option<u32>,
+    /// Milliseconds that a check may take when nothing names them, of checks that run once: there
+    /// is no interval that could say so.
+    pub once_timeout_ms: Option<u32>,
     /// Proxy when nothing names one.
     pub proxy: Proxy,
     /// Entries that are read at most.
@@ -59,6 +62,7 @@ impl Default for Rules {
             matches: Vec::new(),
             interval_ms: INTERVAL_MS,
             timeout_ms: None,
+            once_timeout_ms: None,
             proxy: Proxy::Direct,
             limit: None,
             strictness: Strictness::Lenient,

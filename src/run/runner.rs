@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Collector, Desk, Done};
+use super::desk::{Collector, Desk, Done, Running};
 use super::event::{Event, EventKind, Messages};
 use super::options::{OnError, RunOptions};
 use super::resume::Resume;
@@ -59,14 +59,13 @@ impl Runner {
     /// # Errors
     /// The system gives no roots or settings that can be used.
     pub fn new() -> Result<Self, SetupError> {
-        let rules = Rules { timeout_ms: Some(TIMEOUT_MS), ..Rules::default() };
-        Ok(Self::with(Checks::new(HttpOptions::default())?, rules))
+        Ok(Self::with(Checks::new(HttpOptions::default())?, Rules::default()))
     }
 
     /// A runner of `checks`, whose entries are filled by `rules`.
     #[must_use]
     pub fn with(checks: Checks, mut rules: Rules) -> Self {
-        rules.timeout_ms = rules.timeout_ms.or(Some(TIMEOUT_MS));
+        rules.once_timeout_ms = Some(TIMEOUT_MS);
         rules.usual.others = checks.plugin_types().map(str::to_owned).collect();
         Self { checks: Arc::new(checks), rules }
     }
@@ -86,13 +85,15 @@ impl Runner {
     /// Runs the checks of `entries` and hands each result to `take` when it is there.
     pub(crate) async fn run(
         &self,
-        entries: mpsc::Receiver<Entry>,
+        (entries, is_bounded): (mpsc::Receiver<Entry>, bool),
         options: &RunOptions,
         resume: Option<Resume>,
         take: &mut (dyn FnMut(Placed) + Send),
     ) -> Ended {
         let (stop, clock) = (options.cancel.child_token(), Clock::system());
+        let resume = resume.map(Arc::new);
         let run = Run {
+            resume: resume.clone(),
             desk: Arc::default(),
             read: Arc::default(),
             stop: stop.clone(),
@@ -102,12 +103,12 @@ impl Runner {
             done: 0,
             failed: 0,
         };
-        let incoming = Arc::new(Mutex::new(Incoming { entries, held: None }));
+        let incoming = Arc::new(Mutex::new(Incoming { is_bounded, entries, held: None }));
         let source = Listed {
             incoming: Arc::clone(&incoming),
             desk: Arc::clone(&run.desk),
             events: options.events.clone(),
-            resume: resume.map(Arc::new),
+            resume,
             read: Arc::clone(&run.read),
             clock: clock.clone(),
             stop: stop.clone(),
@@ -136,6 +137,7 @@ struct Run<'o> {
     stop: CancellationToken,
     options: &'o RunOptions,
     ends: Option<Instant>,
+    resume: Option<Arc<Resume>>,
     clock: Clock,
     done: u64,
     failed: u64,
@@ -189,8 +191,9 @@ impl Run<'_> {
         for done in self.desk.rest() {
             self.hand_out(done, ended, take).await;
         }
-        if ended == Ended::AtDeadline {
-            self.give_up_rest(incoming, take).await;
+        // What an earlier run has found is kept, however this one ends.
+        if ended == Ended::AtDeadline || (ended == Ended::Early && self.resume.is_some()) {
+            self.give_up_rest(incoming, ended, take).await;
         }
         ended
     }
@@ -237,9 +240,12 @@ impl Run<'_> {
         let progress = EventKind::Progress { done: self.done, failed: self.failed, total };
         for kind in [EventKind::Finished(result), progress] {
             let event = Event { index, id: id.clone(), kind };
+            let ends = self.ends.unwrap_or_else(|| Instant::now() + LONGEST);
             tokio::select! {
+                biased;
                 _ = events.send(event) => {}
                 () = self.stop.cancelled() => {}
+                () = tokio::time::sleep_until(ends) => {}
             }
         }
     }
@@ -250,36 +256,58 @@ impl Run<'_> {
         CheckResult::not_run(identity, target, &reason, self.clock.now_ms())
     }
 
-    /// A result for every check that did not finish, or not even begin, before the deadline.
+    /// A result for every check that did not finish, or not even begin: that of an earlier run, else
+    /// after a deadline one that tells of it.
     async fn give_up_rest(
         &mut self,
         incoming: &Mutex<Incoming>,
+        ended: Ended,
         take: &mut (dyn FnMut(Placed) + Send),
     ) {
-        for running in self.desk.clear() {
-            let target = Some(running.target.address.to_string());
-            let result = self.too_late(&running.identity, target);
-            let done = Done::Ready(running.index, Box::new(result));
-            self.hand_out(done, Ended::AtDeadline, take).await;
-        }
         let mut incoming = incoming.lock().await;
-        if let Some(held) = incoming.held.take() {
-            let target = Some(held.target.address.to_string());
-            let result = self.too_late(&held.identity, target);
-            let done = Done::Ready(held.index, Box::new(result));
-            self.hand_out(done, Ended::AtDeadline, take).await;
+        let unfinished = self.desk.clear().into_iter().chain(incoming.held.take());
+        for Running { index, identity, target } in unfinished {
+            let target = Some(target.address.to_string());
+            self.give_up(index, &identity, target, (ended, &mut *take)).await;
         }
-        while let Ok(Some(entry)) = tokio::time::timeout(PATIENCE, incoming.entries.recv()).await {
-            let who = identity(&entry);
-            let result = match &entry.target {
-                Ok(target) => self.too_late(&who, Some(target.address.to_string())),
-                Err(reason) => {
-                    let reason = invalid(&entry, reason);
-                    CheckResult::not_run(&who, None, &reason, self.clock.now_ms())
-                }
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let more = tokio::select! {
+                biased;
+                () = self.options.cancel.cancelled(), if ended == Ended::AtDeadline => None,
+                () = tokio::time::sleep_until(patience), if !incoming.is_bounded => None,
+                entry = incoming.entries.recv() => entry,
             };
-            let done = Done::Ready(place(&entry), Box::new(result));
-            self.hand_out(done, Ended::AtDeadline, take).await;
+            let Some(entry) = more else { break };
+            let (index, who) = (place(&entry), identity(&entry));
+            match &entry.target {
+                Ok(target) => {
+                    let target = Some(target.address.to_string());
+                    self.give_up(index, &who, target, (ended, &mut *take)).await;
+                }
+                Err(reason) if ended == Ended::AtDeadline => {
+                    let reason = invalid(&entry, reason);
+                    let result = CheckResult::not_run(&who, None, &reason, self.clock.now_ms());
+                    self.hand_out(Done::Ready(index, Box::new(result)), ended, take).await;
+                }
+                Err(_) => {}
+            }
         }
+    }
+
+    async fn give_up(
+        &mut self,
+        index: usize,
+        identity: &Identity,
+        target: Option<String>,
+        (ended, take): (Ended, &mut (dyn FnMut(Placed) + Send)),
+    ) {
+        let earlier = self.resume.as_ref().and_then(|resume| resume.result(identity));
+        let result = match earlier {
+            Some(result) => result,
+            None if ended == Ended::AtDeadline => self.too_late(identity, target),
+            None => return,
+        };
+        self.hand_out(Done::Ready(index, Box::new(result)), ended, take).await;
     }
 }

@@ -22,6 +22,8 @@ pub(super) type Entries = Arc<Mutex<Incoming>>;
 /// The entries of a list.
 #[derive(Debug)]
 pub(super) struct Incoming {
+    /// Whether it certainly ends, and soon, as a file does and a pipe may not.
+    pub(super) is_bounded: bool,
     pub(super) entries: mpsc::Receiver<Entry>,
     /// One that has been taken out and is not handed out yet.
     pub(super) held: Option<Running>,
@@ -71,10 +73,11 @@ impl Source for Listed {
         if incoming.held.is_none() {
             let Some(entry) = incoming.entries.recv().await else { return false };
             self.read.fetch_add(1, Ordering::Relaxed);
-            if self.events.is_some() {
-                self.tell(place(&entry), &identity(&entry).id, EventKind::Queued).await;
-            }
+            let told = self.events.is_some().then(|| (place(&entry), identity(&entry).id));
             incoming.held = self.accept(entry);
+            if let Some((index, id)) = told {
+                self.tell(index, &id, EventKind::Queued).await;
+            }
         }
         if let Some(held) = &incoming.held {
             take_place(places).await;
@@ -129,6 +132,7 @@ impl Listed {
         let Some(events) = &self.events else { return };
         let event = Event { index, id: id.to_owned(), kind };
         tokio::select! {
+            biased;
             _ = events.send(event) => {}
             () = self.stop.cancelled() => {}
         }

@@ -37,7 +37,7 @@ pub async fn run_checks_in_parallel(
 ) -> Vec<CheckResult> {
     let first = checks.into_iter().map(CheckSpec::into_entry).collect();
     let origin = Origin::of_file("".as_ref(), Variables::default()).done();
-    let listing = Listing { first, source: None, origin };
+    let listing = Listing { first, source: None, origin, is_bounded: true };
     let mut results: Vec<Option<Arc<CheckResult>>> = Vec::new();
     let mut take = |(index, result): Placed| {
         if results.len() <= index {
@@ -65,8 +65,8 @@ pub async fn run_check_batch(
 ) -> Result<Ended, BatchError> {
     let origin = Origin::of_file("".as_ref(), Variables::of_process());
     let source: Box<dyn Read + Send> = Box::new(source);
-    let listing =
-        Listing { first: Vec::new(), source: Some((source, "the checks".to_owned())), origin };
+    let source = Some((source, "the checks".to_owned()));
+    let listing = Listing { first: Vec::new(), source, origin, is_bounded: false };
     runner.run_listing(listing, options, None, &mut take).await
 }
 
@@ -78,6 +78,8 @@ pub(crate) struct Listing {
     pub(crate) source: Option<(Box<dyn Read + Send>, String)>,
     /// What entries may name.
     pub(crate) origin: Origin,
+    /// Whether the list certainly ends, and soon, as a file does and a pipe may not.
+    pub(crate) is_bounded: bool,
 }
 
 impl Runner {
@@ -95,17 +97,18 @@ impl Runner {
     ) -> Result<Ended, BatchError> {
         let (sender, entries) = mpsc::channel(options.batch_size.get());
         let (told, mut verdict) = mpsc::channel(1);
-        let rules = self.rules.clone();
+        let (rules, is_bounded) = (self.rules.clone(), listing.is_bounded);
         let reading = move || {
             let result = read(listing, &rules, &sender);
-            drop(sender);
+            // There is room for it, and who sees the end of the entries finds it.
             let _ = told.blocking_send(result);
+            drop(sender);
         };
         // The thread ends when nobody wants further entries; one that hangs in its source ends
         // with the process.
         let thread = std::thread::Builder::new().name("checks".to_owned());
         thread.spawn(reading).map_err(BatchError::Thread)?;
-        let ended = self.run(entries, options, resume, take).await;
+        let ended = self.run((entries, is_bounded), options, resume, take).await;
         let verdict = match ended {
             Ended::Whole => verdict.recv().await,
             _ => verdict.try_recv().ok(),
@@ -118,7 +121,7 @@ impl Runner {
 }
 
 fn read(listing: Listing, rules: &Rules, sender: &mpsc::Sender<Entry>) -> Result<(), ListError> {
-    let Listing { first, mut source, origin } = listing;
+    let Listing { first, mut source, origin, .. } = listing;
     let source = source.as_mut().map(|(source, name)| (&mut **source as &mut dyn Read, &**name));
     targets::stream(first, source, (&origin, rules), &mut |entry| match sender.blocking_send(entry)
     {

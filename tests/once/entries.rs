@@ -105,3 +105,16 @@ fn flags_are_what_the_keys_of_a_file_are() {
     assert_eq!(run(&[&fleet.url(0, "/r2/"), "--no-follow"]), Some(2));
     assert_eq!(run(&[&fleet.url(0, "/r2/"), "--no-follow", "--status", "3xx"]), Some(0));
 }
+
+#[test]
+fn a_password_in_an_address_that_a_variable_fills_is_not_shown() {
+    let home = Home::new();
+    home.write(
+        "checks.json",
+        r#"[{"plugin_type": "mail_server", "config": {"url": "imap://me:s3cret@${HOST}:1/"}}]"#,
+    );
+    let mut command = home.command(&["batch", "checks.json", "--json"]);
+    let output = command.env("HOST", "127.0.0.1").output().expect("the program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("imap://${HOST}:1") && !text.contains("s3cret"), "{text}");
+}

@@ -99,3 +99,46 @@ fn a_run_that_stops_on_an_error_gives_up_the_rest() {
     assert_eq!(done.code, Some(2), "{done:#?}");
     assert_eq!(ids(&document(&done)), ["bad"]);
 }
+
+#[test]
+fn what_an_earlier_run_has_found_outlives_a_deadline_of_the_one_that_goes_on() {
+    let (fleet, home) = (fleet(), Home::new());
+    let mut checks: Vec<Value> = (0..3_u32)
+        .map(|number| website(&format!("hangs{number}"), &fleet.url(number, "/d600000/")))
+        .collect();
+    checks.extend((3..20_u32).map(|n| website(&format!("c{n}"), &fleet.url(n, "/"))));
+    batch_of(&home, &checks, &["--timeout", "2", "--output", "out.json"]);
+    let again =
+        ["--timeout", "1", "--max-workers", "2", "--resume", "out.json", "--output", "out.json"];
+    batch_of(&home, &checks, &again);
+    let text = std::fs::read_to_string(home.path("out.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["summary"]["success"], 17, "{}", document["summary"]);
+    assert_eq!(results(&document).len(), 20);
+}
+
+#[test]
+fn a_list_without_end_does_not_outlive_the_deadline() {
+    let home = Home::new();
+    let mut endless = std::process::Command::new("yes");
+    let mut endless = endless.arg("tcp://127.0.0.1:1").stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = home.command(&["batch", "-", "--timeout", "1", "--output", "out.json"]);
+    command.stdin(Stdio::from(endless.stdout.take().unwrap())).stdout(Stdio::null());
+    let mut child = command.spawn().expect("the program");
+    let code = wait_for("the run to end", || child.try_wait().expect("our child"));
+    let _ = endless.kill();
+    let _ = endless.wait();
+    assert_eq!(code.code(), Some(2));
+}
+
+#[test]
+fn a_question_to_a_name_server_takes_no_longer_than_it_was_given() {
+    let home = Home::new();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = silent.local_addr().unwrap().to_string();
+    let done = home.run(&["dns", "a.test", "--nameserver", &server, "--timeout", "1", "--json"]);
+    let document = document(&done);
+    assert_eq!(results(&document)[0]["raw_data"]["timeout"], 1.0);
+    let done = home.run(&["dns", "a.test", "--nameserver", "127.0.0.1:1", "--json"]);
+    assert_eq!(results(&super::document(&done))[0]["raw_data"]["timeout"], 10.0);
+}

@@ -12,8 +12,6 @@ use crate::config::keys::name_server;
 use crate::config::values::{loose_text, wrong};
 use crate::target::{DnsProbe, Look, Probe, RecordType};
 
-/// Milliseconds that a question may take where an entry does not say.
-const TIMEOUT_MS: u32 = 10_000;
 /// Percent of the name servers that must agree where an entry does not say.
 const THRESHOLD: u8 = 80;
 /// Name servers whose answers are compared at most.
@@ -53,7 +51,6 @@ pub(super) fn read(keys: &mut Keys<'_>, fields: &mut Fields) {
         dnssec: Look::when(keys.truth("check_dnssec").unwrap_or(false)),
     };
     fields.plan.probe = Some(Probe::Dns(Box::new(probe)));
-    fields.timeout_ms = fields.timeout_ms.or(Some(TIMEOUT_MS));
     let below = keys.text("subdomain").filter(|below| !matches!(&**below, "@" | ""));
     if let Some(mut place) = place {
         if let Some(below) = below {

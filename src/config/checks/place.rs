@@ -25,6 +25,18 @@ pub(super) fn kind_of_scheme(scheme: &str) -> Option<CheckKind> {
     }
 }
 
+/// The host of what was written, in which variables and files are not put in: without a scheme, a
+/// login, a port and what follows.
+fn host_of(written: &str) -> &str {
+    let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let rest = rest.split_once(['/', '?', '#']).map_or(rest, |(host, _)| host);
+    match rest.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => rest,
+    }
+}
+
 /// Where a check goes.
 pub(super) struct Place {
     /// The scheme of the URL, if it was one.
@@ -63,7 +75,7 @@ impl Place {
             }
         };
         place.port = keys.port().or(place.port);
-        place.written = is_filled.then_some(raw);
+        place.written = is_filled.then(|| host_of(&raw).to_owned());
         Some(place)
     }
 

@@ -20,6 +20,9 @@ use crate::target::{Labels, Plan, Priority, Probe, Seat, Target, TargetId};
 /// Whether further entries are wanted.
 pub(super) type Flow = ControlFlow<()>;
 
+/// Milliseconds that a question to a name server may take that is asked once.
+const DNS_TIMEOUT_MS: u32 = 10_000;
+
 /// A list in the making.
 pub(super) struct Loader<'r> {
     pub(super) origin: &'r Origin,
@@ -75,7 +78,9 @@ impl<'r> Loader<'r> {
     pub(super) fn note(&mut self, entry: &Value) {
         if self.taker.is_some() {
             let text = |key| entry.get(key).and_then(loose_text).map(|text| shown(&text));
-            self.named = Named { id: text("id"), plugin_type: text("plugin_type") };
+            let plugin_type = text("plugin_type")
+                .or_else(|| self.rules.usual.kind.map(|kind| kind.plugin_type().to_owned()));
+            self.named = Named { id: text("id"), plugin_type };
         }
     }
 
@@ -176,6 +181,15 @@ impl<'r> Loader<'r> {
         let every = layers().find_map(|layer| layer.every_ms).unwrap_or(self.rules.interval_ms);
         let timeout = layers().find_map(|layer| layer.timeout_ms).or(self.rules.timeout_ms);
         let priority = layers().find_map(|layer| layer.priority).unwrap_or_default();
+        let timeout = timeout.or_else(|| {
+            let once = self.rules.once_timeout_ms?;
+            // A question to a name server is answered sooner than others, or never.
+            Some(if matches!(fields.plan.probe, Some(Probe::Dns(_))) {
+                DNS_TIMEOUT_MS
+            } else {
+                once
+            })
+        });
         (every, timeout.unwrap_or((every / 2).clamp(1, TIMEOUT_MS)), priority)
     }
 
