@@ -16,6 +16,9 @@ use crate::queue::{Places, Source};
 use crate::target::Target;
 use crate::view::result::{CheckResult, Identity, NotRun};
 
+/// Checks that are handed out at once at most.
+const AT_ONCE: usize = 64;
+
 /// The entries of a list as they come; who reads them waits when too many do.
 pub(super) type Entries = Arc<Mutex<Incoming>>;
 
@@ -85,6 +88,9 @@ impl Source for Listed {
             if let Some(held) = incoming.held.take() {
                 jobs.push(self.job(held));
             }
+            if self.events.is_none() {
+                self.take_more(&mut incoming, places, jobs);
+            }
             drop(incoming);
             self.tell(index, &id, EventKind::Started).await;
         }
@@ -93,6 +99,18 @@ impl Source for Listed {
 }
 
 impl Listed {
+    /// Takes what has been read already, as far as there are places: every wait costs a wake-up.
+    fn take_more(&self, incoming: &mut Incoming, places: &Places, jobs: &mut Vec<Job>) {
+        while jobs.len() < AT_ONCE && incoming.held.is_none() {
+            let Ok(entry) = incoming.entries.try_recv() else { return };
+            self.read.fetch_add(1, Ordering::Relaxed);
+            match self.accept(entry) {
+                Some(running) if places.take() => jobs.push(self.job(running)),
+                other => incoming.held = other,
+            }
+        }
+    }
+
     /// The check of an entry, unless it has a result already.
     fn accept(&self, entry: Entry) -> Option<Running> {
         let (identity, index) = (identity(&entry), place(&entry));
