@@ -37,7 +37,10 @@ pub(crate) async fn begin(
     progress.finding.phases.first_byte.add(lap);
     progress.tell(|facts| {
         let text = String::from_utf8_lossy(&injected);
-        facts.put("plaintext_after_starttls", (!text.is_empty()).then_some(text));
+        facts.put("plaintext_after_starttls", !text.is_empty());
+        if !text.is_empty() {
+            facts.put("discarded_plaintext", text);
+        }
     });
     Ok(())
 }

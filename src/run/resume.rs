@@ -12,6 +12,9 @@ use crate::view::result::{CheckResult, Identity};
 /// Bytes that one line of results may have.
 const LONGEST_LINE: u64 = 64 << 20;
 
+/// How a document of results begins.
+const HEAD: &[u8] = b"{\"results\":[";
+
 /// Why the results of an earlier run cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
@@ -99,8 +102,8 @@ fn result_in(line: &[u8]) -> Option<((usize, u32), CheckResult)> {
     let mut body = line.get(begin..end)?;
     let mut start = begin;
     // The first result may stand behind the head of its document.
-    if let Some(head) = line.windows(11).position(|part| part == b"\"results\":[") {
-        start = head + 11;
+    if body.starts_with(HEAD) {
+        start = begin + HEAD.len();
         body = line.get(start..end)?;
     }
     let mut stream = serde_json::Deserializer::from_slice(body).into_iter::<CheckResult>();

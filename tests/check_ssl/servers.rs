@@ -59,7 +59,7 @@ async fn postfix_shows_its_certificate_by_every_way() {
     is_good(&starting(&pki, StartTls::Direct).look(smtp.smtps_port()).await);
     let found = starting(&pki, StartTls::Smtp).look(smtp.port()).await;
     is_good(&found);
-    assert!(found.fact("plaintext_after_starttls").is_null());
+    assert_eq!(found.fact("plaintext_after_starttls"), false);
     let found = starting(&pki, StartTls::Imap).look(smtp.port()).await;
     assert_eq!(found.finding.detail, Detail::BadGreeting, "{:#?}", found.facts);
 }

@@ -77,7 +77,7 @@ async fn tls_is_asked_for_in_every_protocol() {
         let found = look(start, script.iter().copied()).await;
         found.is_up();
         assert_eq!(found.text("subject"), "CN=leaf");
-        assert!(found.fact("plaintext_after_starttls").is_null(), "{start:?}");
+        assert_eq!(found.fact("plaintext_after_starttls"), false, "{start:?}");
         assert!(found.finding.phases.first_byte.get().is_some());
     }
     // A server of POP3 without this command may have TLS.
@@ -95,12 +95,12 @@ async fn what_follows_in_clear_is_thrown_away_and_told() {
         script.last_mut().unwrap().push_str(more);
         let found = look(start, script).await;
         found.is_up();
-        assert_eq!(found.text("plaintext_after_starttls"), more);
+        assert_eq!(found.text("discarded_plaintext"), more);
     }
     let mut script: Vec<String> = SMTP.iter().copied().map(Into::into).collect();
     script.last_mut().unwrap().push_str(&"x".repeat(3_000));
     let found = look(StartTls::Smtp, script).await;
-    assert_eq!(found.text("plaintext_after_starttls").len(), 256);
+    assert_eq!(found.text("discarded_plaintext").len(), 256);
 }
 
 #[tokio::test]
