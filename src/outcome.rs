@@ -102,6 +102,13 @@ impl Finding {
         self
     }
 
+    /// Whether the target answered: with a status, or well enough that none is missed. Checks of
+    /// other kinds than HTTP mostly have none.
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        self.status != 0 || matches!(self.verdict, Verdict::Up | Verdict::Warning)
+    }
+
     /// Whether an immediate second try cannot be expected to end otherwise.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
@@ -264,6 +271,14 @@ mod tests {
         assert!(said(550, Detail::Rejected).is_permanent());
         assert!(said(535, Detail::LoginRefused).is_permanent());
         assert!(Finding::default().with_cause(Cause::Dns, Detail::NoMail).is_permanent());
+    }
+
+    #[test]
+    fn a_check_without_a_status_has_an_answer_when_its_target_is_up() {
+        assert!(Finding::default().is_answered());
+        let failed = Finding::default().with_cause(Cause::Connect, Detail::Refused);
+        assert!(!failed.is_answered());
+        assert!(Finding { status: 554, ..failed }.is_answered());
     }
 
     #[test]

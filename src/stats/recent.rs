@@ -29,7 +29,7 @@ impl Recent {
         let grain = super::Grain::Fine;
         self.windows.entry(second).or_default().add(outcome);
         self.checks += 1;
-        if outcome.finding.status != 0 {
+        if outcome.finding.is_answered() {
             self.latency.add(grain.bucket(outcome.latency_us));
         }
         for (sum, phase) in self.phases.iter_mut().zip(outcome.finding.phases.all()) {

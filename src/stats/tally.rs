@@ -27,7 +27,7 @@ impl Tally {
             Verdict::Unknown => self.unknown = self.unknown.saturating_add(1),
             Verdict::Down => {}
         }
-        if outcome.finding.status != 0 {
+        if outcome.finding.is_answered() {
             self.max_us = self.max_us.max(outcome.latency_us);
             self.latency.add(Grain::Coarse.bucket(outcome.latency_us));
         }

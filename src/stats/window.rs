@@ -64,7 +64,7 @@ impl Window {
             }
         }
         keep_longer(&mut self.largest, extreme);
-        if finding.status != 0 {
+        if finding.is_answered() {
             keep_longer(&mut self.largest_answered, extreme);
             self.latency.add(Grain::Fine.bucket(outcome.latency_us));
         }
