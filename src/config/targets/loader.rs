@@ -23,6 +23,9 @@ pub(super) type Flow = ControlFlow<()>;
 /// Milliseconds that a question to a name server may take that is asked once.
 const DNS_TIMEOUT_MS: u32 = 10_000;
 
+/// Plans, and labels, that are remembered of a list that is handed out and not kept.
+const KNOWN: usize = 1_024;
+
 /// A list in the making.
 pub(super) struct Loader<'r> {
     pub(super) origin: &'r Origin,
@@ -103,6 +106,8 @@ impl<'r> Loader<'r> {
         let target = fields.and_then(|fields| self.target(fields));
         let named = std::mem::take(&mut self.named);
         if let Some(taker) = &mut self.taker {
+            self.plans.forget_beyond(KNOWN);
+            self.labels.forget_beyond(KNOWN);
             return taker(Entry { index: self.list.entries, line, named, target });
         }
         match target {
@@ -265,6 +270,13 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Eq + Hash> Shared<T> {
+    /// Forgets what is stored once it is over `most` values: later equal ones are stored again.
+    fn forget_beyond(&mut self, most: usize) {
+        if self.known.len() > most {
+            self.known.clear();
+        }
+    }
+
     fn share(&mut self, value: T) -> Arc<T> {
         if let Some(known) = self.known.get(&value) {
             return Arc::clone(known);
