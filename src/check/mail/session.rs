@@ -5,22 +5,20 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::UnixTime;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use crate::address::Host;
+use crate::check::certificate::describe;
 use crate::check::fault::Fault;
 use crate::check::lines::{Broken, Lines, shown};
 use crate::check::network::Network;
 use crate::check::progress::{Progress, Step};
 use crate::check::stream::Stream;
 use crate::check::tls::{Handshake, Offer, Shown};
-use crate::clock::rfc3339;
 use crate::outcome::{Cause, Detail};
 use crate::target::{MailProbe, Target};
 
-const DAY: i64 = 86_400;
 /// Capabilities that are told at most.
 const CAPABILITIES: usize = 100;
 
@@ -213,8 +211,7 @@ impl<'a> Session<'a> {
         let handshake = Handshake { host: self.host, plan, offer: Offer::Nothing };
         let mut seen = Shown::default();
         let secured = self.network.secure(tcp, handshake, &mut seen, self.progress).await;
-        let stream = secured.as_deref().ok();
-        self.progress.tell(|facts| facts.put("tls", described(&seen, stream)));
+        self.progress.tell(|facts| facts.put("tls", described(&seen)));
         self.lines.go_on(Stream::Tls(secured?));
         self.progress.step = Step::Waiting;
         Ok(())
@@ -276,17 +273,9 @@ pub(super) fn plain(user: &str, password: &str) -> String {
 }
 
 /// What is told of TLS, whether it came about or not.
-fn described(seen: &Shown, stream: Option<&TlsStream<TcpStream>>) -> Value {
-    let connection = stream.map(|stream| stream.get_ref().1);
-    let protocol = connection.and_then(|connection| connection.protocol_version());
-    let cipher = connection.and_then(|connection| connection.negotiated_cipher_suite());
-    let cipher = cipher.and_then(|cipher| Some(cipher.suite().as_str()?.replace("TLS13_", "TLS_")));
-    let until = Some(seen.until).filter(|until| *until != 0);
-    let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
-    json!({
-        "protocol": protocol.and_then(|protocol| protocol.as_str()).map(|name| name.replace('_', ".")),
-        "cipher": cipher,
-        "not_after": until.map(|until| rfc3339(until.saturating_mul(1_000))),
-        "days_until_expiration": until.map(|until| until.saturating_sub(now).div_euclid(DAY)),
-    })
+fn described(seen: &Shown) -> Value {
+    match describe(seen, UnixTime::now()) {
+        none if none.is_empty() => Value::Null,
+        described => described.into(),
+    }
 }
