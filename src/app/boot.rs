@@ -106,7 +106,7 @@ pub fn boot(
     log_rejects(&list.rejects);
     let rejects = told_rejects(&list);
     let clock = Clock::system();
-    let check = Arc::new(Checks::new(http_options(&settings))?);
+    let check = Arc::new(Checks::new(http_options(&settings, shares(&settings)))?);
     let (memory, live) = Memory::load(&settings, &clock, list)?;
     let live = Arc::new(live);
     let (outbox, feed) = (Arc::<Outbox>::default(), Arc::<Feed>::default());
@@ -225,8 +225,8 @@ pub(super) fn shares(settings: &Settings) -> Shares {
     Shares::of(settings.max_workers, open_files_limit())
 }
 
-pub(super) fn http_options(settings: &Settings) -> HttpOptions {
-    let shares = shares(settings);
+/// How checks are made by the settings, with their shares of the files that may be open.
+pub(super) fn http_options(settings: &Settings, shares: Shares) -> HttpOptions {
     HttpOptions {
         max_lookups: shares.lookups,
         max_idle: shares.kept,

@@ -24,7 +24,7 @@ pub fn check(settings: &Settings) -> Result<String, StartError> {
     // A limit that cannot be raised only makes the pool smaller.
     let _ = raise_open_files_limit();
     // Whatever the check cannot be set up with is told here.
-    drop(Checks::new(http_options(settings))?);
+    drop(Checks::new(http_options(settings, shares(settings)))?);
     let list = Listing::default().read(settings)?.ok_or_else(|| ListError::NoValidEntry {
         file: settings.urls.to_string().into(),
         entries: 0,

@@ -2,8 +2,9 @@
 
 use std::num::NonZeroUsize;
 
+use super::boot::http_options;
 use super::files::Shares;
-use crate::check::{Checks, HttpOptions, SetupError};
+use crate::check::{Checks, SetupError};
 use crate::cli::once::Setting;
 use crate::config::Settings;
 use crate::config::sources::Sources;
@@ -18,17 +19,8 @@ pub fn setting(settings: &Settings, sources: &Sources) -> Result<Setting, SetupE
     let open_files =
         raise_open_files_limit().unwrap_or_else(|_| crate::process::open_files_limit());
     let shares = Shares::of(NonZeroUsize::new(usize::MAX), open_files);
-    let options = HttpOptions {
-        max_lookups: shares.lookups,
-        max_idle: shares.kept,
-        max_body: settings.max_body,
-        user_agent: settings.user_agent.clone(),
-        ca: settings.ca.clone(),
-        resolvers: settings.resolvers.clone(),
-        ..HttpOptions::default()
-    };
     Ok(Setting {
-        checks: Checks::new(options)?,
+        checks: Checks::new(http_options(settings, shares))?,
         rules: (*settings.rules).clone(),
         most_workers: shares.places,
         usual_workers: settings.max_workers,
