@@ -69,7 +69,7 @@ pub struct RunFlags {
     #[arg(long, help_heading = RESULTS)]
     pub nagios: bool,
 
-    /// Write a `JUnit` report to FILE as well
+    /// Write a report for test viewers (junit) to FILE as well
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     pub junit: Option<PathBuf>,
 

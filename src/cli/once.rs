@@ -301,17 +301,21 @@ impl Shown {
             (None, Some(order)) => order.finish(&mut emit),
             (None, None) => Ok(()),
         };
-        let ended =
-            rest.and_then(|()| self.forms.iter_mut().try_for_each(|form| form.end(&counts, took)));
+        // The file comes first among the forms: whoever reads the summary may leave before its end.
+        let ends: Vec<io::Result<()>> =
+            self.forms.iter_mut().map(|form| form.end(&counts, took)).collect();
         drop(self.forms);
-        let moved = ended.and_then(|()| match &self.output {
-            Some((part, path)) => std::fs::rename(part, path),
-            None => Ok(()),
-        });
-        match moved {
+        let mut ended = rest;
+        if let (Ok(()), Some(Ok(())), Some((part, path))) = (&ended, ends.first(), &self.output) {
+            ended = std::fs::rename(part, path);
+        }
+        match ended.and_then(|()| ends.into_iter().collect::<io::Result<()>>()) {
             // A reader that left has seen enough.
             Err(error) if !Out::is_over(&error) => {
-                (counts, Err(format!("cannot write the results: {error}")))
+                let kept = self.output.map_or_else(String::new, |(part, _)| {
+                    format!("; what could be is in {}", part.display())
+                });
+                (counts, Err(format!("cannot write the results: {error}{kept}")))
             }
             _ => (counts, Ok(())),
         }

@@ -173,3 +173,16 @@ fn the_junit_report_keeps_to_its_schema_and_counts_right() {
         assert!(works, "{said}\n{report}");
     }
 }
+
+#[test]
+fn a_reader_of_the_summary_that_left_does_not_cost_the_file() {
+    let (fleet, home) = (fleet(), Home::new());
+    home.write("checks.json", &Value::from(&mixed(&fleet)[..]).to_string());
+    let mut command = home.command(&["batch", "checks.json", "--output", "out.json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("our child").code(), Some(2));
+    let text = std::fs::read_to_string(home.path("out.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(results(&document).len(), 4);
+}
