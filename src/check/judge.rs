@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 
 use crate::check::answer::Received;
+use crate::check::certificate::DAY;
 use crate::check::fault::Fault;
 use crate::check::progress::Progress;
 use crate::expectation::CERTIFICATE_DAYS;
@@ -15,7 +16,6 @@ use crate::target::{Plan, Verify};
 pub(crate) use weigh::{Came, expected_status, sentence, weigh};
 
 const TOO_MANY_REQUESTS: u16 = 429;
-const DAY: i64 = 86_400;
 
 /// Judges `received` by what `plan` expects.
 ///
