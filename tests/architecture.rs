@@ -38,6 +38,7 @@ const ROOMS: &[(Layer, &[&str])] = &[
             "health",
             "named",
             "outcome",
+            "manners",
             "roster",
             "schedule",
             "stats",

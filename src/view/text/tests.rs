@@ -53,6 +53,7 @@ fn busy() -> Summary {
             missed: 3,
             rechecks: 31,
             bytes: 84_240_000_123,
+            ..Checks::default()
         },
         top_codes: vec![code("200", 1_200_000), code("404", 20_000), code("timeout", 14_567)],
         largest_delay_5m: Some(delay(1, 30.0, "timeout")),
@@ -103,6 +104,7 @@ fn busy() -> Summary {
             open_files_limit: 20_000,
             workers_limit: 1_000,
         },
+        ..Summary::default()
     }
 }
 
