@@ -3,5 +3,5 @@
 
 pub mod recorder;
 pub mod scheduler;
-mod throttle;
+pub mod throttle;
 pub mod worker;

@@ -100,7 +100,7 @@ async fn what_waits_while_the_wall_is_set_goes_on_waiting() {
 async fn a_recheck_comes_in_its_time_whatever_becomes_of_the_wall() {
     for by_ms in [-3 * HOUR_MS, 3 * HOUR_MS] {
         let watched = Target { plan: Arc::new(Plan::default()), ..target(1, 60_000) };
-        watched.flight().learn(State::Up);
+        watched.flight().learn(State::Up, 0);
         let due_ms = watched.due_at_or_after(NOW_MS + 1);
         let mut line = Line::start([Arc::new(watched)], 5, |_, nth| {
             if nth == 0 { line::fails(100, Cause::Connect, Detail::Refused) } else { up(10) }

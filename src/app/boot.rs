@@ -23,9 +23,11 @@ use crate::lock::Lock;
 use crate::outcome::Outcome;
 use crate::process::{open_files_limit, raise_open_files_limit};
 use crate::queue::local::Outbox;
-use crate::queue::{Outlet, Places};
+use crate::queue::{Hosts, Outlet, Places};
 use crate::roster::Roster;
 use crate::stage::recorder::{self, Recorder, Resumed};
+use crate::stage::scheduler::Limits;
+use crate::stage::throttle::Cycle;
 use crate::store::StoreError;
 use crate::store::spill::{self, Spill};
 use crate::store::sqlite::{self, SqliteOptions, SqliteStore};
@@ -115,7 +117,8 @@ pub fn boot(
         .map_err(StartError::system("cannot start a thread"))?;
     // Both are set once, here.
     let _ = live.storage.set(Box::new(recorder.storage_view()));
-    let parts = Parts { check, outbox, places: Arc::clone(&live.places), clock, grace: live.grace };
+    let (places, limits, grace) = (Arc::clone(&live.places), limits(&settings), live.grace);
+    let parts = Parts { check, outbox, places, limits, clock, grace };
     let targets: Vec<_> = live.roster.read().iter().cloned().collect();
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
@@ -223,6 +226,15 @@ fn tell(feed: &Feed, roster: &RwLock<Roster>, outcomes: &[Outcome]) {
 /// How the files that may be open are shared out.
 pub(super) fn shares(settings: &Settings) -> Shares {
     Shares::of(settings.max_workers, open_files_limit())
+}
+
+/// What holds polls back that are due.
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        hosts: Arc::new(Hosts::new(settings.manners)),
+        cycle: settings.max_per_cycle.map(|most| Arc::new(Cycle::new(most))),
+        locate: None,
+    }
 }
 
 /// How checks are made by the settings, with their shares of the files that may be open.

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::given::Threading;
 use crate::queue::local::{LocalSink, Outbox};
 use crate::queue::{Places, Rechecks};
-use crate::stage::scheduler::{Desk, Scheduler};
+use crate::stage::scheduler::{Desk, Limits, Scheduler};
 use crate::stage::worker::{self, Bench};
 use crate::target::{Target, TargetId};
 
@@ -27,6 +27,8 @@ pub(super) struct Parts<C> {
     pub outbox: Arc<Outbox>,
     /// How many polls may run at once.
     pub places: Arc<Places>,
+    /// What holds polls back that are due.
+    pub limits: Limits,
     /// The time.
     pub clock: Clock,
     /// How long polls in flight may go on when the daemon stops.
@@ -79,7 +81,12 @@ impl Engine {
         for share in 0..shares {
             let rechecks = Arc::<Rechecks>::default();
             let own = targets.iter().filter(|target| share_of(target.id, shares) == share).cloned();
-            let scheduler = Scheduler::new(parts.clock.clone(), Arc::clone(&rechecks), own);
+            let scheduler = Scheduler::new(
+                parts.clock.clone(),
+                Arc::clone(&rechecks),
+                parts.limits.clone(),
+                own,
+            );
             engine.desks.push(scheduler.desk());
             let bench = Bench {
                 check: Arc::clone(&parts.check),

@@ -14,10 +14,12 @@ use crate::ledger::{Ledger, Ranked};
 use crate::queue::Places;
 use crate::roster::Roster;
 use crate::stage::recorder::StorageFacts;
-use crate::stage::scheduler;
+use crate::stage::scheduler::{self, Miss};
 use crate::target::State;
 use crate::view::recent::{self, seconds};
-use crate::view::{Checks, Down, Expiring, Flying, InFlight, Lists, Storage, Summary, Targets};
+use crate::view::{
+    Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Storage, Summary, Targets,
+};
 
 /// Entries of the list of polls in flight, unless all are asked for.
 const FLIGHTS_SHOWN: usize = 100;
@@ -155,6 +157,17 @@ impl Live {
         self.desks().map(|desk| desk.missed()).sum()
     }
 
+    /// The same by what that was due to.
+    fn missed_by(&self) -> MissedBy {
+        let by = |reason| self.desks().map(|desk| desk.missed_by(reason)).sum();
+        MissedBy {
+            running: by(Miss::Running),
+            saturated: by(Miss::Saturated),
+            politeness: by(Miss::Politeness),
+            standstill: by(Miss::Standstill),
+        }
+    }
+
     fn targets(&self, roster: &Roster, ledger: &Ledger) -> Targets {
         let count = |state| ledger.count_in_state(state);
         Targets {
@@ -177,6 +190,8 @@ impl Live {
             total: fleet.totals.checks,
             since_start: fleet.since_start.checks,
             missed: self.missed(),
+            missed_by: self.missed_by(),
+            backed_off: self.desks().map(|desk| desk.backed_off()).sum(),
             rechecks: fleet.since_start.rechecks,
             bytes: fleet.since_start.bytes,
             ..Checks::default()
@@ -185,6 +200,7 @@ impl Live {
 
     fn tell_waiting(&self, summary: &mut Summary) {
         summary.schedule.waiting = self.desks().map(|desk| desk.waiting()).sum();
+        summary.schedule.polite = self.desks().map(|desk| desk.parked()).sum();
         if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
             summary.schedule.state = "saturated".into();
         }

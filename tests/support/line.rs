@@ -15,7 +15,7 @@ use poller::clock::Clock;
 use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind};
 use poller::queue::local::{LocalSink, Outbox};
 use poller::queue::{Outlet, Places, Rechecks};
-use poller::stage::scheduler::{Desk, Scheduler};
+use poller::stage::scheduler::{Desk, Limits, Scheduler};
 use poller::stage::worker::{self, Bench};
 use poller::target::{CheckKind, Plan, Priority, Seat, Target, TargetId};
 use tokio::task::JoinSet;
@@ -149,6 +149,16 @@ impl Line {
         places: usize,
         script: impl Fn(&Target, usize) -> Step + Send + Sync + 'static,
     ) -> Self {
+        Self::start_within(Limits::default(), targets, places, script)
+    }
+
+    /// The same, held back by `limits`.
+    pub(crate) fn start_within(
+        limits: Limits,
+        targets: impl IntoIterator<Item = Arc<Target>>,
+        places: usize,
+        script: impl Fn(&Target, usize) -> Step + Send + Sync + 'static,
+    ) -> Self {
         let (began, wall_us) = (Instant::now(), Arc::new(AtomicI64::new(NOW_MS * 1_000)));
         let wall = Arc::clone(&wall_us);
         let clock = Clock::with_wall(move || {
@@ -156,7 +166,7 @@ impl Line {
             wall.load(Ordering::Relaxed) + elapsed
         });
         let rechecks = Arc::<Rechecks>::default();
-        let scheduler = Scheduler::new(clock.clone(), Arc::clone(&rechecks), targets);
+        let scheduler = Scheduler::new(clock.clone(), Arc::clone(&rechecks), limits, targets);
         let check = Scripted { script: Box::new(script), seen: Mutex::default() };
         let outbox = Arc::<Outbox>::default();
         let places = NonZeroUsize::new(places).expect("some places");
