@@ -3,6 +3,7 @@
 mod amend;
 mod boot;
 mod check;
+mod crowd;
 mod door;
 mod engine;
 mod explain;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::boot::{StartError, http_options, shares};
+use super::crowd::crowd;
 use super::files::told_places;
 use super::list::Listing;
 use super::plan::{Load, load};
@@ -35,6 +36,7 @@ pub fn check(settings: &Settings) -> Result<String, StartError> {
     // Writing to a string cannot fail.
     let _ = tell_list(&mut text, settings, &list);
     let _ = tell_load(&mut text, settings, &plan);
+    let _ = tell_politeness(&mut text, settings, &list);
     let _ = tell_rejects(&mut text, &list);
     Ok(text)
 }
@@ -112,6 +114,14 @@ fn tell_load(text: &mut String, settings: &Settings, plan: &Load) -> std::fmt::R
         duration(settings.keep.as_secs_f64()),
         size(settings.max_disk),
     )
+}
+
+fn tell_politeness(text: &mut String, settings: &Settings, list: &List) -> std::fmt::Result {
+    let lines = crowd(&list.targets, &settings.manners).lines(&settings.manners);
+    for (number, line) in lines.iter().enumerate() {
+        writeln!(text, "{:<12}{line}", if number == 0 { "politeness" } else { "" })?;
+    }
+    Ok(())
 }
 
 fn tell_rejects(text: &mut String, list: &List) -> std::fmt::Result {
