@@ -143,7 +143,7 @@ impl Play {
     }
 
     /// Lets all that waits come to its end, and nothing more fall due.
-    async fn settle(&mut self) {
+    fn settle(&mut self) {
         let now_ms = self.line.clock.now_ms();
         for watched in self.watched.values() {
             self.expected.end(watched, now_ms);
@@ -176,7 +176,7 @@ proptest! {
                 play.happen(event).await;
                 play.line.pass(Duration::from_millis(then_ms)).await;
             }
-            play.settle().await;
+            play.settle();
             // What waited runs now; what falls due meanwhile is expected as well.
             let until_ms = play.line.clock.now_ms();
             play.line.end().await;
