@@ -91,7 +91,9 @@ impl<'t> Load<'t> {
         }
         let mut remedies = Vec::new();
         if self.usual > self.most {
-            remedies.push(format!("--max-per-host to {:.0}", self.usual.ceil()));
+            // Sums of fractions are never whole.
+            let needed = (self.usual - 1e-6).ceil();
+            remedies.push(format!("--max-per-host to {needed:.0}"));
         }
         if self.per_second > self.rate {
             remedies.push(format!("--host-rate to {:.1}", (self.per_second * 10.0).ceil() / 10.0));
