@@ -1,4 +1,6 @@
-//! What the kernel knows of this process, and the limit of its open files.
+//! What the kernel knows of this process, and the limits of its files and memory.
+
+mod memory;
 
 use std::fs;
 use std::io;
@@ -6,6 +8,8 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::view::Process;
+
+pub use memory::{LimitedBy, MemoryLimit};
 
 /// Kernel ticks a second in `/proc`, the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -51,7 +55,8 @@ fn resident_bytes() -> Option<u64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1_024)
 }
 
-fn cpu_seconds() -> Option<f64> {
+/// Processor time since start, when the system tells.
+pub(crate) fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program comes second, in brackets, and may hold blanks.
     let (_, fields) = stat.rsplit_once(") ")?;
