@@ -7,6 +7,7 @@ mod door;
 mod engine;
 mod explain;
 mod files;
+mod fit;
 mod gauges;
 mod heartbeat;
 mod keeper;

@@ -4,6 +4,8 @@ mod memory;
 
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -11,6 +13,8 @@ use crate::view::Process;
 
 pub use memory::{LimitedBy, MemoryLimit};
 
+/// The ports that Linux gives out where it does not say so.
+const PORTS: RangeInclusive<u16> = 32_768..=60_999;
 /// Kernel ticks a second in `/proc`, the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -42,6 +46,27 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     }
     Ok(open_files_limit())
+}
+
+/// The local ports that connections get.
+#[must_use]
+pub fn local_ports() -> RangeInclusive<u16> {
+    let told = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    ports(&told).unwrap_or(PORTS)
+}
+
+fn ports(told: &str) -> Option<RangeInclusive<u16>> {
+    let mut bounds = told.split_ascii_whitespace().map(str::parse);
+    Some(bounds.next()?.ok()?..=bounds.next()?.ok()?)
+}
+
+/// How long a local port may stay taken, for connections to the same address and port, when the
+/// connection that we closed is gone.
+#[must_use]
+pub fn port_rest() -> Duration {
+    let told = fs::read_to_string("/proc/sys/net/ipv4/tcp_tw_reuse").unwrap_or_default();
+    // 1 lets ports be used again after a second; 2, which is usual, does so on loopback alone.
+    if told.trim() == "1" { Duration::from_secs(1) } else { Duration::from_mins(1) }
 }
 
 /// How many threads this process has, when the system tells.
@@ -88,6 +113,14 @@ mod tests {
         assert!(facts.open_files >= 3 && facts.open_files <= facts.open_files_limit, "{facts:?}");
         assert_eq!(facts.workers_limit, 7);
         assert!(threads() >= Some(1));
+    }
+
+    #[test]
+    fn ports_are_read_as_the_kernel_writes_them() {
+        assert_eq!(ports("32768\t60999\n"), Some(PORTS));
+        assert_eq!(ports("1024 65535\n"), Some(1_024..=65_535));
+        assert_eq!((ports(""), ports("32768"), ports("a b")), (None, None, None));
+        assert!(!local_ports().is_empty() && port_rest() >= Duration::from_secs(1));
     }
 
     #[test]
