@@ -12,11 +12,12 @@ use super::plan::{Load, load};
 use crate::check::Checks;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::settings::Adaptive;
 use crate::config::targets::{List, ListError};
 use crate::process::{
     LimitedBy, MemoryLimit, local_ports, open_files_limit, port_rest, raise_open_files_limit,
 };
-use crate::view::text::{count, duration};
+use crate::view::text::{count, duration, plural};
 
 /// What the settings and the list that they name would mean.
 ///
@@ -77,10 +78,14 @@ fn tell_load(text: &mut String, settings: &Settings, load: &Load) -> std::fmt::R
         Some(_) => "cut",
         None => "chosen",
     };
+    let adaptive = match settings.adaptive {
+        Adaptive::On => "fewer while this machine is short of something",
+        Adaptive::Off => "always, as --adaptive is off",
+    };
     writeln!(
         text,
-        "places      {} polls in flight at most ({chosen}; open files: {})",
-        count(limit as u64),
+        "places      {} in flight at most ({chosen}; open files: {}), {adaptive}",
+        plural(limit as u64, "poll"),
         count(files),
     )?;
     match told_places(settings.max_workers, files) {
