@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::door::Door;
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
+use super::gauges::{Gauges, Lookups};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
@@ -21,7 +22,7 @@ use crate::config::sources::Sources;
 use crate::config::targets::{List, ListError};
 use crate::lock::Lock;
 use crate::outcome::Outcome;
-use crate::process::{open_files_limit, raise_open_files_limit};
+use crate::process::{MemoryLimit, open_files_limit, raise_open_files_limit};
 use crate::queue::local::Outbox;
 use crate::queue::{Hosts, Outlet, Places};
 use crate::roster::Roster;
@@ -109,9 +110,10 @@ pub fn boot(
     let rejects = told_rejects(&list);
     let clock = Clock::system();
     let check = Arc::new(Checks::new(http_options(&settings, shares(&settings)))?);
-    let (memory, live) = Memory::load(&settings, &clock, list)?;
-    let live = Arc::new(live);
     let (outbox, feed) = (Arc::<Outbox>::default(), Arc::<Feed>::default());
+    let gauges = gauges(&settings, &outbox, &clock);
+    let (memory, live) = Memory::load(&settings, &clock, list, gauges)?;
+    let live = Arc::new(live);
     let desk = desk(&live, &outbox, &feed);
     let recorder = Recorder::start(desk, memory.store, memory.samples, memory.journal)
         .map_err(StartError::system("cannot start a thread"))?;
@@ -142,6 +144,15 @@ pub fn boot(
     Ok(Booted { keeper, word })
 }
 
+/// What is told of the machine; who knows more of it is plugged in later.
+fn gauges(settings: &Settings, outbox: &Arc<Outbox>, clock: &Clock) -> Gauges {
+    let gauges = Gauges::new(MemoryLimit::find(settings.max_memory), Arc::clone(outbox));
+    gauges.look(clock.monotonic_us());
+    let limit = shares(settings).lookups as u64;
+    gauges.lookups.set(move || Lookups { limit, ..Lookups::default() });
+    gauges
+}
+
 /// The edges that the recorder gets.
 struct Memory {
     store: SqliteStore,
@@ -151,7 +162,12 @@ struct Memory {
 
 impl Memory {
     /// Opens the store and takes in what it and the journal hold.
-    fn load(settings: &Settings, clock: &Clock, list: List) -> Result<(Self, Live), StartError> {
+    fn load(
+        settings: &Settings,
+        clock: &Clock,
+        list: List,
+        gauges: Gauges,
+    ) -> Result<(Self, Live), StartError> {
         let path = settings.data.join(sqlite::FILE_NAME);
         let options = SqliteOptions {
             keep_samples: settings.keep,
@@ -187,6 +203,7 @@ impl Memory {
             stopping: AtomicBool::new(false),
             grace: settings.grace,
             pulse: Mutex::default(),
+            gauges,
         };
         Ok((Self { store, journal, samples }, live))
     }

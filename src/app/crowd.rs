@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::fit::{Fit, Verdict};
 use crate::manners::Manners;
 use crate::queue::host_key;
 use crate::target::Target;
-use crate::view::text::{count, plural};
+use crate::view::text::plural;
 
 /// Seconds that a poll usually takes.
 const USUAL_S: f64 = 0.2;
@@ -116,32 +117,34 @@ impl Crowded {
 }
 
 impl Crowd {
-    /// What is to be said of it, a line each; the first says how polite polls are.
+    /// What is to be said of it, and of `manners`.
     #[must_use]
-    pub(super) fn lines(&self, manners: &Manners) -> Vec<String> {
+    pub(super) fn verdict(&self, manners: &Manners) -> Verdict {
         let most =
             manners.max_per_host.map_or_else(|| "any number".to_owned(), |most| most.to_string());
-        let mut first = format!("{most} in flight per host");
+        let mut told = format!("{most} in flight per host");
         for (rate, what) in [(manners.host_rate, "host"), (manners.address_rate, "address")] {
             if let Some(rate) = rate {
-                first = format!("{first}, {:.1} a second per {what}", rate.per_second());
+                told = format!("{told}, {:.1} a second per {what}", rate.per_second());
             }
         }
-        let verdict = match self.always.len() as u64 {
-            0 => "no host is asked for more".to_owned(),
-            number => format!("{} asked for more", is_or_are(number)),
-        };
-        let mut lines = vec![format!("{first}: {verdict}")];
-        lines.extend(self.always.iter().take(NAMED).map(Crowded::line));
+        let mut advice: Vec<String> = self.always.iter().take(NAMED).map(Crowded::line).collect();
         let more = self.always.len().saturating_sub(NAMED) as u64;
         if more > 0 {
-            lines.push(format!("and {} more", plural(more, "host")));
+            advice.push(format!("and {} more", plural(more, "host")));
         }
         if self.when_silent > 0 {
             let hosts = plural(self.when_silent, "host");
-            lines.push(format!("{hosts} would hold back own polls while they time out"));
+            advice
+                .push(format!("{hosts} would hold back polls of others on it while it times out"));
         }
-        lines
+        let fit = match (self.always.is_empty(), self.when_silent) {
+            (false, _) => Fit::Never,
+            (true, 0) => Fit::Always,
+            (true, _) => Fit::Usually,
+        };
+        // A line each, under the one before.
+        Verdict { limit: "politeness", told, fit, advice: advice.join("\n            ") }
     }
 }
 
@@ -157,10 +160,6 @@ impl Crowded {
             self.remedy,
         )
     }
-}
-
-fn is_or_are(hosts: u64) -> String {
-    if hosts == 1 { "1 host is".to_owned() } else { format!("{} hosts are", count(hosts)) }
 }
 
 #[cfg(test)]
@@ -197,14 +196,12 @@ mod tests {
             .map(|number| target(&format!("http://b{number}.example/"), number, Plan::default()));
         let targets: Vec<_> = crowded.chain(others).collect();
         let crowd = crowd(&targets, &Manners::default());
-        let lines = crowd.lines(&Manners::default());
+        let verdict = crowd.verdict(&Manners::default());
+        assert_eq!((&*verdict.told, verdict.fit), ("8 in flight per host", Fit::Never));
         assert_eq!(
-            lines,
-            [
-                "8 in flight per host: 1 host is asked for more",
-                "a.example:80: its 5,000 targets ask for 83.3 polls a second, 40.0 fit; the others \
-                 are missed for politeness: raise --max-per-host to 17, or their intervals"
-            ]
+            verdict.advice,
+            "a.example:80: its 5,000 targets ask for 83.3 polls a second, 40.0 fit; the others \
+             are missed for politeness: raise --max-per-host to 17, or their intervals"
         );
     }
 
@@ -215,9 +212,9 @@ mod tests {
         let of = |plan: &Plan| -> Vec<Target> {
             (0..120).map(|number| target("http://a.example/", number, plan.clone())).collect()
         };
-        let lines = crowd(&of(&Plan::default()), &manners).lines(&manners);
-        assert!(lines[0].starts_with("8 in flight per host, 1.0 a second per host: 1 host is"));
-        assert!(lines[1].contains("raise --host-rate to 2.0"), "{lines:?}");
+        let verdict = crowd(&of(&Plan::default()), &manners).verdict(&manners);
+        assert_eq!(verdict.told, "8 in flight per host, 1.0 a second per host");
+        assert!(verdict.advice.contains("raise --host-rate to 2.0"), "{verdict:?}");
         let plan = Plan { host_rate: Rate::of(5.0, Duration::from_secs(1)), ..Plan::default() };
         assert!(crowd(&of(&plan), &manners).always.is_empty());
     }

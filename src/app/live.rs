@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::gauges::Gauges;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
-use crate::queue::Places;
+use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::StorageFacts;
 use crate::stage::scheduler::{self, Miss};
 use crate::target::State;
 use crate::view::recent::{self, seconds};
 use crate::view::{
-    Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Storage, Summary, Targets,
+    Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Places, Storage, Summary, Targets,
 };
 
 /// Entries of the list of polls in flight, unless all are asked for.
@@ -35,7 +36,7 @@ pub(super) struct Live {
     /// The schedulers, one for each worker.
     pub desks: OnceLock<Vec<Arc<scheduler::Desk>>>,
     /// How many polls may run.
-    pub places: Arc<Places>,
+    pub places: Arc<queue::Places>,
     /// The time.
     pub clock: Clock,
     /// How the store is, once it is open.
@@ -54,6 +55,8 @@ pub(super) struct Live {
     pub grace: Duration,
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
+    /// What the daemon uses of its machine.
+    pub gauges: Gauges,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -72,6 +75,8 @@ impl Live {
         let second = now_us.div_euclid(1_000_000);
         let in_flight = self.in_flight(lists);
         let process = crate::process::facts(self.places.limit() as u64);
+        let monotonic_us = self.clock.monotonic_us();
+        let resources = self.gauges.resources(monotonic_us, process.cpu_seconds);
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
@@ -95,7 +100,9 @@ impl Live {
             certificates_expiring_total,
             in_flight,
             storage: self.storage(),
+            places: self.places(),
             process,
+            resources,
             ..Summary::default()
         };
         let url = |number| url_of(&roster, number);
@@ -204,6 +211,18 @@ impl Live {
         if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
             summary.schedule.state = "saturated".into();
         }
+    }
+
+    /// The places of polls; why they are fewer than usual is told by who made them so.
+    fn places(&self) -> Places {
+        let (limit, most) = (self.places.limit(), self.places.most());
+        let state = match limit {
+            _ if self.places.is_held() => "held",
+            limit if limit < most => "shrunk",
+            _ => "ok",
+        };
+        let (limit, most) = (limit as u64, most as u64);
+        Places { state: state.into(), limit, most, ..Places::default() }
     }
 
     fn storage(&self) -> Storage {

@@ -29,6 +29,12 @@ impl Outbox {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    /// Outcomes that wait for the recorder.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outcomes.lock().len()
+    }
 }
 
 impl Outlet for Outbox {
