@@ -24,6 +24,7 @@ mod options;
 mod plugin;
 mod progress;
 mod proxy;
+mod race;
 mod redirect;
 mod request;
 mod resolve;
@@ -47,6 +48,7 @@ pub use facts::Facts;
 pub use http::HttpCheck;
 pub use options::{HttpOptions, SetupError};
 pub use plugin::{Context, Listener, Plugin, Report};
+pub use resolve::NamesFacts;
 pub use roots::client_tls;
 
 /// Looks at a target once.
