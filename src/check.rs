@@ -51,7 +51,7 @@ pub use http::HttpCheck;
 pub use meter::{Traffic, held_bytes, traffic};
 pub use options::{HttpOptions, SetupError};
 pub use plugin::{Context, Listener, Plugin, Report};
-pub use resolve::NamesFacts;
+pub use resolve::{NamesFacts, Whereabouts};
 pub use roots::client_tls;
 
 /// Looks at a target once.

@@ -15,6 +15,7 @@ use crate::check::options::{HttpOptions, SetupError};
 use crate::check::progress::{Progress, Step};
 use crate::check::resolve::{
     Addresses, Exchanger, NamesFacts, QuestionRef, Records, Resolver, ResolverOptions, Wanted,
+    Whereabouts,
 };
 use crate::check::roots;
 use crate::check::tls::{Handshake, Shown, Tls};
@@ -95,6 +96,17 @@ impl Network {
     /// What is known of look-ups at this moment.
     pub(crate) fn names(&self) -> NamesFacts {
         self.resolver.facts()
+    }
+
+    /// Where `target` is, as far as that is known; else it is asked for.
+    pub(crate) fn locate(&self, target: &Target) -> Whereabouts {
+        match target.address.host() {
+            Host::Ip(ip) => Whereabouts::At(ip),
+            Host::Name(name) => {
+                let wanted = Wanted::Addresses(target.plan.ip_version);
+                self.resolver.locate(QuestionRef { name, server: target.plan.resolver, wanted })
+            }
+        }
     }
 
     /// Has the system's settings for names be read again.
