@@ -7,6 +7,7 @@ mod door;
 mod engine;
 mod explain;
 mod files;
+mod governing;
 mod heartbeat;
 mod keeper;
 mod list;

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::door::Door;
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
+use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
@@ -21,7 +22,7 @@ use crate::config::sources::Sources;
 use crate::config::targets::{List, ListError};
 use crate::lock::Lock;
 use crate::outcome::Outcome;
-use crate::process::{open_files_limit, raise_open_files_limit};
+use crate::process::{MemoryLimit, open_files_limit, raise_open_files_limit};
 use crate::queue::local::Outbox;
 use crate::queue::{Outlet, Places};
 use crate::roster::Roster;
@@ -120,6 +121,8 @@ pub fn boot(
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
     let _ = live.desks.set(engine.desks().to_vec());
+    let governing = govern(&settings, &live, &engine, parts)
+        .map_err(StartError::system("cannot start a thread"))?;
     let socket = socket_path(&settings.data, |name| std::env::var_os(name));
     let (door, events) = Door::new(Arc::clone(&live), feed);
     let server = Server::start(&socket, Arc::new(door))?;
@@ -135,8 +138,27 @@ pub fn boot(
         std::process::id()
     );
     let reloads = Reloads::new(sources, listing);
-    let keeper = Keeper { settings, reloads, live, recorder, engine, server, events, lock };
+    let keeper =
+        Keeper { settings, reloads, live, recorder, engine, governing, server, events, lock };
     Ok(Booted { keeper, word })
+}
+
+/// Has the number of places follow how this machine is.
+fn govern(
+    settings: &Settings,
+    live: &Arc<Live>,
+    engine: &Engine,
+    parts: Parts<Checks>,
+) -> std::io::Result<Governing> {
+    let check = parts.check;
+    Governing::start(Governed {
+        live: Arc::clone(live),
+        lateness: engine.lateness().to_vec(),
+        outbox: parts.outbox,
+        memory_limit: kept_within(MemoryLimit::find(settings.max_memory)),
+        adaptive: settings.adaptive,
+        shrink: Box::new(move || check.shrink_caches()),
+    })
 }
 
 /// The edges that the recorder gets.
@@ -184,6 +206,7 @@ impl Memory {
             stopping: AtomicBool::new(false),
             grace: settings.grace,
             pulse: Mutex::default(),
+            standing: Mutex::default(),
         };
         Ok((Self { store, journal, samples }, live))
     }

@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::governing::Standing;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
-use crate::queue::Places;
+use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::StorageFacts;
 use crate::stage::scheduler;
 use crate::target::State;
 use crate::view::recent::{self, seconds};
-use crate::view::{Checks, Down, Expiring, Flying, InFlight, Lists, Storage, Summary, Targets};
+use crate::view::{
+    Checks, Down, Expiring, Flying, InFlight, Lists, Places, Storage, Summary, Targets,
+};
 
 /// Entries of the list of polls in flight, unless all are asked for.
 const FLIGHTS_SHOWN: usize = 100;
@@ -33,7 +36,7 @@ pub(super) struct Live {
     /// The schedulers, one for each worker.
     pub desks: OnceLock<Vec<Arc<scheduler::Desk>>>,
     /// How many polls may run.
-    pub places: Arc<Places>,
+    pub places: Arc<queue::Places>,
     /// The time.
     pub clock: Clock,
     /// How the store is, once it is open.
@@ -52,6 +55,8 @@ pub(super) struct Live {
     pub grace: Duration,
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
+    /// Why there are fewer places than usual, if there are.
+    pub standing: Mutex<Standing>,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -93,6 +98,7 @@ impl Live {
             certificates_expiring_total,
             in_flight,
             storage: self.storage(),
+            places: self.places(),
             process,
             ..Summary::default()
         };
@@ -188,6 +194,20 @@ impl Live {
         if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
             summary.schedule.state = "saturated".into();
         }
+    }
+
+    /// The places of polls, and why they are fewer than usual.
+    fn places(&self) -> Places {
+        let (limit, most) = (self.places.limit(), self.places.most());
+        let state = match limit {
+            _ if self.places.is_held() => "held",
+            limit if limit < most => "shrunk",
+            _ => "ok",
+        };
+        let (limit, most) = (limit as u64, most as u64);
+        let Standing { reason, shrunk, moved_ms } = self.standing.lock().clone();
+        let moved_at = moved_ms.map(rfc3339);
+        Places { state: state.into(), limit, most, reason, shrunk, moved_at }
     }
 
     fn storage(&self) -> Storage {

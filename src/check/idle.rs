@@ -78,6 +78,11 @@ impl Idle {
         oldest.is_some_and(|id| kept.remove(&id).is_some())
     }
 
+    /// Closes all that are kept.
+    pub(crate) fn close_all(&self) {
+        self.kept.lock().clear();
+    }
+
     /// The connection of `target` to `address`, if one is open and nothing came over it since.
     pub(crate) fn take(&self, target: &Target, address: &Address, now: Instant) -> Option<Kept> {
         let connection = self.kept.lock().remove(&target.id.0)?;

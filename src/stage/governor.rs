@@ -1,6 +1,6 @@
 //! `Governor`: how many polls may run at once, by what this machine is short of.
 
-use super::shortage::{Shortage, Signals};
+use super::shortage::{Share, Shortage, Signals};
 
 /// Places that are left however short the machine is.
 const FLOOR: usize = 32;
@@ -163,7 +163,7 @@ impl Governor {
             self.fruitless += u32::from(self.limit == self.floor());
             return shortage;
         }
-        Signals { memory: super::shortage::Share::default(), ..*signals }.shortage()
+        Signals { memory: Share::default(), ..*signals }.shortage()
     }
 
     fn grow(&mut self) -> Option<Move> {

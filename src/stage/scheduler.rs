@@ -41,6 +41,7 @@ pub struct Desk {
     missed: AtomicU64,
     waiting: AtomicU64,
     ticks: AtomicU64,
+    lateness_us: AtomicU64,
 }
 
 impl Desk {
@@ -66,6 +67,13 @@ impl Desk {
     #[must_use]
     pub fn ticks(&self) -> u64 {
         self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// The most by which the scheduler came late to what had fallen due, since this was asked last,
+    /// in microseconds. What waits for a place or for a host makes it no later.
+    #[must_use]
+    pub fn take_lateness_us(&self) -> u64 {
+        self.lateness_us.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -148,6 +156,8 @@ impl Scheduler {
         let mut due = std::mem::take(&mut self.due);
         self.schedule.pop_due(now_ms, &mut due);
         for due in due.drain(..) {
+            let late_ms = u64::try_from(now_ms - due.due_ms).unwrap_or(0);
+            self.desk.lateness_us.fetch_max(late_ms * 1_000, Ordering::Relaxed);
             self.fall_due(due);
         }
         self.due = due;

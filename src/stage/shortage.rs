@@ -103,13 +103,22 @@ impl fmt::Display for Shortage {
             }
             Self::Memory(share) => {
                 let Share { used, of } = *share;
-                write!(formatter, "{} MB of {} MB of memory are in use", megabytes(used), megabytes(of))
+                write!(
+                    formatter,
+                    "{} MB of {} MB of memory are in use",
+                    megabytes(used),
+                    megabytes(of)
+                )
             }
             Self::Files(Share { used, of }) => {
                 write!(formatter, "{used} of {of} files that may be open are")
             }
             Self::Runtime(late) => {
-                write!(formatter, "what is due wakes {} ms late: too little processor", late.as_millis())
+                write!(
+                    formatter,
+                    "what is due wakes {} ms late: too little processor",
+                    late.as_millis()
+                )
             }
             Self::Schedule(late) => {
                 write!(formatter, "polls start {} ms late: too little processor", late.as_millis())

@@ -51,8 +51,9 @@ fn excuse(finding: &Finding, target: &Target) -> Option<Excuse> {
         }
         // A refusal is an answer, however late it is read.
         (Cause::Connect, Detail::Refused) => None,
-        (Cause::Connect | Cause::Reset | Cause::Body, _)
-        | (Cause::Protocol, Detail::NoAnswer) => Some(Excuse::GivenUp),
+        (Cause::Connect | Cause::Reset | Cause::Body, _) | (Cause::Protocol, Detail::NoAnswer) => {
+            Some(Excuse::GivenUp)
+        }
         _ => None,
     }
 }
