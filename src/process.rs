@@ -56,7 +56,8 @@ pub(crate) fn resident_bytes() -> Option<u64> {
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1_024)
 }
 
-fn cpu_seconds() -> Option<f64> {
+/// Processor time since start, when the system tells.
+pub(crate) fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program comes second, in brackets, and may hold blanks.
     let (_, fields) = stat.rsplit_once(") ")?;

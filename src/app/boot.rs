@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::door::Door;
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
+use super::gauges::{Gauges, Lookups};
 use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
@@ -108,9 +109,10 @@ pub fn boot(
     let rejects = told_rejects(&list);
     let clock = Clock::system();
     let check = Arc::new(Checks::new(http_options(&settings, shares(&settings)))?);
-    let (memory, live) = Memory::load(&settings, &clock, list)?;
-    let live = Arc::new(live);
     let (outbox, feed) = (Arc::<Outbox>::default(), Arc::<Feed>::default());
+    let gauges = gauges(&settings, &outbox, &clock);
+    let (memory, live) = Memory::load(&settings, &clock, list, gauges)?;
+    let live = Arc::new(live);
     let desk = desk(&live, &outbox, &feed);
     let recorder = Recorder::start(desk, memory.store, memory.samples, memory.journal)
         .map_err(StartError::system("cannot start a thread"))?;
@@ -150,15 +152,29 @@ fn govern(
     engine: &Engine,
     parts: Parts<Checks>,
 ) -> std::io::Result<Governing> {
-    let check = parts.check;
+    let (check, lateness) = (parts.check, engine.lateness().to_vec());
+    let told = lateness.clone();
+    live.gauges.runtime_lag.set(move || {
+        let latest = told.iter().map(|of_one| of_one.max_last_minute()).max();
+        latest.unwrap_or_default().as_secs_f64()
+    });
     Governing::start(Governed {
         live: Arc::clone(live),
-        lateness: engine.lateness().to_vec(),
+        lateness,
         outbox: parts.outbox,
         memory_limit: kept_within(MemoryLimit::find(settings.max_memory)),
         adaptive: settings.adaptive,
         shrink: Box::new(move || check.shrink_caches()),
     })
+}
+
+/// What is told of the machine; who knows more of it is plugged in later.
+fn gauges(settings: &Settings, outbox: &Arc<Outbox>, clock: &Clock) -> Gauges {
+    let gauges = Gauges::new(MemoryLimit::find(settings.max_memory), Arc::clone(outbox));
+    gauges.look(clock.monotonic_us());
+    let limit = shares(settings).lookups as u64;
+    gauges.lookups.set(move || Lookups { limit, ..Lookups::default() });
+    gauges
 }
 
 /// The edges that the recorder gets.
@@ -170,7 +186,12 @@ struct Memory {
 
 impl Memory {
     /// Opens the store and takes in what it and the journal hold.
-    fn load(settings: &Settings, clock: &Clock, list: List) -> Result<(Self, Live), StartError> {
+    fn load(
+        settings: &Settings,
+        clock: &Clock,
+        list: List,
+        gauges: Gauges,
+    ) -> Result<(Self, Live), StartError> {
         let path = settings.data.join(sqlite::FILE_NAME);
         let options = SqliteOptions {
             keep_samples: settings.keep,
@@ -207,6 +228,7 @@ impl Memory {
             grace: settings.grace,
             pulse: Mutex::default(),
             standing: Mutex::default(),
+            gauges,
         };
         Ok((Self { store, journal, samples }, live))
     }

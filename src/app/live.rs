@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::gauges::Gauges;
 use super::governing::Standing;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
@@ -57,6 +58,8 @@ pub(super) struct Live {
     pub pulse: Mutex<Pulse>,
     /// Why there are fewer places than usual, if there are.
     pub standing: Mutex<Standing>,
+    /// What the daemon uses of its machine.
+    pub gauges: Gauges,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -75,6 +78,8 @@ impl Live {
         let second = now_us.div_euclid(1_000_000);
         let in_flight = self.in_flight(lists);
         let process = crate::process::facts(self.places.limit() as u64);
+        let monotonic_us = self.clock.monotonic_us();
+        let resources = self.gauges.resources(monotonic_us, process.cpu_seconds);
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
@@ -100,6 +105,7 @@ impl Live {
             storage: self.storage(),
             places: self.places(),
             process,
+            resources,
             ..Summary::default()
         };
         let url = |number| url_of(&roster, number);

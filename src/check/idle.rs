@@ -99,7 +99,8 @@ impl Idle {
     }
 
     /// Keeps a connection for the next poll of `target`, unless too many are kept.
-    pub(crate) fn put(&self, target: &Target, address: &Address, kept: Kept, now: Instant) {
+    pub(crate) fn put(&self, target: &Target, address: &Address, mut kept: Kept, now: Instant) {
+        kept.stream.tell_bytes();
         let connection = Connection {
             scheme: address.scheme(),
             host: address.host_text().into(),
@@ -120,6 +121,7 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::counted::Counted;
     use crate::target::{CheckKind, Priority, Seat, TargetId};
 
     fn target(url: &str) -> Target {
@@ -142,7 +144,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        Kept { stream: Stream::Plain(stream), certificate_until: 0, waited: Duration::ZERO }
+        let stream = Stream::Plain(Counted::new(stream));
+        Kept { stream, certificate_until: 0, waited: Duration::ZERO }
     }
 
     #[tokio::test]

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::Host;
 use crate::check::connect::connect;
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::idle::Idle;
 use crate::check::options::{HttpOptions, SetupError};
@@ -59,7 +59,7 @@ impl Network {
         host: Host<'_>,
         port: u16,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         progress.step = Step::Resolving;
         let addresses;
         let literal;
@@ -82,7 +82,7 @@ impl Network {
         let tcp = tcp?;
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
-        Ok(tcp)
+        Ok(Counted::new(tcp))
     }
 
     /// Whether a check that ended by `fault` lacked a descriptor that there is now.
@@ -126,11 +126,11 @@ impl Network {
     /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
     pub(crate) async fn secure(
         &self,
-        tcp: TcpStream,
+        tcp: Counted,
         handshake: Handshake<'_>,
         shown: &mut Shown,
         progress: &mut Progress,
-    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+    ) -> Result<Box<TlsStream<Counted>>, Fault> {
         progress.step = Step::Handshaking;
         let result = self.tls.handshake(tcp, handshake, shown).await;
         if result.is_ok() || shown.until != 0 {

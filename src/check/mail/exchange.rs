@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use crate::address::Host;
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::lines::shown;
 use crate::check::network::Network;
@@ -40,7 +40,7 @@ pub(super) async fn connect(
     target: &Target,
     domain: &str,
     progress: &mut Progress,
-) -> Result<(TcpStream, String), Fault> {
+) -> Result<(Counted, String), Fault> {
     progress.step = Step::Resolving;
     let found = look_up(network, target, domain).await?;
     let lap = progress.lap();
@@ -68,7 +68,7 @@ async fn reach(
     target: &Target,
     mut names: Vec<String>,
     progress: &mut Progress,
-) -> Result<(TcpStream, String), Fault> {
+) -> Result<(Counted, String), Fault> {
     names.truncate(TRIED);
     let (count, port) = (names.len(), target.address.port());
     let mut left = count;

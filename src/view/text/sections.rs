@@ -1,6 +1,7 @@
 //! The parts of the text form, in the order in which they are read.
 
 use super::figures::{between, clean, count, day, duration, moment, plural, shorten, size};
+use super::pressure;
 use super::sheet::{Part, Sheet, Tone, plain};
 use crate::view::{Delay, Down, Lists, Phase, Summary};
 
@@ -140,7 +141,7 @@ pub(super) fn polls(sheet: &mut Sheet, summary: &Summary) {
     ];
     if is_running(summary) {
         parts.push(plain(format!("{} since start", count(checks.since_start))));
-        parts.push(alarm(checks.missed, "missed", Tone::Caution));
+        parts.extend(pressure::left_out(checks));
         parts.push(plain(format!("{} rechecks", count(checks.rechecks))));
         parts.push(plain(format!("{} read", size(checks.bytes))));
     }
@@ -302,18 +303,9 @@ pub(super) fn machine(sheet: &mut Sheet, summary: &Summary) {
     }
     parts.push(plain(shorten(&storage.path, sheet.room())));
     sheet.row("storage", &parts);
-
-    let process = &summary.process;
     if is_running(summary) {
-        let files = (count(process.open_files), count(process.open_files_limit));
-        sheet.row(
-            "process",
-            &[
-                plain(format!("{} memory", size(process.rss_bytes))),
-                plain(format!("{} CPU", duration(process.cpu_seconds))),
-                plain(format!("{} of {} files open", files.0, files.1)),
-                plain(format!("{} polls in flight at most", count(process.workers_limit))),
-            ],
-        );
+        pressure::process(sheet, summary);
+        pressure::pressure(sheet, summary);
+        pressure::traffic(sheet, summary);
     }
 }

@@ -12,6 +12,25 @@ fn delay(number: u32, seconds: f64, code: &str) -> Delay {
     Delay { url: url(number), seconds, code: code.to_owned(), at }
 }
 
+fn resources() -> Resources {
+    Resources {
+        memory_limit_bytes: 1_600_000_000,
+        memory_limit_by: "cgroup".to_owned(),
+        buffers_bytes: 1_234_567,
+        cpu_cores: 1.237,
+        runtime_lag_max: 0.21,
+        outbox: 17,
+        read_pool_in_use: 1,
+        read_pool_size: 4,
+        read_pool_waits: 2,
+        lookups_in_flight: 256,
+        lookups_waiting: 31,
+        lookups_limit: 256,
+        bytes_in_per_second: 4_212_345.6,
+        bytes_out_per_second: 182_000.0,
+    }
+}
+
 #[expect(clippy::too_many_lines, reason = "a summary has that many figures")]
 fn busy() -> Summary {
     let down = |number, since: &str, cause: &str, detail: &str| Down {
@@ -50,7 +69,14 @@ fn busy() -> Summary {
             since_start: 600_012,
             last_5m: 50_001,
             per_second: 166.67,
-            missed: 3,
+            missed: 1_015,
+            missed_by: MissedBy {
+                running: 3,
+                politeness: 1_000,
+                standstill: 12,
+                ..MissedBy::default()
+            },
+            backed_off: 40,
             rechecks: 31,
             bytes: 84_240_000_123,
             ..Checks::default()
@@ -79,7 +105,7 @@ fn busy() -> Summary {
         certificates_expiring_total: 25,
         in_flight: InFlight {
             count: 35,
-            limit: 1_000,
+            limit: 412,
             urls: vec![Flying { url: url(1), for_seconds: 12.5 }],
         },
         schedule: Schedule {
@@ -102,8 +128,17 @@ fn busy() -> Summary {
             cpu_seconds: 312.4,
             open_files: 71,
             open_files_limit: 20_000,
-            workers_limit: 1_000,
+            workers_limit: 412,
         },
+        places: Places {
+            state: "shrunk".to_owned(),
+            limit: 412,
+            most: 1_000,
+            reason: Some("the runtimes wake 0.21 s late".to_owned()),
+            shrunk: 3,
+            moved_at: Some("2026-11-22T10:33:18.500Z".to_owned()),
+        },
+        resources: resources(),
         ..Summary::default()
     }
 }
@@ -117,6 +152,7 @@ fn idle() -> Summary {
         as_of: "2026-11-22T10:33:20.000Z".to_owned(),
         targets: Targets { total: 1, unique: 1, pending: 1, ..Targets::default() },
         in_flight: InFlight { limit: 64, ..InFlight::default() },
+        places: Places { state: "ok".to_owned(), limit: 64, most: 64, ..Places::default() },
         schedule: Schedule { state: "ok".to_owned(), ..Schedule::default() },
         storage: Storage {
             state: "ok".to_owned(),
@@ -139,6 +175,8 @@ fn stopped_and_degraded() -> Summary {
         phases_5m: Phases::default(),
         causes_5m: Vec::new(),
         checks: Checks { total: 1_234_567, ..Checks::default() },
+        places: Places::default(),
+        resources: Resources::default(),
         storage: Storage {
             state: "degraded".to_owned(),
             reason: Some("no space left on the device that holds the data directory".to_owned()),
