@@ -10,6 +10,7 @@ mod explain;
 mod files;
 mod fit;
 mod gauges;
+mod governing;
 mod heartbeat;
 mod keeper;
 mod list;

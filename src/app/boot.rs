@@ -10,6 +10,7 @@ use super::door::Door;
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
 use super::gauges::{Gauges, Lookups};
+use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
@@ -125,6 +126,8 @@ pub fn boot(
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
     let _ = live.desks.set(engine.desks().to_vec());
+    let governing = govern(&settings, &live, &engine, parts)
+        .map_err(StartError::system("cannot start a thread"))?;
     let socket = socket_path(&settings.data, |name| std::env::var_os(name));
     let (door, events) = Door::new(Arc::clone(&live), feed);
     let server = Server::start(&socket, Arc::new(door))?;
@@ -140,8 +143,32 @@ pub fn boot(
         std::process::id()
     );
     let reloads = Reloads::new(sources, listing);
-    let keeper = Keeper { settings, reloads, live, recorder, engine, server, events, lock };
+    let keeper =
+        Keeper { settings, reloads, live, recorder, engine, governing, server, events, lock };
     Ok(Booted { keeper, word })
+}
+
+/// Has the number of places follow how this machine is.
+fn govern(
+    settings: &Settings,
+    live: &Arc<Live>,
+    engine: &Engine,
+    parts: Parts<Checks>,
+) -> std::io::Result<Governing> {
+    let (check, lateness) = (parts.check, engine.lateness().to_vec());
+    let told = lateness.clone();
+    live.gauges.runtime_lag.set(move || {
+        let latest = told.iter().map(|of_one| of_one.max_last_minute()).max();
+        latest.unwrap_or_default().as_secs_f64()
+    });
+    Governing::start(Governed {
+        live: Arc::clone(live),
+        lateness,
+        outbox: parts.outbox,
+        memory_limit: kept_within(MemoryLimit::find(settings.max_memory)),
+        adaptive: settings.adaptive,
+        shrink: Box::new(move || check.shrink_caches()),
+    })
 }
 
 /// What is told of the machine; who knows more of it is plugged in later.
@@ -203,6 +230,7 @@ impl Memory {
             stopping: AtomicBool::new(false),
             grace: settings.grace,
             pulse: Mutex::default(),
+            standing: Mutex::default(),
             gauges,
         };
         Ok((Self { store, journal, samples }, live))

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::door::{Event, Events};
 use super::engine::Engine;
+use super::governing::Governing;
 use super::heartbeat::Heartbeat;
 use super::live::Live;
 
@@ -38,6 +39,7 @@ pub struct Keeper {
     pub(super) live: Arc<Live>,
     pub(super) recorder: Recorder,
     pub(super) engine: Engine,
+    pub(super) governing: Governing,
     pub(super) server: Server,
     pub(super) events: Events,
     pub(super) lock: Lock,
@@ -90,7 +92,9 @@ impl Keeper {
     }
 
     fn stop(self, notifier: Notifier) {
-        let Self { live, recorder, engine, server, events, lock, settings, reloads } = self;
+        let Self { live, recorder, engine, governing, server, events, lock, settings, reloads } =
+            self;
+        drop(governing);
         reloads.give_up();
         notifier.stopping();
         notifier.patience(settings.grace + CLOSING);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 
 use super::gauges::Gauges;
+use super::governing::Standing;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
@@ -55,6 +56,8 @@ pub(super) struct Live {
     pub grace: Duration,
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
+    /// Why there are fewer places than usual, if there are.
+    pub standing: Mutex<Standing>,
     /// What the daemon uses of its machine.
     pub gauges: Gauges,
 }
@@ -213,7 +216,7 @@ impl Live {
         }
     }
 
-    /// The places of polls; why they are fewer than usual is told by who made them so.
+    /// The places of polls, and why they are fewer than usual.
     fn places(&self) -> Places {
         let (limit, most) = (self.places.limit(), self.places.most());
         let state = match limit {
@@ -222,7 +225,9 @@ impl Live {
             _ => "ok",
         };
         let (limit, most) = (limit as u64, most as u64);
-        Places { state: state.into(), limit, most, ..Places::default() }
+        let Standing { reason, shrunk, moved_ms } = self.standing.lock().clone();
+        let moved_at = moved_ms.map(rfc3339);
+        Places { state: state.into(), limit, most, reason, shrunk, moved_at }
     }
 
     fn storage(&self) -> Storage {

@@ -11,6 +11,8 @@ use crate::check::Check;
 use crate::clock::Clock;
 use crate::outcome::{Cause, Detail, Finding, Job, Outcome, SampleKind};
 use crate::queue::{Launch, Pass, Places, Sink, Source};
+use crate::stage::lateness::{Lateness, Mark};
+use crate::stage::starved::excused;
 use crate::target::{State, Target};
 
 /// How long after a failed poll its first and its second recheck come.
@@ -34,6 +36,8 @@ pub struct Bench<C, K> {
     pub places: Arc<Places>,
     /// The time.
     pub clock: Clock,
+    /// How late the runtime of this worker is.
+    pub lateness: Arc<Lateness>,
 }
 
 /// Polls what `source` hands out until it ends or `stop` is cancelled, then waits for the polls in
@@ -74,17 +78,21 @@ struct Poll<C: Check, K: Sink<C::Facts>> {
     started: Instant,
     /// When it started, in Unix microseconds.
     started_us: i64,
+    /// When it started, for what counts the standstills of the runtime.
+    mark: Mark,
 }
 
 impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
     fn begin(bench: Arc<Bench<C, K>>, Launch { job, pass }: Launch) -> Self {
-        let started_us = bench.clock.now_us();
-        Self { bench, job: Some(job), pass, started: Instant::now(), started_us }
+        let (started, started_us) = (Instant::now(), bench.clock.now_us());
+        let mark = bench.lateness.mark(started);
+        Self { bench, job: Some(job), pass, started, started_us, mark }
     }
 
     async fn run(mut self) {
         let Some(target) = self.job.as_ref().map(|job| Arc::clone(&job.target)) else { return };
         self.started = Instant::now();
+        self.mark = self.bench.lateness.mark(self.started);
         target.flight().begin_running(self.bench.clock.monotonic_us());
         self.started_us = self.bench.clock.now_us();
         let (finding, facts) = self.bench.check.check(target).await;
@@ -93,7 +101,11 @@ impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
 
     fn finish(&mut self, finding: Finding, facts: C::Facts) {
         let Some(job) = self.job.take() else { return };
-        let latency_us = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let now = Instant::now();
+        let latency = now.saturating_duration_since(self.started);
+        let latency_us = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+        let stood_still = || self.bench.lateness.since(self.mark, now);
+        let finding = excused(finding, &job.target, stood_still);
         let finished_us = self.started_us + i64::from(latency_us);
         let recheck = recheck_after(&job, &finding, self.bench.clock.now_ms());
         self.note_wish(&job.target, &finding);

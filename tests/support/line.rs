@@ -15,6 +15,7 @@ use poller::clock::Clock;
 use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind};
 use poller::queue::local::{LocalSink, Outbox};
 use poller::queue::{Outlet, Places, Rechecks};
+use poller::stage::lateness::Lateness;
 use poller::stage::scheduler::{Desk, Limits, Scheduler};
 use poller::stage::worker::{self, Bench};
 use poller::target::{CheckKind, Plan, Priority, Seat, Target, TargetId};
@@ -135,10 +136,12 @@ pub(crate) struct Line {
     pub(crate) desk: Arc<Desk>,
     pub(crate) places: Arc<Places>,
     pub(crate) stop: CancellationToken,
+    pub(crate) lateness: Arc<Lateness>,
     check: Arc<Scripted>,
     outbox: Arc<Outbox>,
     wall_us: Arc<AtomicI64>,
     worker: JoinSet<()>,
+    _watch: JoinSet<()>,
     outcomes: Vec<Outcome>,
 }
 
@@ -175,13 +178,28 @@ impl Line {
             sink: LocalSink { outbox: Arc::clone(&outbox), rechecks },
             places: Arc::new(Places::new(places)),
             clock: clock.clone(),
+            lateness: Arc::default(),
         };
         let (desk, stop) = (scheduler.desk(), CancellationToken::new());
-        let mut worker = JoinSet::new();
+        let (mut worker, mut watch) = (JoinSet::new(), JoinSet::new());
+        watch.spawn(Arc::clone(&bench.lateness).watch());
+        let lateness = Arc::clone(&bench.lateness);
         let (places, check) = (Arc::clone(&bench.places), Arc::clone(&bench.check));
         worker.spawn(worker::run(scheduler, bench, stop.clone(), Duration::from_secs(10)));
         let outcomes = Vec::new();
-        Self { clock, desk, places, stop, check, outbox, wall_us, worker, outcomes }
+        Self {
+            clock,
+            desk,
+            places,
+            stop,
+            lateness,
+            check,
+            outbox,
+            wall_us,
+            worker,
+            _watch: watch,
+            outcomes,
+        }
     }
 
     /// Lets time pass, and the clock follow the wall once a second.
