@@ -14,6 +14,7 @@ use super::live::Live;
 
 use super::reload::{Reloads, Wish};
 use crate::api::Server;
+use crate::check::Checks;
 use crate::config::Settings;
 use crate::config::targets::source::Source;
 use crate::daemon::Notifier;
@@ -37,6 +38,7 @@ pub struct Keeper {
     pub(super) settings: Settings,
     pub(super) reloads: Reloads,
     pub(super) live: Arc<Live>,
+    pub(super) check: Arc<Checks>,
     pub(super) recorder: Recorder,
     pub(super) engine: Engine,
     pub(super) governing: Governing,
@@ -92,9 +94,8 @@ impl Keeper {
     }
 
     fn stop(self, notifier: Notifier) {
-        let Self { live, recorder, engine, governing, server, events, lock, settings, reloads } =
-            self;
-        drop(governing);
+        let Self { live, recorder, engine, server, events, lock, settings, reloads, .. } = self;
+        drop(self.governing);
         reloads.give_up();
         notifier.stopping();
         notifier.patience(settings.grace + CLOSING);
