@@ -4,6 +4,8 @@ mod answer;
 mod authority;
 mod client;
 mod expected;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod message;
 mod name;
 mod propagation;
