@@ -94,7 +94,7 @@ fn addresses_and_durations_come_back_as_they_were() {
 #[test]
 fn stored_figures_are_refused_or_make_sense() {
     for input in inputs("sketch") {
-        let Ok(sketch) = Sketch::decode(&mut &*input) else { continue };
+        let Ok(sketch) = Sketch::decode(&mut &*input, Grain::Fine) else { continue };
         let values = [0.0, 0.5, 1.0].map(|share| sketch.quantile(share, Grain::Fine));
         assert!(values.is_sorted(), "{values:?}");
     }
