@@ -106,7 +106,7 @@ impl Answer {
     /// The answer breaks the protocol or a cap.
     pub(crate) fn feed(&mut self, bytes: &[u8], question: &Question<'_>) -> Result<Need, Fault> {
         if bytes.is_empty() {
-            return self.end();
+            return self.end(question);
         }
         self.has_begun = true;
         if self.body.is_some() {
@@ -193,11 +193,14 @@ impl Answer {
         Ok(if is_done { Need::Nothing } else { Need::More })
     }
 
-    fn end(&mut self) -> Result<Need, Fault> {
+    fn end(&mut self, question: &Question<'_>) -> Result<Need, Fault> {
         self.is_lasting = false;
         match &mut self.body {
             Some(body) => body.end().map(|()| Need::Nothing),
             None if self.has_begun && !self.partial.is_empty() => {
+                // What is wrong in a head says more than that it is not whole.
+                let rules = &question.expectation.headers;
+                head::parse(&self.partial, question.method, rules, question.keep)?;
                 Err(Fault::protocol(Detail::BadHead))
             }
             None => Err(Fault::protocol(Detail::NoAnswer)),
@@ -246,6 +249,20 @@ mod tests {
         let (bytes, received) = (answer.bytes(), answer.received());
         let judged = received.content.judge(&expectation, received.is_cut);
         Ok((bytes, received.is_cut, judged))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_head_is_told_however_it_comes() {
+        let many = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(300));
+        for (text, fault) in [
+            ("HTTP/1.1 200 O\u{1}K and no end", Fault::protocol(Detail::NotHttp)),
+            (&many, Fault::new(Cause::TooLarge, Detail::Headers)),
+            ("HTTP/1.1 200 OK\r\nX: y\r\n", Fault::protocol(Detail::BadHead)),
+        ] {
+            for size in [1, 2, 17, text.len()] {
+                assert_eq!(received(text, size), Err(fault), "{text:?} {size}");
+            }
+        }
     }
 
     #[test]
