@@ -11,6 +11,8 @@ mod every;
 mod exchange;
 mod facts;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod head;
 mod http;

@@ -90,7 +90,7 @@ fn left(until: i64) -> i64 {
 }
 
 /// The seconds that a `Retry-After` of seconds or of a date (RFC 9110, section 10.2.3) asks for.
-fn retry_after(value: &[u8], now: UnixTime) -> u32 {
+pub(super) fn retry_after(value: &[u8], now: UnixTime) -> u32 {
     let text = std::str::from_utf8(value).unwrap_or_default().trim();
     if let Ok(seconds) = text.parse() {
         return seconds;

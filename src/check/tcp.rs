@@ -24,7 +24,8 @@ const TOLD: usize = 512;
 const MARGIN: Duration = Duration::from_millis(20);
 
 /// What came from the peer.
-struct Received {
+#[derive(Default)]
+pub(super) struct Received {
     /// What came since the last text that was found.
     fresh: Vec<u8>,
     held: Held,
@@ -91,7 +92,11 @@ fn expected(probe: &TcpProbe) -> Vec<Value> {
     texts.collect()
 }
 
-async fn speak(
+/// Says and hears what `probe` names.
+///
+/// # Errors
+/// What is to come does not.
+pub(super) async fn speak(
     stream: &mut Stream,
     target: &Target,
     probe: &TcpProbe,
