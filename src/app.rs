@@ -8,6 +8,7 @@ mod engine;
 mod explain;
 mod files;
 mod heartbeat;
+mod judgement;
 mod keeper;
 mod list;
 mod live;

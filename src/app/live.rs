@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::judgement;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
 use crate::queue::Places;
 use crate::roster::Roster;
-use crate::stage::recorder::StorageFacts;
+use crate::stage::recorder::{Court, StorageFacts};
 use crate::stage::scheduler;
 use crate::target::State;
 use crate::view::recent::{self, seconds};
@@ -30,6 +31,8 @@ pub(super) struct Live {
     pub roster: Arc<RwLock<Roster>>,
     /// What is known of them.
     pub ledger: Arc<Mutex<Ledger>>,
+    /// What is thought of the daemon itself.
+    pub court: Arc<Mutex<Court>>,
     /// The schedulers, one for each worker.
     pub desks: OnceLock<Vec<Arc<scheduler::Desk>>>,
     /// How many polls may run.
@@ -70,6 +73,7 @@ impl Live {
         let second = now_us.div_euclid(1_000_000);
         let in_flight = self.in_flight(lists);
         let process = crate::process::facts(self.places.limit() as u64);
+        let opinion = self.court.lock().opinion(self.clock.monotonic_us());
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
@@ -98,6 +102,7 @@ impl Live {
         };
         let url = |number| url_of(&roster, number);
         recent::tell(&mut summary, ledger.fleet().recent, url, second);
+        judgement::tell(&mut summary, &opinion, &self.clock);
         self.tell_waiting(&mut summary);
         summary
     }

@@ -205,5 +205,7 @@ named! {
         Setting = 84 "setting",
         /// The system lets us send no echo requests.
         IcmpForbidden = 85 "icmp_forbidden",
+        /// Nearly everything failed together: it is probably us.
+        Doubted = 90 "doubted",
     }
 }

@@ -26,6 +26,7 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
     summary.stopped_at = stored.watched_until_ms.map(rfc3339);
     summary.in_flight = InFlight::default();
     summary.process = Process::default();
+    summary.own_faults.clear();
     summary.storage = Storage {
         state: if stored.spilled > 0 { "degraded" } else { "ok" }.to_owned(),
         path: stored.path.display().to_string(),
