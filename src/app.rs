@@ -12,6 +12,7 @@ mod fit;
 mod gauges;
 mod governing;
 mod heartbeat;
+mod judgement;
 mod keeper;
 mod list;
 mod live;

@@ -240,6 +240,7 @@ impl Memory {
         let live = Live {
             roster: Arc::new(RwLock::new(roster)),
             ledger: Arc::new(Mutex::new(ledger)),
+            court: Arc::default(),
             desks: OnceLock::new(),
             places: Arc::new(Places::new(shares(settings).places)),
             clock: clock.clone(),
@@ -265,6 +266,7 @@ fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::D
     recorder::Desk {
         outlet,
         ledger: Arc::clone(&live.ledger),
+        court: Arc::clone(&live.court),
         roster: Arc::clone(&live.roster),
         clock: live.clock.clone(),
         summarise: Box::new(move || {

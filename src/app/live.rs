@@ -9,13 +9,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::gauges::Gauges;
 use super::governing::Standing;
+use super::judgement;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
 use crate::queue;
 use crate::roster::Roster;
-use crate::stage::recorder::StorageFacts;
+use crate::stage::recorder::{Court, StorageFacts};
 use crate::stage::scheduler::{self, Miss};
 use crate::target::State;
 use crate::view::recent::{self, seconds};
@@ -34,6 +35,8 @@ pub(super) struct Live {
     pub roster: Arc<RwLock<Roster>>,
     /// What is known of them.
     pub ledger: Arc<Mutex<Ledger>>,
+    /// What is thought of the daemon itself.
+    pub court: Arc<Mutex<Court>>,
     /// The schedulers, one for each worker.
     pub desks: OnceLock<Vec<Arc<scheduler::Desk>>>,
     /// How many polls may run.
@@ -80,6 +83,7 @@ impl Live {
         let process = crate::process::facts(self.places.limit() as u64);
         let monotonic_us = self.clock.monotonic_us();
         let resources = self.gauges.resources(monotonic_us, process.cpu_seconds);
+        let opinion = self.court.lock().opinion(self.clock.monotonic_us());
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
@@ -110,6 +114,7 @@ impl Live {
         };
         let url = |number| url_of(&roster, number);
         recent::tell(&mut summary, ledger.fleet().recent, url, second);
+        judgement::tell(&mut summary, &opinion, &self.clock);
         self.tell_waiting(&mut summary);
         summary
     }

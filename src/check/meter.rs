@@ -49,6 +49,12 @@ pub(crate) struct Held {
     bytes: u64,
 }
 
+impl Default for Held {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl Held {
     /// A buffer that is empty.
     pub(crate) const fn none() -> Self {

@@ -207,5 +207,7 @@ named! {
         IcmpForbidden = 85 "icmp_forbidden",
         /// We did not get the processor in time.
         Processor = 90 "processor",
+        /// Nearly everything failed together: it is probably us.
+        Doubted = 91 "doubted",
     }
 }

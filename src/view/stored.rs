@@ -29,6 +29,7 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
     summary.process = Process::default();
     summary.places = Places::default();
     summary.resources = Resources::default();
+    summary.own_faults.clear();
     summary.storage = Storage {
         state: if stored.spilled > 0 { "degraded" } else { "ok" }.to_owned(),
         path: stored.path.display().to_string(),

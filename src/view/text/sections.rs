@@ -3,7 +3,7 @@
 use super::figures::{between, clean, count, day, duration, moment, plural, shorten, size};
 use super::pressure;
 use super::sheet::{Part, Sheet, Tone, plain};
-use crate::view::{Delay, Down, Lists, Phase, Summary};
+use crate::view::{Delay, Down, Lists, OwnFault, Phase, Summary};
 
 impl Lists {
     /// How many of `all` entries are shown when `few` will do.
@@ -24,8 +24,10 @@ fn is_running(summary: &Summary) -> bool {
     summary.state == "running"
 }
 
-/// What somebody has to see first: targets that are down, and a store that does not store.
+/// What somebody has to see first: that it is probably us, targets that are down, and a store that
+/// does not store.
 pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
+    let is_ours = own_trouble(sheet, summary);
     let total = summary.targets.down.max(summary.down.len() as u64);
     if total > 0 {
         sheet.headline(&format!("DOWN: {}", plural(total, "target")), Tone::Bad);
@@ -44,9 +46,38 @@ pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
         let text = format!("STORAGE {}: {reason}", storage.state.to_uppercase());
         sheet.headline(&text, Tone::Bad);
     }
-    if total > 0 || summary.storage.is_degraded() {
+    if is_ours || total > 0 || summary.storage.is_degraded() {
         sheet.gap();
     }
+}
+
+/// What is wrong with us, as far as polls have met it; whether anything is.
+fn own_trouble(sheet: &mut Sheet, summary: &Summary) -> bool {
+    let judgement = &summary.judgement;
+    if judgement.is_held() {
+        let reason = judgement.reason.as_deref().unwrap_or("nearly all targets failed together");
+        let since = judgement.since.as_deref();
+        let since = since.map_or_else(String::new, |at| format!(", since {} UTC", moment(at)));
+        let text = format!("PROBABLY US: {reason}{since}; nothing is held against them");
+        sheet.headline(&text, Tone::Bad);
+    }
+    for fault in &summary.own_faults {
+        sheet.headline(&own_fault(fault), Tone::Bad);
+    }
+    judgement.is_held() || !summary.own_faults.is_empty()
+}
+
+fn own_fault(fault: &OwnFault) -> String {
+    let detail = match fault.detail.as_str() {
+        "" => String::new(),
+        detail => format!(" ({detail})"),
+    };
+    format!(
+        "OUR FAULT: {}{detail} × {} in the last minute, last at {} UTC",
+        fault.cause,
+        count(fault.count),
+        moment(&fault.last_at)
+    )
 }
 
 /// How to see what is not shown, for those who have not asked for all yet.

@@ -31,6 +31,43 @@ fn resources() -> Resources {
     }
 }
 
+/// The lines before the first empty one.
+fn first_lines(summary: &Summary) -> String {
+    let text = render(summary, &Style::PLAIN, Lists::Short);
+    text.split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_is_wrong_with_us_is_told_first() {
+    let mut summary = Summary {
+        judgement: Judgement {
+            state: "held".into(),
+            since: Some("2026-11-22T10:33:20.000Z".into()),
+            reason: Some(
+                "9,412 of the last 9,800 targets failed together by network causes".into(),
+            ),
+            held: 2,
+        },
+        own_faults: vec![OwnFault {
+            cause: "no_resources".into(),
+            detail: "descriptors".into(),
+            count: 1_200,
+            last_at: "2026-11-22T10:33:21.250Z".into(),
+        }],
+        ..busy()
+    };
+    let expected = "\
+PROBABLY US: 9,412 of the last 9,800 targets failed together by network causes, since 2026-11-22
+  10:33:20 UTC; nothing is held against them
+OUR FAULT: no_resources (descriptors) × 1,200 in the last minute, last at 2026-11-22 10:33:21 UTC
+DOWN: 12 targets
+";
+    assert!(first_lines(&summary).starts_with(expected), "{}", first_lines(&summary));
+    summary.judgement.state = "given".into();
+    summary.own_faults.clear();
+    assert!(first_lines(&summary).starts_with("DOWN: 12 targets"));
+}
+
 #[expect(clippy::too_many_lines, reason = "a summary has that many figures")]
 fn busy() -> Summary {
     let down = |number, since: &str, cause: &str, detail: &str| Down {
