@@ -3,12 +3,14 @@
 mod amend;
 mod boot;
 mod check;
+mod crowd;
 mod door;
 mod engine;
 mod explain;
 mod files;
 mod fit;
 mod gauges;
+mod governing;
 mod heartbeat;
 mod keeper;
 mod list;

@@ -26,6 +26,7 @@ mod options;
 mod plugin;
 mod progress;
 mod proxy;
+mod race;
 mod redirect;
 mod request;
 mod resolve;
@@ -50,6 +51,7 @@ pub use http::HttpCheck;
 pub use meter::{Traffic, held_bytes, traffic};
 pub use options::{HttpOptions, SetupError};
 pub use plugin::{Context, Listener, Plugin, Report};
+pub use resolve::{NamesFacts, Whereabouts};
 pub use roots::client_tls;
 
 /// Looks at a target once.

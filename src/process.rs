@@ -74,7 +74,8 @@ pub(crate) fn threads() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())
 }
 
-fn resident_bytes() -> Option<u64> {
+/// Memory that this process really takes, in bytes, when the system tells.
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1_024)
@@ -91,7 +92,8 @@ pub(crate) fn cpu_seconds() -> Option<f64> {
     Some((f64::from(user) + f64::from(system)) / TICKS_PER_SECOND)
 }
 
-fn open_files() -> Option<u64> {
+/// How many files this process has open, when the system tells.
+pub(crate) fn open_files() -> Option<u64> {
     // Since Linux 6.2 the size of the folder is the number; counting entries is slow with many.
     let told = fs::metadata("/proc/self/fd").ok()?.len();
     if told > 0 {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use super::boot::{StartError, http_options, shares};
+use super::crowd::crowd;
 use super::engine::cores;
 use super::files::{Shares, told_places};
 use super::fit::{Fit, Machine, Verdict, summed_up};
@@ -35,7 +36,7 @@ pub fn check(settings: &Settings) -> Result<String, StartError> {
     })?;
     let load = load(&list.targets, Clock::system().now_ms());
     let mut verdicts = machine(settings).bears(&load);
-    verdicts.extend(tell_politeness(settings, &list));
+    verdicts.push(crowd(&list.targets, &settings.manners).verdict(&settings.manners));
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = tell_list(&mut text, settings, &list);
@@ -113,11 +114,6 @@ fn machine(settings: &Settings) -> Machine {
         disk: settings.max_disk,
         keep_s: settings.keep.as_secs_f64(),
     }
-}
-
-/// Whether the list leaves hosts in peace: nothing is told of that yet.
-const fn tell_politeness(_settings: &Settings, _list: &List) -> Vec<Verdict> {
-    Vec::new()
 }
 
 fn tell_verdicts(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 
 use super::gauges::Gauges;
+use super::governing::Standing;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
@@ -15,11 +16,11 @@ use crate::ledger::{Ledger, Ranked};
 use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::StorageFacts;
-use crate::stage::scheduler;
+use crate::stage::scheduler::{self, Miss};
 use crate::target::State;
 use crate::view::recent::{self, seconds};
 use crate::view::{
-    Checks, Down, Expiring, Flying, InFlight, Lists, Places, Storage, Summary, Targets,
+    Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Places, Storage, Summary, Targets,
 };
 
 /// Entries of the list of polls in flight, unless all are asked for.
@@ -55,6 +56,8 @@ pub(super) struct Live {
     pub grace: Duration,
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
+    /// Why there are fewer places than usual, if there are.
+    pub standing: Mutex<Standing>,
     /// What the daemon uses of its machine.
     pub gauges: Gauges,
 }
@@ -164,6 +167,17 @@ impl Live {
         self.desks().map(|desk| desk.missed()).sum()
     }
 
+    /// The same by what that was due to.
+    fn missed_by(&self) -> MissedBy {
+        let by = |reason| self.desks().map(|desk| desk.missed_by(reason)).sum();
+        MissedBy {
+            running: by(Miss::Running),
+            saturated: by(Miss::Saturated),
+            politeness: by(Miss::Politeness),
+            standstill: by(Miss::Standstill),
+        }
+    }
+
     fn targets(&self, roster: &Roster, ledger: &Ledger) -> Targets {
         let count = |state| ledger.count_in_state(state);
         Targets {
@@ -186,6 +200,8 @@ impl Live {
             total: fleet.totals.checks,
             since_start: fleet.since_start.checks,
             missed: self.missed(),
+            missed_by: self.missed_by(),
+            backed_off: self.desks().map(|desk| desk.backed_off()).sum(),
             rechecks: fleet.since_start.rechecks,
             bytes: fleet.since_start.bytes,
             ..Checks::default()
@@ -194,12 +210,13 @@ impl Live {
 
     fn tell_waiting(&self, summary: &mut Summary) {
         summary.schedule.waiting = self.desks().map(|desk| desk.waiting()).sum();
+        summary.schedule.polite = self.desks().map(|desk| desk.parked()).sum();
         if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
             summary.schedule.state = "saturated".into();
         }
     }
 
-    /// The places of polls; why they are fewer than usual is told by who made them so.
+    /// The places of polls, and why they are fewer than usual.
     fn places(&self) -> Places {
         let (limit, most) = (self.places.limit(), self.places.most());
         let state = match limit {
@@ -208,7 +225,9 @@ impl Live {
             _ => "ok",
         };
         let (limit, most) = (limit as u64, most as u64);
-        Places { state: state.into(), limit, most, ..Places::default() }
+        let Standing { reason, shrunk, moved_ms } = self.standing.lock().clone();
+        let moved_at = moved_ms.map(rfc3339);
+        Places { state: state.into(), limit, most, reason, shrunk, moved_at }
     }
 
     fn storage(&self) -> Storage {

@@ -2,9 +2,9 @@
 
 mod answer;
 mod authority;
-mod client;
+pub(super) mod client;
 mod expected;
-mod message;
+pub(super) mod message;
 mod name;
 mod propagation;
 mod report;

@@ -12,6 +12,7 @@ use crate::check::network::Network;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::plugin::{Context, Listener, Plugin};
 use crate::check::progress::{Progress, Step};
+use crate::check::resolve::{NamesFacts, Whereabouts};
 use crate::check::{Check, HttpCheck, dns, http, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
 use crate::target::{OtherProbe, Probe, Target};
@@ -44,6 +45,31 @@ impl Checks {
     /// The names of the kinds that were added.
     pub fn plugin_types(&self) -> impl Iterator<Item = &str> {
         self.plugins.keys().map(String::as_str)
+    }
+
+    /// Where `target` is, as far as that is known, without waiting; else its name is asked for.
+    #[must_use]
+    pub fn locate(&self, target: &Target) -> Whereabouts {
+        self.network.locate(target)
+    }
+
+    /// What is known of look-ups at this moment; cheap, and from any thread.
+    #[must_use]
+    pub fn names(&self) -> NamesFacts {
+        self.network.names()
+    }
+
+    /// Has the system's settings for names (`/etc/resolv.conf`, `/etc/hosts`) be read again at
+    /// once. Where other name servers are named now, every name is asked for anew by its next
+    /// poll, and what was known of it serves meanwhile.
+    pub fn refresh_names(&self) {
+        self.network.refresh_names();
+    }
+
+    /// Makes the caches smaller, for want of memory: forgets names that were not polled lately,
+    /// and closes the connections that are kept between polls.
+    pub fn shrink_caches(&self) {
+        self.network.shrink_caches();
     }
 
     /// Checks `target` within its timeout, and tells what was seen if there is a place for it.

@@ -78,6 +78,11 @@ impl Idle {
         oldest.is_some_and(|id| kept.remove(&id).is_some())
     }
 
+    /// Closes all of them, for want of memory.
+    pub(crate) fn close_all(&self) {
+        *self.kept.lock() = HashMap::new();
+    }
+
     /// The connection of `target` to `address`, if one is open and nothing came over it since.
     pub(crate) fn take(&self, target: &Target, address: &Address, now: Instant) -> Option<Kept> {
         let connection = self.kept.lock().remove(&target.id.0)?;
@@ -157,5 +162,9 @@ mod tests {
         idle.sweep(start + LIMIT * 2);
         assert!(held().is_empty() && !idle.close_oldest());
         assert_eq!(idle.next_sweep_s.load(Ordering::Relaxed), u64::MAX);
+        let target = target("http://a/");
+        idle.put(&target, &target.address, kept().await, start);
+        idle.close_all();
+        assert!(held().is_empty());
     }
 }

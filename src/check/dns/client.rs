@@ -51,7 +51,7 @@ impl Transport {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(in crate::check) enum Trouble {
     /// Nothing came in time.
     Silent,
     /// What came was no answer to the question; why the last was not.
@@ -131,7 +131,11 @@ async fn over_udp(
 }
 
 /// The first answer that `socket` hears; why others are none is noted in `last`.
-async fn hear(socket: &UdpSocket, sealed: &Sealed, last: &mut Trouble) -> io::Result<Message> {
+pub(in crate::check) async fn hear(
+    socket: &UdpSocket,
+    sealed: &Sealed,
+    last: &mut Trouble,
+) -> io::Result<Message> {
     let mut buffer = vec![0; DATAGRAM];
     let _held = Held::of(DATAGRAM);
     loop {
@@ -145,7 +149,10 @@ async fn hear(socket: &UdpSocket, sealed: &Sealed, last: &mut Trouble) -> io::Re
 }
 
 /// Asks over a connection, where every message has its length before it (RFC 7766, section 8).
-async fn over_tcp(server: SocketAddr, sealed: &Sealed) -> Result<Message, Trouble> {
+pub(in crate::check) async fn over_tcp(
+    server: SocketAddr,
+    sealed: &Sealed,
+) -> Result<Message, Trouble> {
     let closed = |error: io::Error| Trouble::Closed(fault_of(&error, server));
     let mut stream = Counted::new(TcpStream::connect(server).await.map_err(closed)?);
     let length = u16::try_from(sealed.bytes.len()).unwrap_or(u16::MAX);
@@ -169,7 +176,7 @@ async fn over_tcp(server: SocketAddr, sealed: &Sealed) -> Result<Message, Troubl
 }
 
 /// What stands between us and `server` by `error`.
-fn fault_of(error: &io::Error, server: SocketAddr) -> Fault {
+pub(in crate::check) fn fault_of(error: &io::Error, server: SocketAddr) -> Fault {
     match Errno::from_io_error(error) {
         // Without an IPv6 address of our own, the kernel finds none to send from.
         Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) if server.is_ipv6() => {

@@ -27,6 +27,12 @@ impl WayToIpv6 {
         }
         self.is_there
     }
+
+    /// Whether it has come since it was looked for last.
+    pub(super) fn has_come(&mut self, now: Instant) -> bool {
+        let was_missing = self.looked.is_some() && !self.is_there;
+        was_missing && self.is_there(now)
+    }
 }
 
 fn has_ipv6() -> bool {
