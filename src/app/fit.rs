@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn processor_memory_and_disk_grow_with_the_list() {
-        let busy = Load { per_second: 20_000.0, ..load() };
+        let busy = Load { per_second: 25_000.0, ..load() };
         assert_eq!(told(MACHINE, &busy).1, "does not fit: processor, disk");
         let secure = Load { per_second: 6_000.0, tls: 1.0, ..load() };
         assert_eq!(told(MACHINE, &secure).1, "does not fit: processor, disk");
