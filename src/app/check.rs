@@ -8,6 +8,7 @@ use super::crowd::crowd;
 use super::engine::cores;
 use super::files::{Shares, told_places};
 use super::fit::{Fit, Machine, Verdict, summed_up};
+use super::governing::kept_within;
 use super::list::Listing;
 use super::plan::{Load, load};
 use crate::check::Checks;
@@ -16,7 +17,7 @@ use crate::config::Settings;
 use crate::config::settings::Adaptive;
 use crate::config::targets::{List, ListError};
 use crate::process::{
-    LimitedBy, MemoryLimit, local_ports, open_files_limit, port_rest, raise_open_files_limit,
+    MemoryLimit, local_ports, open_files_limit, port_rest, raise_open_files_limit,
 };
 use crate::view::text::{count, duration, plural};
 
@@ -98,15 +99,11 @@ fn tell_load(text: &mut String, settings: &Settings, load: &Load) -> std::fmt::R
 /// What there is for the daemon by `settings`.
 #[expect(clippy::cast_precision_loss, reason = "a processor has a few cores")]
 fn machine(settings: &Settings) -> Machine {
-    let memory = MemoryLimit::find(settings.max_memory);
     let ports = local_ports();
     Machine {
         places: Shares::of(settings.max_workers, u64::MAX).places.get() as u64,
         open_files: open_files_limit(),
-        memory: match memory.by {
-            LimitedBy::Settings => memory.bytes,
-            LimitedBy::Cgroup | LimitedBy::Machine => memory.bytes / 5 * 4,
-        },
+        memory: kept_within(MemoryLimit::find(settings.max_memory)),
         ports: u64::from(ports.end().saturating_sub(*ports.start())) + 1,
         port_rest_s: port_rest().as_secs_f64(),
         cores: cores().get() as f64,

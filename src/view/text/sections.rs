@@ -274,13 +274,14 @@ pub(super) fn work(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     }
     let flying = &summary.in_flight;
     let schedule = &summary.schedule;
-    sheet.row(
-        "in flight",
-        &[
-            plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
-            alarm(schedule.waiting, "waiting", Tone::Caution),
-        ],
-    );
+    let mut parts = vec![
+        plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
+        alarm(schedule.waiting, "waiting", Tone::Caution),
+    ];
+    if schedule.polite > 0 {
+        parts.push(alarm(schedule.polite, "held back for their host", Tone::Plain));
+    }
+    sheet.row("in flight", &parts);
     for one in flying.urls.iter().take(lists.shown(3)) {
         let took = format!("{:>9}", duration(one.for_seconds));
         let url = shorten(&one.url, sheet.room() - 11);

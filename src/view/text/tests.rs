@@ -150,7 +150,7 @@ fn busy() -> Summary {
             lag_p99: 0.005,
             lag_max: 0.051,
             waiting: 0,
-            polite: 0,
+            polite: 12,
             state: "ok".to_owned(),
         },
         storage: Storage {
