@@ -18,6 +18,7 @@ mod icmp;
 mod idle;
 mod judge;
 mod lines;
+mod links;
 mod mail;
 mod network;
 mod options;
@@ -36,6 +37,7 @@ mod tcp;
 mod tls;
 mod told;
 mod unpack;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
