@@ -21,6 +21,7 @@ mod icmp;
 mod idle;
 mod judge;
 mod lines;
+mod links;
 mod mail;
 mod meter;
 mod network;
@@ -40,6 +41,7 @@ mod tcp;
 mod tls;
 mod told;
 mod unpack;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;

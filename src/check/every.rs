@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::Map;
@@ -13,6 +14,7 @@ use crate::check::options::{HttpOptions, SetupError};
 use crate::check::plugin::{Context, Listener, Plugin};
 use crate::check::progress::{Progress, Step};
 use crate::check::resolve::{NamesFacts, Whereabouts};
+use crate::check::watch::Reach;
 use crate::check::{Check, HttpCheck, dns, http, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
 use crate::target::{OtherProbe, Probe, Target};
@@ -80,11 +82,15 @@ impl Checks {
         listener: Option<&dyn Listener>,
     ) -> (Finding, Facts) {
         let started = tokio::time::Instant::now();
-        let mut progress = Progress::new(started.into_std(), facts);
+        let reach = Arc::<Reach>::default();
+        let mut progress = Progress::new(started.into_std(), Arc::clone(&reach), facts);
         let deadline = started + target.timeout();
-        let looked = self.look(target, listener, &mut progress);
-        let result = tokio::time::timeout_at(deadline, looked).await;
-        let result = result.unwrap_or_else(|_| Err(progress.timeout()));
+        let result = {
+            let looked = pin!(self.look(target, listener, &mut progress));
+            reach.watch(looked, started, deadline).await
+        };
+        let result = result.unwrap_or_else(|| Err(progress.timeout()));
+        let result = result.map_err(|fault| self.network.blame(fault, target, &reach));
         if target.plan.probe == Probe::Http {
             http::conclude(&target.plan, result, &mut progress);
         }

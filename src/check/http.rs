@@ -3,6 +3,7 @@
 mod hops;
 mod reuse;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ use crate::check::redirect::{Trail, next_method};
 use crate::check::request::{Form, Request, is_same_host};
 use crate::check::stream::Stream;
 use crate::check::tls::{Handshake, Offer, Shown};
+use crate::check::watch::Reach;
 use crate::outcome::{Cause, Detail, Finding};
 use crate::target::{HttpVersion, Plan, Proxy, Target};
 pub(crate) use hops::conclude;
@@ -74,11 +76,15 @@ impl HttpCheck {
     /// The same, with the facts if there is a place for them.
     async fn find(&self, target: &Target, facts: Option<Box<Facts>>) -> (Finding, Facts) {
         let started = tokio::time::Instant::now();
-        let mut progress = Progress::new(started.into_std(), facts);
+        let reach = Arc::<Reach>::default();
+        let mut progress = Progress::new(started.into_std(), Arc::clone(&reach), facts);
         let deadline = started + target.timeout();
-        let result = tokio::time::timeout_at(deadline, self.poll(target, &mut progress)).await;
-        let result = result.unwrap_or_else(|_| Err(progress.timeout()));
-        progress.end(result)
+        let result = {
+            let polled = pin!(self.poll(target, &mut progress));
+            reach.watch(polled, started, deadline).await
+        };
+        let result = result.unwrap_or_else(|| Err(progress.timeout()));
+        progress.end(result.map_err(|fault| self.network.blame(fault, target, &reach)))
     }
 
     pub(crate) async fn poll(&self, target: &Target, progress: &mut Progress) -> Result<(), Fault> {

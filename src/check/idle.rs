@@ -10,6 +10,7 @@ use rustls::pki_types::UnixTime;
 
 use crate::address::{Address, Scheme};
 use crate::check::stream::Stream;
+use crate::check::watch::There;
 use crate::target::{Plan, Target};
 
 /// How long a connection is kept without use.
@@ -46,6 +47,8 @@ pub(crate) struct Kept {
     pub(crate) certificate_until: i64,
     /// How long its first answer took to begin.
     pub(crate) waited: Duration,
+    /// Where it leads.
+    pub(crate) there: There,
 }
 
 impl Idle {
@@ -144,8 +147,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let stream = Stream::Plain(Counted::new(stream));
-        Kept { stream, certificate_until: 0, waited: Duration::ZERO }
+        let (stream, there) = (Stream::Plain(Counted::new(stream)), There::default());
+        Kept { stream, certificate_until: 0, waited: Duration::ZERO, there }
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use crate::check::resolve::{
 };
 use crate::check::roots;
 use crate::check::tls::{Handshake, Shown, Tls};
+use crate::check::watch::{Reach, There};
 use crate::outcome::{Cause, Detail, Micros};
 use crate::target::Target;
 
@@ -77,12 +78,16 @@ impl Network {
             }
         };
         progress.step = Step::Connecting;
+        progress.reach.go(There::of(candidates))?;
         let mut tcp = connect(candidates, port).await;
         if tcp.as_ref().is_err_and(|fault| self.makes_room(*fault)) {
             tcp = Box::pin(connect(candidates, port)).await;
         }
         progress.tell(|facts| facts.connected(candidates, port, &tcp));
         let tcp = tcp?;
+        if let ([_, _, ..], Ok(peer)) = (candidates, tcp.peer_addr()) {
+            progress.reach.go(There::of(&[peer.ip()]))?;
+        }
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
         Ok(Counted::new(tcp))
@@ -91,6 +96,19 @@ impl Network {
     /// Whether a check that ended by `fault` lacked a descriptor that there is now.
     pub(crate) fn makes_room(&self, fault: Fault) -> bool {
         fault.detail == Detail::Descriptors && self.idle.close_oldest()
+    }
+
+    /// `fault` of a poll of `target` that went as `reach` says, or that of our own network where
+    /// that is behind it.
+    pub(crate) fn blame(&self, fault: Fault, target: &Target, reach: &Reach) -> Fault {
+        match (fault.cause, fault.detail) {
+            (Cause::Resolver, Detail::Unanswered)
+                if self.resolver.is_cut_off(target.plan.resolver) =>
+            {
+                Fault::no_network()
+            }
+            _ => reach.blame(fault),
+        }
     }
 
     /// What is known of look-ups at this moment.

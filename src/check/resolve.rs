@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::check::fault::Fault;
@@ -89,6 +90,8 @@ struct Shared {
     counts: Counts,
     /// Wakes who looks up to read the system's settings again.
     refresh: Notify,
+    /// The name servers of the settings or the system, once they have been asked.
+    usual: Mutex<Arc<[SocketAddr]>>,
 }
 
 /// Resolves names.
@@ -105,7 +108,12 @@ pub(crate) struct Resolver {
 impl Resolver {
     pub(crate) fn new(options: ResolverOptions) -> Self {
         let cache = Cache::new(options.max_names);
-        let shared = Shared { cache, counts: Counts::default(), refresh: Notify::new() };
+        let shared = Shared {
+            cache,
+            counts: Counts::default(),
+            refresh: Notify::new(),
+            usual: Mutex::default(),
+        };
         Self { shared: Arc::new(shared), options, jobs: OnceLock::new() }
     }
 
@@ -169,6 +177,15 @@ impl Resolver {
             self.shared.counts.serve_stale();
         }
         answer.result
+    }
+
+    /// Whether this machine has no way to `server`; none: to those of the settings or the system.
+    pub(crate) fn is_cut_off(&self, server: Option<SocketAddr>) -> bool {
+        let servers = match server {
+            Some(server) => Arc::from([server]),
+            None => Arc::clone(&self.shared.usual.lock()),
+        };
+        way::is_cut_off(&servers.iter().map(SocketAddr::ip).collect::<Vec<_>>())
     }
 
     /// Has the system's settings be read again: whom it names as name servers, and which names it

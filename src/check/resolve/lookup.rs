@@ -170,6 +170,9 @@ impl Desk {
                     Some(Families::of(version, self.ipv6.is_there(now), job.lacks))
                 }
             };
+            if lane.server.is_none() {
+                *shared.usual.lock() = Arc::clone(&panel.servers.list);
+            }
             let (names, era) = (panel.servers.names(&job.question.name), panel.era.clone());
             let task = running.spawn(async move {
                 let news = era.run_until_cancelled(find(&asker, names, families)).await;
