@@ -77,7 +77,7 @@ impl Address {
         if text.len() > usize::from(u16::MAX) {
             return Err(AddressError::TooLong);
         }
-        if text.bytes().any(|byte| byte.is_ascii_control()) {
+        if text.chars().any(char::is_control) {
             return Err(AddressError::Control);
         }
         // What stands before slashes further on may be a login.
@@ -338,6 +338,8 @@ mod tests {
     fn other_schemes_and_control_characters_are_refused() {
         assert_eq!(Address::parse("ftp://a.example/"), Err(AddressError::Scheme("ftp".into())));
         assert_eq!(Address::parse("http://a.example/\r\nX: y"), Err(AddressError::Control));
+        // So some terminals are told to do something, as by an escape and a bracket.
+        assert_eq!(Address::parse("http://a.example/\u{9b}2J"), Err(AddressError::Control));
         assert!(matches!(Address::parse("nonsense"), Err(AddressError::Invalid(_))));
     }
 
