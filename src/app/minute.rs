@@ -103,7 +103,8 @@ mod tests {
         let mut minute = Minute::default();
         assert_eq!(minute.rates(at(5, 1.0, 10)), Rates::default());
         minute.note(at(0, 0.0, 0));
-        assert_eq!(minute.rates(at(0, 0.25, 100)).cpu_cores, 0.25);
+        let at_once = Rates { cpu_cores: 0.25, came: 100.0, went: 10.0 };
+        assert_eq!(minute.rates(at(0, 0.25, 100)), at_once);
         assert_eq!(minute.rates(at(4, 2.0, 100)), Rates { cpu_cores: 0.5, came: 25.0, went: 2.5 });
     }
 
@@ -112,7 +113,8 @@ mod tests {
         let mut minute = Minute::default();
         (0..=10).for_each(|second| minute.note(load(second)));
         let later = at(1_010, 10.0, 10_000);
-        assert_eq!(minute.rates(later).cpu_cores, 0.005);
+        let idle = Rates { cpu_cores: 0.005, came: 0.0, went: 0.0 };
+        assert_eq!(minute.rates(later), idle);
         minute.note(later);
         assert_eq!(minute.0.len(), 2);
     }

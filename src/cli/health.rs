@@ -101,10 +101,6 @@ mod tests {
         (code, line.split("; ").next().unwrap_or_default().to_owned())
     }
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn a_daemon_that_says_nothing_of_trouble_is_well() {
         assert_eq!(told(Ok(Summary::default())).0, 0);
@@ -132,7 +128,7 @@ mod tests {
             ..Places::default()
         };
         expect(
-            &|summary| summary.places = shrunk(text("the runtimes are late")),
+            &|summary| summary.places = shrunk(Some("the runtimes are late".to_owned())),
             "412 polls at most run at once instead of 1,000 (the runtimes are late)",
         );
         expect(
@@ -141,7 +137,7 @@ mod tests {
         );
         expect(
             &|summary| {
-                let reason = text("98 of 100 targets fail together");
+                let reason = Some("98 of 100 targets fail together".to_owned());
                 summary.judgement =
                     Judgement { state: "held".into(), reason, ..Judgement::default() };
             },

@@ -42,7 +42,9 @@ impl MemoryLimit {
     pub fn find(asked: Option<u64>) -> Self {
         // A service may not see /proc/meminfo; the call works everywhere.
         let system = rustix::system::sysinfo();
-        let machine = u64::from(system.totalram).saturating_mul(u64::from(system.mem_unit.max(1)));
+        #[allow(clippy::useless_conversion, reason = "on other machines it has 32 bits")]
+        let units = u64::from(system.totalram);
+        let machine = units.saturating_mul(u64::from(system.mem_unit.max(1)));
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         Self::of(asked, in_cgroups(Path::new("/sys/fs/cgroup"), &groups), machine)
     }

@@ -116,7 +116,6 @@ fn busy() -> Summary {
             backed_off: 40,
             rechecks: 31,
             bytes: 84_240_000_123,
-            ..Checks::default()
         },
         top_codes: vec![code("200", 1_200_000), code("404", 20_000), code("timeout", 14_567)],
         largest_delay_5m: Some(delay(1, 30.0, "timeout")),
