@@ -75,9 +75,13 @@ fn a_router_that_knows_no_way_tells_of_the_target_and_a_silent_one_of_us() {
     });
 }
 
+/// How long what is seen of interfaces holds.
+const SEEN: Duration = Duration::from_millis(100);
+
 /// A network with a way to everywhere, on which all that is sent is lost.
-const VOID: &str = "ip link set lo up && ip link add d0 type dummy &&
-    ip addr add 192.0.2.2/24 dev d0 && ip link set d0 up && ip route add default via 192.0.2.1";
+const VOID: &str = "ip link set lo up && ip link add v0 type veth peer name v1 &&
+    ip addr add 192.0.2.2/24 dev v0 && ip link set v0 up && ip link set v1 up &&
+    ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev v0 && ip route add default via 192.0.2.1";
 
 fn in_virtual_time(future: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -131,17 +135,31 @@ fn a_default_route_that_goes_away_is_no_fault_of_a_target_and_loopback_goes_on()
 }
 
 #[test]
-fn an_interface_that_is_down_is_no_fault_of_a_target() {
-    let name = "an_interface_that_is_down_is_no_fault_of_a_target";
+fn an_interface_that_is_down_or_without_a_carrier_is_no_fault_of_what_lies_behind_it() {
+    let name = "an_interface_that_is_down_or_without_a_carrier_is_no_fault_of_what_lies_behind_it";
     if !namespace::is_inside(name, VOID) {
         return;
     }
     in_virtual_time(async {
+        let (check, no_network) = (site::check(), (Cause::NoNetwork, Detail::None));
+        let found = async |url: &str| {
+            let mut target = site::target(url, Plan::default());
+            target.timeout_ms = 500;
+            fault(&check.check(Arc::new(target)).await)
+        };
+        let timeout = (Cause::Timeout, Detail::Connecting);
+        assert_eq!(found("http://198.51.100.1/").await, timeout);
+        // Whoever is at the other end may have gone; nothing is known of who lies behind.
+        namespace::change(
+            "ip link set v1 down && ip neigh add 192.0.2.77 \
+            lladdr 02:00:00:00:00:02 dev v0",
+        );
+        std::thread::sleep(SEEN);
+        assert_eq!(found("http://198.51.100.1/").await, no_network);
+        assert_eq!(found("http://192.0.2.77/").await, timeout);
         // The kernel keeps the way to itself, and loses what is sent there.
         namespace::change("ip link set lo down");
-        let mut target = site::target("http://127.1.2.3:80/", Plan::default());
-        target.timeout_ms = 500;
-        let finding = site::check().check(Arc::new(target)).await;
-        assert_eq!(fault(&finding), (Cause::NoNetwork, Detail::None));
+        std::thread::sleep(SEEN);
+        assert_eq!(found("http://127.1.2.3/").await, no_network);
     });
 }

@@ -25,6 +25,9 @@ const AT_ONCE: usize = 2;
 /// How long the others still have when one reports a failure.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether a question may have been lost.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Asks name servers that know the same.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
@@ -36,14 +39,11 @@ pub(super) struct Asker {
     pub(super) manner: Manner,
 }
 
-/// How often servers are asked.
+/// How servers are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// One after the other, and again when the question may have been lost: so many others are
-    /// under way that the server would have been heard if it spoke.
-    Sparing,
-    /// The same, though nothing else would show that the server speaks.
-    Alone,
+    /// One after the other, and again when the question may have been lost.
+    InTurn,
     /// Each once, at the same time: none of them is known to serve.
     Probing,
 }
@@ -60,6 +60,7 @@ impl Asker {
         if self.manner == Manner::Probing {
             at_once = AT_ONCE;
         }
+        let _open = self.signs.ask();
         let mut waiting = order.into_iter();
         let mut race = Race::new();
         let mut failed: Option<Fault> = None;
@@ -149,24 +150,25 @@ impl Asker {
                     (is_sent_again, until) = (true, self.deadline);
                     self.send(&socket, &sealed.bytes).await.map_err(closed)?;
                 }
-                Err(_) => until = self.deadline.min(until + self.signs.lost()),
+                Err(_) => {
+                    // The server may have turned out to be slow meanwhile.
+                    let next = (sent + self.signs.lost()).max(Instant::now() + LOOK);
+                    until = self.deadline.min(next);
+                }
             }
         }
+    }
+
+    /// Whether a question that was `sent` is sent again.
+    fn may_be_lost(&self, sent: Instant) -> bool {
+        self.manner == Manner::InTurn
+            && sent.elapsed() >= self.signs.lost()
+            && self.signs.may_be_lost(sent.into_std())
     }
 
     async fn send(&self, socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
         self.shared.counts.query();
         socket.send(bytes).await.map(|_| ())
-    }
-
-    /// Whether a question that was `sent` and not answered may have been lost on its way, and the
-    /// server be there: a silent one must not be asked twice as often as one that speaks.
-    fn may_be_lost(&self, sent: Instant) -> bool {
-        match self.manner {
-            Manner::Probing => false,
-            Manner::Alone => true,
-            Manner::Sparing => self.signs.is_heard_since(sent.into_std()),
-        }
     }
 }
 

@@ -133,17 +133,17 @@ impl Health {
                 *self = Self { allowed, ..Self::new() };
                 if was_closed { Change::Opened } else { Change::None }
             }
-            // A name that fails again says nothing new.
-            _ if standing == Standing::Suspect && self.closed.is_none() => Change::None,
             Sign::Failed(fault) => {
                 (self.silent, self.is_absent) = (0, false);
                 let (count, since) = self.failed.unwrap_or((0, now));
-                self.failed = Some((count + 1, since));
+                // A name that fails again says nothing new, but how long it goes on.
+                self.failed = Some((count + usize::from(standing == Standing::Good), since));
                 if self.is_failing() && now.saturating_duration_since(since) >= FAILING.1 {
                     return self.close(ours(fault), now);
                 }
                 Change::None
             }
+            Sign::Silent | Sign::Absent if standing == Standing::Suspect => Change::None,
             Sign::Silent | Sign::Absent => {
                 self.silent += 1;
                 self.is_absent = sign == Sign::Absent;

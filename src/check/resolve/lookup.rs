@@ -29,8 +29,6 @@ use crate::target::IpVersion;
 const HOSTS: Duration = Duration::from_secs(5);
 /// How often those who have been asked are looked after.
 const TICK: Duration = Duration::from_millis(250);
-/// Look-ups besides which one would be heard if the server spoke.
-const COMPANY: usize = 3;
 
 /// A look-up that is to be made.
 #[derive(Debug)]
@@ -158,11 +156,7 @@ impl Desk {
                 signs: Arc::clone(&panel.signs),
                 shared: Arc::clone(shared),
                 deadline: tokio::time::Instant::from_std(now) + self.limit,
-                manner: match lanes.running(lane.server) {
-                    _ if panel.health.is_closed() => Manner::Probing,
-                    ..COMPANY => Manner::Alone,
-                    COMPANY.. => Manner::Sparing,
-                },
+                manner: if panel.health.is_closed() { Manner::Probing } else { Manner::InTurn },
             };
             let families = match job.question.wanted {
                 Wanted::Exchangers => None,

@@ -10,6 +10,8 @@ const STAGGER: (Duration, Duration) = (Duration::from_millis(400), Duration::fro
 const LOST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 /// How often the server that is named first is asked again when another one answers.
 const FIRST: Duration = Duration::from_secs(30);
+/// Questions that must be open for it to tell something that none of them is answered.
+const COMPANY: usize = 3;
 
 /// What name servers that are asked together show.
 #[derive(Debug)]
@@ -23,6 +25,18 @@ pub(super) struct Signs {
     preferred: AtomicUsize,
     /// When the first of them was asked last while another one is preferred.
     first_asked_us: AtomicU64,
+    /// Questions that wait for their answer.
+    open: AtomicUsize,
+}
+
+/// A question that waits for its answer, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open<'a>(&'a Signs);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Signs {
@@ -33,7 +47,21 @@ impl Signs {
             delay_us: AtomicU64::new(0),
             preferred: AtomicUsize::new(0),
             first_asked_us: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
         }
+    }
+
+    /// A question is asked.
+    pub(super) fn ask(&self) -> Open<'_> {
+        self.open.fetch_add(1, Relaxed);
+        Open(self)
+    }
+
+    /// Whether a question that was asked `then` and not answered may have been lost on its way,
+    /// while the servers are there: a silent one must not be asked twice as often as one that
+    /// speaks. It would have been heard since, unless hardly anybody else asks.
+    pub(super) fn may_be_lost(&self, then: Instant) -> bool {
+        self.is_heard_since(then) || self.open.load(Relaxed) <= COMPANY
     }
 
     /// The server of this number answers, after `delay` if that is known.
@@ -129,5 +157,19 @@ mod tests {
         assert!(!signs.is_heard_since(start));
         signs.heard(0, None, start + SECOND);
         assert!(signs.is_heard_since(start) && !signs.is_heard_since(start + SECOND));
+    }
+
+    #[test]
+    fn a_question_among_many_is_lost_only_where_others_are_answered() {
+        let start = Instant::now();
+        let signs = Signs::new(start);
+        let mut open: Vec<_> = (0..COMPANY).map(|_| signs.ask()).collect();
+        assert!(signs.may_be_lost(start));
+        open.push(signs.ask());
+        assert!(!signs.may_be_lost(start));
+        signs.heard(0, None, start + SECOND);
+        assert!(signs.may_be_lost(start) && !signs.may_be_lost(start + SECOND));
+        drop(open);
+        assert!(signs.may_be_lost(start + SECOND));
     }
 }

@@ -91,7 +91,8 @@ fn a_failure_for_every_name_is_the_servers_own_and_for_some_it_is_theirs() {
     }
     let now = start + FAILING.1;
     let ours = Fault::new(Cause::Resolver, Detail::ServerFailure);
-    assert_eq!(health.note(Sign::Failed(FAILURE), Standing::Good, now), Change::Closed(ours));
+    // That it goes on shows also by a name that failed before.
+    assert_eq!(health.note(Sign::Failed(FAILURE), Standing::Suspect, now), Change::Closed(ours));
     assert!(health.is_failing());
     assert_eq!(health.turn(Standing::Good, now), Turn::Refuse(ours));
     assert_eq!(health.note(Sign::Served, Standing::Good, now), Change::Opened);
