@@ -98,7 +98,7 @@ pub(super) fn retry_after(value: &[u8], now: UnixTime) -> u32 {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     chrono::DateTime::parse_from_rfc2822(text)
         .ok()
-        .and_then(|date| u32::try_from(date.timestamp() - now).ok())
+        .and_then(|date| u32::try_from(date.timestamp().saturating_sub(now)).ok())
         .unwrap_or(0)
 }
 
@@ -113,5 +113,7 @@ mod tests {
         assert_eq!(retry_after(b"Sun, 06 Nov 1994 08:50:37 GMT", now), 60);
         assert_eq!(retry_after(b"Sun, 06 Nov 1994 08:00:00 GMT", now), 0);
         assert_eq!(retry_after(b"soon", now), 0);
+        let never = UnixTime::since_unix_epoch(Duration::MAX);
+        assert_eq!(retry_after(b"Sun, 06 Nov 1960 08:00:00 GMT", never), 0);
     }
 }
