@@ -2,6 +2,8 @@
 //! `store/`.
 
 mod codes;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod memory;
 pub mod reader;
 pub mod spill;

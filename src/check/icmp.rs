@@ -3,6 +3,8 @@
 mod count;
 mod echo;
 mod filter;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod socket;
 
 use std::io;
@@ -21,6 +23,7 @@ use crate::check::fault::Fault;
 use crate::check::gateway;
 use crate::check::network::Network;
 use crate::check::progress::{Progress, Step};
+use crate::check::watch::There;
 use crate::outcome::{Cause, Detail, Micros};
 use crate::target::{IcmpProbe, Target};
 use count::{Count, Trips};
@@ -53,6 +56,7 @@ pub(crate) async fn check(
 ) -> Result<(), Fault> {
     let address = find(network, target, progress).await?;
     progress.tell(|facts| facts.put("address", address.to_string()));
+    progress.reach.go(There::of(&[address]))?;
     progress.step = Step::Waiting;
     let mut random = [0; 18];
     let filled = SystemRandom::new().fill(&mut random);

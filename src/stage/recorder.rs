@@ -268,7 +268,7 @@ fn take_in(desk: &Desk, outcomes: &mut Vec<Outcome>) {
         let roster = desk.roster.read();
         for transition in transitions {
             if let Some(target) = roster.target(transition.target) {
-                target.flight().learn(transition.to);
+                target.flight().learn(transition.to, transition.at_ms);
             }
         }
     }

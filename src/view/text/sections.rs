@@ -1,6 +1,7 @@
 //! The parts of the text form, in the order in which they are read.
 
 use super::figures::{between, clean, count, day, duration, moment, plural, shorten, size};
+use super::pressure;
 use super::sheet::{Part, Sheet, Tone, plain};
 use crate::view::{Delay, Down, Lists, OwnFault, Phase, Summary};
 
@@ -171,7 +172,7 @@ pub(super) fn polls(sheet: &mut Sheet, summary: &Summary) {
     ];
     if is_running(summary) {
         parts.push(plain(format!("{} since start", count(checks.since_start))));
-        parts.push(alarm(checks.missed, "missed", Tone::Caution));
+        parts.extend(pressure::left_out(checks));
         parts.push(plain(format!("{} rechecks", count(checks.rechecks))));
         parts.push(plain(format!("{} read", size(checks.bytes))));
     }
@@ -273,13 +274,14 @@ pub(super) fn work(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     }
     let flying = &summary.in_flight;
     let schedule = &summary.schedule;
-    sheet.row(
-        "in flight",
-        &[
-            plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
-            alarm(schedule.waiting, "waiting", Tone::Caution),
-        ],
-    );
+    let mut parts = vec![
+        plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
+        alarm(schedule.waiting, "waiting", Tone::Caution),
+    ];
+    if schedule.polite > 0 {
+        parts.push(alarm(schedule.polite, "held back for their host", Tone::Plain));
+    }
+    sheet.row("in flight", &parts);
     for one in flying.urls.iter().take(lists.shown(3)) {
         let took = format!("{:>9}", duration(one.for_seconds));
         let url = shorten(&one.url, sheet.room() - 11);
@@ -333,18 +335,9 @@ pub(super) fn machine(sheet: &mut Sheet, summary: &Summary) {
     }
     parts.push(plain(shorten(&storage.path, sheet.room())));
     sheet.row("storage", &parts);
-
-    let process = &summary.process;
     if is_running(summary) {
-        let files = (count(process.open_files), count(process.open_files_limit));
-        sheet.row(
-            "process",
-            &[
-                plain(format!("{} memory", size(process.rss_bytes))),
-                plain(format!("{} CPU", duration(process.cpu_seconds))),
-                plain(format!("{} of {} files open", files.0, files.1)),
-                plain(format!("{} polls in flight at most", count(process.workers_limit))),
-            ],
-        );
+        pressure::process(sheet, summary);
+        pressure::pressure(sheet, summary);
+        pressure::traffic(sheet, summary);
     }
 }
