@@ -10,6 +10,8 @@ const S: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Up,
+    /// It answers, after a while.
+    Slow,
     /// Nothing comes back until the time is out.
     Silent,
     /// Refused at once.
@@ -82,7 +84,11 @@ impl World {
                     let way = way(target.seat.number);
                     // Half the interval, as is usual.
                     let limit_us = u64::from(target.seat.every_ms) * 500;
-                    let took_us = if way == Way::Silent { limit_us } else { 50_000 };
+                    let took_us = match way {
+                        Way::Silent => limit_us,
+                        Way::Slow => 2 * S,
+                        Way::Up | Way::Refused | Way::Error => 50_000,
+                    };
                     self.flying.push((target.next_us + took_us, index, target.next_us, way));
                     target.next_us += u64::from(target.seat.every_ms) * 1_000;
                 }
@@ -99,7 +105,7 @@ impl World {
     fn outcome(&self, (end_us, index, began_us, way): (u64, usize, u64, Way)) -> Outcome {
         let found = Finding::default();
         let finding = match way {
-            Way::Up => Finding { status: 200, ..found },
+            Way::Up | Way::Slow => Finding { status: 200, ..found },
             Way::Silent => found.with_cause(Cause::Timeout, Detail::Waiting),
             Way::Refused => found.with_cause(Cause::Connect, Detail::Refused),
             Way::Error => Finding { status: 500, ..found }.with_cause(Cause::Status, Detail::None),
@@ -229,6 +235,17 @@ fn a_host_whose_targets_are_polled_most_often_is_not_all_of_them() {
 }
 
 #[test]
+fn those_that_are_polled_often_count_on_while_the_others_have_not_been_polled_again() {
+    let mut world = World::new(20, 1);
+    (0..80).for_each(|number| world.join(60, number * 750_000, Role::Watched));
+    world.convene();
+    world.pass(130, |_| Way::Up);
+    world.pass(10, |_| Way::Refused);
+    assert!(world.is_held());
+    assert_eq!(world.count(State::Down), 0);
+}
+
+#[test]
 fn targets_that_have_been_dead_for_long_hold_nothing() {
     let mut world = World::new(400, 10);
     let dead = |number: u32| if number.is_multiple_of(8) { Way::Up } else { Way::Silent };
@@ -266,7 +283,7 @@ fn at_the_start_it_is_us_until_one_answers() {
 fn quick_failures_are_not_taken_for_all_before_the_others_had_their_time() {
     let mut world = World::new(4_000, 10);
     // A tenth is refused at once; the others take their time to answer.
-    world.pass(30, |number| if number % 10 == 0 { Way::Refused } else { Way::Up });
+    world.pass(30, |number| if number % 10 == 0 { Way::Refused } else { Way::Slow });
     assert_eq!((world.rulings.len(), world.count(State::Down)), (0, 400));
 }
 
