@@ -77,18 +77,21 @@ impl Address {
         if text.len() > usize::from(u16::MAX) {
             return Err(AddressError::TooLong);
         }
-        if text.bytes().any(|byte| byte.is_ascii_control()) {
+        if text.chars().any(char::is_control) {
             return Err(AddressError::Control);
         }
-        let address = match text.split_once("://") {
-            Some((name, rest)) if !name.contains(['/', '?', '#']) => match Scheme::named(name) {
-                Some(scheme) if !scheme.is_http() => Self::like_http(text, scheme, rest)?,
-                _ => Self::from_text(text)?,
-            },
+        // What stands before slashes further on may be a login.
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        let parts = text.split_once("://").filter(|(name, _)| name.bytes().all(is_name));
+        let scheme = parts.and_then(|(name, _)| Scheme::named(name));
+        let address = match (scheme, parts) {
+            (Some(scheme), Some((_, rest))) if !scheme.is_http() => {
+                Self::like_http(text, scheme, rest)?
+            }
             _ => Self::from_text(text)?,
         };
         // The URL standard repairs what is missing; a login could then not be told from a path.
-        match text.split_once("://") {
+        match parts {
             Some((_, rest)) if !rest.starts_with(['/', '\\']) => Ok(address),
             _ => Err(AddressError::Slashes),
         }
@@ -335,6 +338,8 @@ mod tests {
     fn other_schemes_and_control_characters_are_refused() {
         assert_eq!(Address::parse("ftp://a.example/"), Err(AddressError::Scheme("ftp".into())));
         assert_eq!(Address::parse("http://a.example/\r\nX: y"), Err(AddressError::Control));
+        // So some terminals are told to do something, as by an escape and a bracket.
+        assert_eq!(Address::parse("http://a.example/\u{9b}2J"), Err(AddressError::Control));
         assert!(matches!(Address::parse("nonsense"), Err(AddressError::Invalid(_))));
     }
 
@@ -344,6 +349,9 @@ mod tests {
             assert_eq!(Address::parse(text), Err(AddressError::Slashes), "{text}");
         }
         assert_eq!(Address::parse("http://\\me:pw@h"), Err(AddressError::Slashes));
+        for text in ["http:/me:pw@h://x", "http:me:pw@h://x", "http:\\me:pw@h://x"] {
+            assert_eq!(Address::parse(text), Err(AddressError::Slashes), "{text}");
+        }
     }
 
     #[test]

@@ -5,11 +5,14 @@ mod body;
 mod certificate;
 mod connect;
 mod content;
+mod counted;
 mod dns;
 mod every;
 mod exchange;
 mod facts;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod head;
 mod http;
@@ -20,6 +23,7 @@ mod judge;
 mod lines;
 mod links;
 mod mail;
+mod meter;
 mod network;
 mod options;
 mod plugin;
@@ -48,9 +52,10 @@ use crate::target::Target;
 pub use every::{Checks, Telling};
 pub use facts::Facts;
 pub use http::HttpCheck;
+pub use meter::{Traffic, held_bytes, traffic};
 pub use options::{HttpOptions, SetupError};
 pub use plugin::{Context, Listener, Plugin, Report};
-pub use resolve::NamesFacts;
+pub use resolve::{NamesFacts, Whereabouts};
 pub use roots::client_tls;
 
 /// Looks at a target once.

@@ -4,6 +4,8 @@ pub mod checks;
 pub(crate) mod expect;
 pub mod fields;
 pub mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod given;
 pub mod keys;
 pub mod nearest;

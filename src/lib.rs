@@ -13,6 +13,8 @@
 
 pub mod address;
 pub mod expectation;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod health;
 pub mod ledger;
 pub mod manners;

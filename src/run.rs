@@ -22,6 +22,8 @@
 
 mod desk;
 mod event;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod options;
 mod order;
 mod resume;

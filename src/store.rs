@@ -2,6 +2,8 @@
 //! `store/`.
 
 mod codes;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod memory;
 pub mod reader;
 pub mod spill;
@@ -69,6 +71,13 @@ pub enum IncidentChange {
         target: u32,
         /// When, in Unix milliseconds.
         at_ms: i64,
+    },
+    /// It was none: it was probably us. Nothing is kept of it.
+    Withdrawn {
+        /// Number of the target.
+        target: u32,
+        /// When it was told to begin, in Unix milliseconds.
+        began_ms: i64,
     },
 }
 

@@ -35,6 +35,7 @@ const ROOMS: &[(Layer, &[&str])] = &[
         &[
             "address",
             "expectation",
+            "fuzzing",
             "health",
             "named",
             "outcome",

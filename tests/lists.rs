@@ -35,6 +35,27 @@ fn an_array_mixes_texts_and_objects() {
     assert_eq!((list.entries, list.unique, list.rejects.total), (2, 2, 0));
 }
 
+/// A source that hands out one byte at a time, as a slow pipe may.
+struct Drops<'a>(&'a [u8]);
+
+impl std::io::Read for Drops<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let drop = &mut buffer[..1.min(self.0.len())];
+        self.0.read(drop)
+    }
+}
+
+#[test]
+fn a_byte_order_mark_may_come_in_drops() {
+    for text in ["\u{feff}[\"http://a.example/\"]", "\u{feff}http://a.example/\n", "\u{feff}"] {
+        let origin = Origin::of_file("urls.list".as_ref(), Variables::default());
+        let read = |source: &mut dyn std::io::Read| {
+            read(source, "urls.list", &origin, &Rules::default()).map(|list| urls(&list)).ok()
+        };
+        assert_eq!(read(&mut Drops(text.as_bytes())), read(&mut text.as_bytes()), "{text:?}");
+    }
+}
+
 #[test]
 fn a_bad_entry_is_rejected_alone_with_its_place() {
     let text = "[\n\"http://a.example/\",\n{\"url\": \"http://b.example/\", \"interval\": -5},\n\

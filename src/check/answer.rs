@@ -4,6 +4,7 @@ use crate::check::body::Body;
 use crate::check::content::Content;
 use crate::check::fault::Fault;
 use crate::check::head::{self, Fields, HEAD_CAP, Keep, Parsed};
+use crate::check::meter::Held;
 use crate::check::told::Told;
 use crate::expectation::Expectation;
 use crate::outcome::{Cause, Detail};
@@ -38,6 +39,7 @@ pub(crate) enum Need {
 pub(crate) struct Answer {
     /// What came of a head that is not whole yet.
     partial: Vec<u8>,
+    held: Held,
     interims: u8,
     body: Option<Body>,
     content: Content,
@@ -67,6 +69,7 @@ impl Answer {
     pub(crate) fn new() -> Self {
         Self {
             partial: Vec::new(),
+            held: Held::none(),
             interims: 0,
             body: None,
             content: Content::Ignored,
@@ -106,7 +109,7 @@ impl Answer {
     /// The answer breaks the protocol or a cap.
     pub(crate) fn feed(&mut self, bytes: &[u8], question: &Question<'_>) -> Result<Need, Fault> {
         if bytes.is_empty() {
-            return self.end();
+            return self.end(question);
         }
         self.has_begun = true;
         if self.body.is_some() {
@@ -142,6 +145,7 @@ impl Answer {
                     }
                 }
                 Parsed::Whole(head, length) if length <= HEAD_CAP => {
+                    self.held.set(0);
                     self.status = head.status;
                     self.is_lasting = head.is_lasting;
                     self.fields = head.fields;
@@ -168,6 +172,7 @@ impl Answer {
         if partial.len() > HEAD_CAP {
             return Err(Fault::new(Cause::TooLarge, Detail::Headers));
         }
+        self.held.set(partial.capacity());
         self.partial = partial;
         Ok(Need::More)
     }
@@ -175,27 +180,32 @@ impl Answer {
     fn feed_body(&mut self, bytes: &[u8], cap: u64) -> Result<Need, Fault> {
         let Some(body) = &mut self.body else { return Ok(Need::More) };
         let (content, total) = (&mut self.content, &mut self.bytes);
-        let used = body.feed(bytes, &mut |payload| {
+        let fed = body.feed(bytes, &mut |payload| {
+            // What lies beyond the cap counts for nothing, whether it has come already or not.
+            let room = usize::try_from(cap.saturating_sub(*total)).unwrap_or(usize::MAX);
             *total += payload.len() as u64;
-            content.feed(payload);
-        })?;
-        // Bytes after the answer belong to no request of ours.
-        self.is_lasting &= used == bytes.len();
+            content.feed(payload.get(..room).unwrap_or(payload));
+        });
         let is_done = body.is_done();
-        if self.bytes > cap || (self.bytes == cap && !is_done) {
+        if self.bytes > cap || (self.bytes == cap && body.has_more()) {
             self.bytes = cap;
             self.is_cut = true;
             self.is_lasting = false;
             return Ok(Need::Nothing);
         }
+        // Bytes after the answer belong to no request of ours.
+        self.is_lasting &= fed? == bytes.len();
         Ok(if is_done { Need::Nothing } else { Need::More })
     }
 
-    fn end(&mut self) -> Result<Need, Fault> {
+    fn end(&mut self, question: &Question<'_>) -> Result<Need, Fault> {
         self.is_lasting = false;
         match &mut self.body {
             Some(body) => body.end().map(|()| Need::Nothing),
             None if self.has_begun && !self.partial.is_empty() => {
+                // What is wrong in a head says more than that it is not whole.
+                let rules = &question.expectation.headers;
+                head::parse(&self.partial, question.method, rules, question.keep)?;
                 Err(Fault::protocol(Detail::BadHead))
             }
             None => Err(Fault::protocol(Detail::NoAnswer)),
@@ -217,4 +227,66 @@ impl Answer {
 /// Whether an answer sends us elsewhere.
 pub(crate) fn is_redirect(status: u16, fields: &Fields) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308) && fields.location.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes and whether it was cut, and the judgement, of an answer that comes in pieces of
+    /// `size`, of which 5 bytes are read.
+    fn received(text: &str, size: usize) -> Result<(u64, bool, Result<(), Fault>), Fault> {
+        let expectation =
+            Expectation { body_not_contains: vec!["abc".into()], ..Expectation::default() };
+        let question = Question {
+            method: "GET",
+            expectation: &expectation,
+            max_body: 5,
+            follows: false,
+            keep: Keep::Needed,
+        };
+        let mut answer = Answer::new();
+        for part in text.as_bytes().chunks(size).chain([&[][..]]) {
+            if answer.feed(part, &question)? == Need::Nothing {
+                break;
+            }
+        }
+        let (bytes, received) = (answer.bytes(), answer.received());
+        let judged = received.content.judge(&expectation, received.is_cut);
+        Ok((bytes, received.is_cut, judged))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_head_is_told_however_it_comes() {
+        let many = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(300));
+        for (text, fault) in [
+            ("HTTP/1.1 200 O\u{1}K and no end", Fault::protocol(Detail::NotHttp)),
+            (&many, Fault::new(Cause::TooLarge, Detail::Headers)),
+            ("HTTP/1.1 200 OK\r\nX: y\r\n", Fault::protocol(Detail::BadHead)),
+        ] {
+            for size in [1, 2, 17, text.len()] {
+                assert_eq!(received(text, size), Err(fault), "{text:?} {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_how_an_answer_at_its_cap_comes() {
+        let undecided = Err(Fault::new(Cause::TooLarge, Detail::Undecided));
+        for (body, cut) in [
+            ("Content-Length: 5\r\n\r\nhello", false),
+            ("Content-Length: 9\r\n\r\nhelloabcd", true),
+            ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", false),
+            ("Transfer-Encoding: chunked\r\n\r\n8\r\nhelloabc\r\nx", true),
+            ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3\r\nabc\r\nx", true),
+            ("\r\nhello", false),
+            ("\r\nhelloabc", true),
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\n{body}");
+            let expected = Ok((5, cut, if cut { undecided } else { Ok(()) }));
+            for size in [1, 2, 3, text.len() - 1, text.len()] {
+                assert_eq!(received(&text, size), expected, "{body:?} {size}");
+            }
+        }
+    }
 }

@@ -53,6 +53,15 @@ impl Body {
         matches!(self, Self::Done)
     }
 
+    /// Whether further payload is certain to come, unless the connection breaks.
+    pub(crate) const fn has_more(&self) -> bool {
+        match self {
+            Self::Length(_) => true,
+            Self::Chunked(chunked) => matches!(chunked.place, Place::Data(_)),
+            Self::Close | Self::Done => false,
+        }
+    }
+
     /// Takes `bytes` in, hands their payload to `payload`, and returns how many belonged to the
     /// body.
     ///

@@ -4,6 +4,8 @@ mod answer;
 mod authority;
 pub(super) mod client;
 mod expected;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub(super) mod message;
 mod name;
 mod propagation;

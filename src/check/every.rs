@@ -13,7 +13,7 @@ use crate::check::network::Network;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::plugin::{Context, Listener, Plugin};
 use crate::check::progress::{Progress, Step};
-use crate::check::resolve::NamesFacts;
+use crate::check::resolve::{NamesFacts, Whereabouts};
 use crate::check::watch::Reach;
 use crate::check::{Check, HttpCheck, dns, http, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
@@ -47,6 +47,12 @@ impl Checks {
     /// The names of the kinds that were added.
     pub fn plugin_types(&self) -> impl Iterator<Item = &str> {
         self.plugins.keys().map(String::as_str)
+    }
+
+    /// Where `target` is, as far as that is known, without waiting; else its name is asked for.
+    #[must_use]
+    pub fn locate(&self, target: &Target) -> Whereabouts {
+        self.network.locate(target)
     }
 
     /// What is known of look-ups at this moment; cheap, and from any thread.

@@ -126,7 +126,8 @@ fn parse_into<'b>(
     let Status::Complete(length) = config.parse_response(&mut response, bytes)? else {
         return Ok(Ok(Parsed::Partial));
     };
-    let status = response.code.unwrap_or(0);
+    // Three digits, and the first one tells a class (RFC 9110, section 15).
+    let status = response.code.filter(|status| *status >= 100).ok_or(Error::Status)?;
     // 101 ends the exchange like a final answer: what follows is not HTTP any more.
     if (100..200).contains(&status) && status != 101 {
         return Ok(Ok(Parsed::Interim(length)));
@@ -311,7 +312,13 @@ mod tests {
 
     #[test]
     fn what_does_not_speak_http_1_is_told_at_its_first_byte() {
-        for text in ["SSH-2.0-x\r\n", "I", "HTTP/2 200\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"] {
+        for text in [
+            "SSH-2.0-x\r\n",
+            "I",
+            "HTTP/2 200\r\n\r\n",
+            "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.1 020\r\n\r\n",
+        ] {
             let fault = parse(text.as_bytes(), "GET", &[], Keep::Needed).expect_err("a fault");
             assert_eq!(fault, Fault::protocol(Detail::NotHttp), "{text:?}");
         }

@@ -7,11 +7,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::net::TcpStream;
-
 use crate::address::{Address, Scheme};
 use crate::check::Check;
 use crate::check::answer::{Question, Received, is_redirect};
+use crate::check::counted::Counted;
 use crate::check::exchange::exchange;
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
@@ -225,7 +224,7 @@ impl HttpCheck {
         hop: Hop<'_>,
         address: &Address,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         self.network.connect(hop.target, address.host(), address.port(), progress).await
     }
 
@@ -233,7 +232,7 @@ impl HttpCheck {
         &self,
         hop: Hop<'_>,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         let plan = &*hop.target.plan;
         let Some(proxy) = proxy::choose(&plan.proxy, &self.environment, hop.address)? else {
             return self.connect(hop, hop.address, progress).await;
@@ -258,7 +257,7 @@ impl HttpCheck {
 
     async fn secure(
         &self,
-        tcp: TcpStream,
+        tcp: Counted,
         address: &Address,
         plan: &Plan,
         progress: &mut Progress,

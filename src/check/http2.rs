@@ -1,5 +1,7 @@
 //! One request and its answer over a connection that stands, by HTTP/2.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod wire;
 
 use std::future::Future;

@@ -3,6 +3,8 @@
 mod count;
 mod echo;
 mod filter;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod socket;
 
 use std::io;

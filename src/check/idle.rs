@@ -102,7 +102,8 @@ impl Idle {
     }
 
     /// Keeps a connection for the next poll of `target`, unless too many are kept.
-    pub(crate) fn put(&self, target: &Target, address: &Address, kept: Kept, now: Instant) {
+    pub(crate) fn put(&self, target: &Target, address: &Address, mut kept: Kept, now: Instant) {
+        kept.stream.tell_bytes();
         let connection = Connection {
             scheme: address.scheme(),
             host: address.host_text().into(),
@@ -123,6 +124,7 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::counted::Counted;
     use crate::target::{CheckKind, Priority, Seat, TargetId};
 
     fn target(url: &str) -> Target {
@@ -145,7 +147,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let (stream, there) = (Stream::Plain(stream), There::default());
+        let (stream, there) = (Stream::Plain(Counted::new(stream)), There::default());
         Kept { stream, certificate_until: 0, waited: Duration::ZERO, there }
     }
 

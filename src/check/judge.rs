@@ -16,6 +16,8 @@ use crate::target::{Plan, Verify};
 pub(crate) use weigh::{Came, expected_status, sentence, weigh};
 
 const TOO_MANY_REQUESTS: u16 = 429;
+/// The status of a server that cannot serve for now, and may say for how long (RFC 9110, 15.6.4).
+const UNAVAILABLE: u16 = 503;
 
 /// Judges `received` by what `plan` expects.
 ///
@@ -34,9 +36,11 @@ pub(crate) fn judge(
     let expect = &plan.expect;
     let failed = |detail| Err(Fault::new(Cause::Assertion, detail));
     if !expect.accepts(received.status, plan.redirects) {
-        if received.status == TOO_MANY_REQUESTS {
+        if matches!(received.status, TOO_MANY_REQUESTS | UNAVAILABLE) {
             let value = received.fields.retry_after.as_deref().unwrap_or_default();
             progress.finding.retry_after_s = retry_after(value, UnixTime::now());
+        }
+        if received.status == TOO_MANY_REQUESTS {
             return Err(Fault::new(Cause::Throttled, Detail::None));
         }
         return Err(Fault::new(Cause::Status, Detail::None));
@@ -86,7 +90,7 @@ fn left(until: i64) -> i64 {
 }
 
 /// The seconds that a `Retry-After` of seconds or of a date (RFC 9110, section 10.2.3) asks for.
-fn retry_after(value: &[u8], now: UnixTime) -> u32 {
+pub(super) fn retry_after(value: &[u8], now: UnixTime) -> u32 {
     let text = std::str::from_utf8(value).unwrap_or_default().trim();
     if let Ok(seconds) = text.parse() {
         return seconds;
@@ -94,7 +98,7 @@ fn retry_after(value: &[u8], now: UnixTime) -> u32 {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     chrono::DateTime::parse_from_rfc2822(text)
         .ok()
-        .and_then(|date| u32::try_from(date.timestamp() - now).ok())
+        .and_then(|date| u32::try_from(date.timestamp().saturating_sub(now)).ok())
         .unwrap_or(0)
 }
 
@@ -109,5 +113,7 @@ mod tests {
         assert_eq!(retry_after(b"Sun, 06 Nov 1994 08:50:37 GMT", now), 60);
         assert_eq!(retry_after(b"Sun, 06 Nov 1994 08:00:00 GMT", now), 0);
         assert_eq!(retry_after(b"soon", now), 0);
+        let never = UnixTime::since_unix_epoch(Duration::MAX);
+        assert_eq!(retry_after(b"Sun, 06 Nov 1960 08:00:00 GMT", never), 0);
     }
 }

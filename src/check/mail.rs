@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::address::Host;
+use crate::check::counted::Counted;
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
 use crate::check::judge::judge_connection;
@@ -57,6 +58,20 @@ pub(crate) async fn check(
         }
         host => (network.connect(target, host, port, progress).await?, host),
     };
+    converse(network, target, probe, (tcp, host), progress).await
+}
+
+/// Speaks to the server `host` over a connection that stands.
+///
+/// # Errors
+/// What the target, or this machine, fails by.
+pub(super) async fn converse(
+    network: &Network,
+    target: &Target,
+    probe: &MailProbe,
+    (tcp, host): (Counted, Host<'_>),
+    progress: &mut Progress,
+) -> Result<(), Fault> {
     let mut session = Session::new((network, target), probe, (tcp, host), progress);
     if probe.tls == MailTls::Implicit {
         session.begin_tls().await?;

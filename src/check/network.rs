@@ -4,17 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::Host;
 use crate::check::connect::connect;
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::idle::Idle;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::progress::{Progress, Step};
 use crate::check::resolve::{
     Addresses, Exchanger, NamesFacts, QuestionRef, Records, Resolver, ResolverOptions, Wanted,
+    Whereabouts,
 };
 use crate::check::roots;
 use crate::check::tls::{Handshake, Shown, Tls};
@@ -62,7 +63,7 @@ impl Network {
         host: Host<'_>,
         port: u16,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         progress.step = Step::Resolving;
         let addresses;
         let literal;
@@ -89,7 +90,7 @@ impl Network {
         }
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
-        Ok(tcp)
+        Ok(Counted::new(tcp))
     }
 
     /// Whether a check that ended by `fault` lacked a descriptor that there is now.
@@ -113,6 +114,17 @@ impl Network {
     /// What is known of look-ups at this moment.
     pub(crate) fn names(&self) -> NamesFacts {
         self.resolver.facts()
+    }
+
+    /// Where `target` is, as far as that is known; else it is asked for.
+    pub(crate) fn locate(&self, target: &Target) -> Whereabouts {
+        match target.address.host() {
+            Host::Ip(ip) => Whereabouts::At(ip),
+            Host::Name(name) => {
+                let wanted = Wanted::Addresses(target.plan.ip_version);
+                self.resolver.locate(QuestionRef { name, server: target.plan.resolver, wanted })
+            }
+        }
     }
 
     /// Has the system's settings for names be read again.
@@ -191,11 +203,11 @@ impl Network {
     /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
     pub(crate) async fn secure(
         &self,
-        tcp: TcpStream,
+        tcp: Counted,
         handshake: Handshake<'_>,
         shown: &mut Shown,
         progress: &mut Progress,
-    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+    ) -> Result<Box<TlsStream<Counted>>, Fault> {
         progress.step = Step::Handshaking;
         let result = self.tls.handshake(tcp, handshake, shown).await;
         if result.is_ok() || shown.until != 0 {

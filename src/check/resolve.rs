@@ -7,6 +7,7 @@ mod families;
 mod find;
 mod health;
 mod lanes;
+mod locate;
 mod lookup;
 mod panels;
 mod records;
@@ -27,6 +28,7 @@ use crate::target::IpVersion;
 use cache::{Cache, Held};
 use counts::Counts;
 pub use counts::NamesFacts;
+pub use locate::Whereabouts;
 use lookup::Job;
 pub(crate) use records::{Addresses, Exchanger, Records};
 
@@ -153,16 +155,21 @@ impl Resolver {
 
     /// The answer to a question that is asked; none when nobody takes it.
     async fn ask_fresh(&self, question: QuestionRef<'_>) -> Option<Answer> {
+        let place = self.jobs()?.reserve().await.ok()?;
+        let mut answer = self.shared.cache.join(question, Instant::now(), |job| {
+            place.send(job);
+        });
+        answer.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    /// Where look-ups are handed in; none when the system gives no thread to make them.
+    fn jobs(&self) -> Option<&mpsc::Sender<Job>> {
         let jobs = self.jobs.get_or_init(|| {
             lookup::start(self.options.clone(), Arc::clone(&self.shared))
                 .inspect_err(|error| tracing::error!(%error, "cannot start the resolver's thread"))
                 .ok()
         });
-        let place = jobs.as_ref()?.reserve().await.ok()?;
-        let mut answer = self.shared.cache.join(question, Instant::now(), |job| {
-            place.send(job);
-        });
-        answer.wait_for(Option::is_some).await.ok()?.clone()
+        jobs.as_ref()
     }
 
     fn tell(&self, answer: Answer) -> Result<Records, Fault> {

@@ -53,7 +53,7 @@ fn checks_once(arguments: &[OsString]) -> bool {
 }
 
 /// Other names that variables of settings are known by.
-const ALIASES: [(&str, &str); 2] = [
+pub(super) const ALIASES: [(&str, &str); 2] = [
     ("POLLER_PARALLEL", "POLLER_ENABLE_PARALLEL"),
     ("POLLER_ADAPTIVE", "POLLER_RESOURCE_MONITORING"),
 ];

@@ -80,16 +80,18 @@ pub struct Given {
     pub max_per_cycle: Option<NonZeroU32>,
 
     /// Run polls at the same time (default true); false: one after the other
-    ///
-    /// Its variable is also known as `POLLER_ENABLE_PARALLEL`.
+    #[arg(long_help = "Run polls at the same time (default true); false: one after the other\n\n\
+        Its variable is also known as POLLER_ENABLE_PARALLEL.")]
     #[arg(long, value_name = "true|false", env = "POLLER_PARALLEL", hide_env = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), help_heading = POLLING)]
     pub parallel: Option<bool>,
 
     /// Have fewer polls in flight while this machine is short of time, memory or files (default on)
-    ///
-    /// Its variable is also known as `POLLER_RESOURCE_MONITORING`.
+    #[arg(
+        long_help = "Have fewer polls in flight while this machine is short of time, memory or \
+        files (default on)\n\nIts variable is also known as POLLER_RESOURCE_MONITORING."
+    )]
     #[arg(long, value_name = "on|off", env = "POLLER_ADAPTIVE", hide_env = true)]
     #[arg(num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), help_heading = POLLING)]

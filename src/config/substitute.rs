@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::config::values::shown;
+use crate::config::values::{on_one_line, shown};
 
 /// Bytes that a file named by `file:PATH` may hold.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -186,14 +186,14 @@ const REMOTE: &str =
     "names a variable or file of this machine, which a list from the network may not";
 
 fn read_value(path: &Path) -> Result<String, String> {
-    let fault = |error: std::io::Error| {
-        format!("names the file {}, which cannot be read: {error}", path.display())
-    };
+    let shown = on_one_line(&path.display().to_string());
+    let fault =
+        |error: std::io::Error| format!("names the file {shown}, which cannot be read: {error}");
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(fault)?;
     file.take(FILE_LIMIT + 1).read_to_string(&mut text).map_err(fault)?;
     if u64::try_from(text.len()).is_ok_and(|length| length > FILE_LIMIT) {
-        return Err(format!("names the file {}, which is larger than 1 MiB", path.display()));
+        return Err(format!("names the file {shown}, which is larger than 1 MiB"));
     }
     let value = text.strip_suffix('\n').unwrap_or(&text);
     Ok(value.strip_suffix('\r').unwrap_or(value).to_owned())
@@ -229,6 +229,8 @@ mod tests {
         let origin = Origin { folder: folder.path().to_path_buf(), ..origin(Trust::Local) };
         assert_eq!(origin.fill("file:token").expect("a file"), "s3cret");
         assert!(origin.fill("file:none").expect_err("no file").contains("none"));
+        let reason = origin.fill("file:a\n\u{1b}[2J@b").expect_err("no file");
+        assert!(!reason.contains(char::is_control) && reason.contains("[2J@b"), "{reason}");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Durations and sizes as people write them, and back.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::manners::Rate;
@@ -88,12 +87,13 @@ pub fn show_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let whole = |unit: u128| nanos >= unit && nanos.is_multiple_of(unit);
     let unit = NANOS.iter().rev().find(|(name, unit)| !name.is_empty() && whole(*unit));
-    let mut text = String::new();
-    let _ = match unit {
-        Some((name, unit)) => write!(text, "{}{name}", nanos / unit),
-        None => write!(text, "{}s", duration.as_secs_f64()),
-    };
-    text
+    match unit {
+        Some((name, unit)) => format!("{}{name}", nanos / unit),
+        None => {
+            let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
+            format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
+        }
+    }
 }
 
 /// A decimal number with a unit, in the smallest unit there is; fractions of that are cut off.
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_shown_duration_is_read_as_the_same_one() {
-        for text in ["250ms", "90s", "5m", "36h", "7d"] {
+        for text in ["250ms", "90s", "5m", "36h", "7d", "0s", "0.0015s", "99999999.000000001s"] {
             let read = duration(text).expect("a duration");
             assert_eq!(show_duration(read), text);
         }

@@ -38,15 +38,21 @@ pub(crate) fn wrong_secret(key: &str, want: &str) -> String {
 /// `text` on one line of bounded length, fit for a terminal, without what may be a login.
 pub(crate) fn shown(text: &str) -> String {
     let text = without_credentials(text);
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN)
-        .map(|letter| if letter.is_control() { '\u{fffd}' } else { letter })
-        .collect();
+    let mut shown: String = text.chars().take(SHOWN).map(plain).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
     shown
+}
+
+/// `text` on one line, fit for a terminal, whatever its length.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.chars().map(plain).collect()
+}
+
+/// `letter`, unless it would move a cursor.
+fn plain(letter: char) -> char {
+    if letter.is_control() { '\u{fffd}' } else { letter }
 }
 
 /// `text` with `<secret>` in the place of what stands between a scheme and the last `@`: in a text

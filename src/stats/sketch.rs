@@ -130,13 +130,13 @@ impl Sketch {
         }
     }
 
-    /// Reads a sketch from the front of `bytes` and moves them past it.
+    /// Reads a sketch of this grain from the front of `bytes` and moves them past it.
     ///
     /// # Errors
     /// The bytes do not begin with a sketch.
-    pub fn decode(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &mut &[u8], grain: Grain) -> Result<Self, DecodeError> {
         let length = usize::try_from(take(bytes)?).map_err(|_| DecodeError)?;
-        if length > Grain::Fine.buckets() {
+        if length > grain.buckets() {
             return Err(DecodeError);
         }
         let mut buckets = SmallVec::with_capacity(length);
@@ -147,6 +147,9 @@ impl Sketch {
                 return Err(DecodeError);
             }
             last = last.checked_add(step).ok_or(DecodeError)?;
+            if usize::from(last) >= grain.buckets() {
+                return Err(DecodeError);
+            }
             let count = u32::try_from(take(bytes)?).map_err(|_| DecodeError)?;
             buckets.push((last, count));
         }
@@ -171,8 +174,9 @@ impl Dense {
     /// Counts one value that lies in `bucket`.
     pub fn add(&mut self, bucket: u16) {
         if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
-            *count += 1;
-            self.total += 1;
+            let before = *count;
+            *count = before.saturating_add(1);
+            self.total += u64::from(*count - before);
         }
     }
 
@@ -180,8 +184,9 @@ impl Dense {
     pub fn merge(&mut self, sketch: &Sketch) {
         for (bucket, count) in sketch.iter() {
             if let Some(sum) = self.counts.get_mut(usize::from(bucket)) {
-                *sum += count;
-                self.total += u64::from(count);
+                let before = *sum;
+                *sum = before.saturating_add(count);
+                self.total += u64::from(*sum - before);
             }
         }
     }
@@ -190,8 +195,9 @@ impl Dense {
     pub fn remove(&mut self, sketch: &Sketch) {
         for (bucket, count) in sketch.iter() {
             if let Some(sum) = self.counts.get_mut(usize::from(bucket)) {
-                *sum = sum.saturating_sub(count);
-                self.total = self.total.saturating_sub(u64::from(count));
+                let before = *sum;
+                *sum = before.saturating_sub(count);
+                self.total = self.total.saturating_sub(u64::from(before - *sum));
             }
         }
     }
@@ -294,12 +300,12 @@ mod tests {
 
             let mut bytes = Vec::new();
             sum.encode(&mut bytes);
-            prop_assert_eq!(Sketch::decode(&mut bytes.as_slice()), Ok(sum));
+            prop_assert_eq!(Sketch::decode(&mut bytes.as_slice(), Grain::Coarse), Ok(sum));
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
-            let _ = Sketch::decode(&mut bytes.as_slice());
+            let _ = Sketch::decode(&mut bytes.as_slice(), Grain::Fine);
         }
     }
 
@@ -313,6 +319,31 @@ mod tests {
         dense.remove(&sketch);
         assert_eq!(dense.count(), 1);
         assert_eq!(dense.quantile(0.99), Some(10));
+    }
+
+    #[test]
+    fn buckets_that_do_not_exist_are_no_sketch() {
+        for grain in [Grain::Fine, Grain::Coarse] {
+            let buckets = u16::try_from(grain.buckets()).expect("few buckets");
+            for (bucket, is_one) in [(buckets - 1, true), (buckets, false), (u16::MAX, false)] {
+                let mut bytes = Vec::new();
+                [1, u64::from(bucket), 1].into_iter().for_each(|number| put(&mut bytes, number));
+                let sketch = Sketch::decode(&mut bytes.as_slice(), grain);
+                assert_eq!(sketch.is_ok(), is_one, "{bucket}");
+                assert!(sketch.is_err() || sketch.is_ok_and(|s| s.quantile(1.0, grain).is_some()));
+            }
+        }
+    }
+
+    #[test]
+    fn sums_that_are_too_large_stay_at_their_end() {
+        let mut sketch = Sketch::default();
+        sketch.add_many(7, u32::MAX);
+        let mut dense = Dense::default();
+        (0..3).for_each(|_| dense.merge(&sketch));
+        assert_eq!((dense.count(), dense.quantile(1.0)), (u64::from(u32::MAX), Some(7)));
+        (0..3).for_each(|_| dense.remove(&sketch));
+        assert_eq!((dense.count(), dense.quantile(1.0)), (0, None));
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Tally {
         let bytes = &mut bytes;
         let mut number = || u32::try_from(take(bytes)?).map_err(|_| DecodeError);
         let (checks, up, unknown, max_us) = (number()?, number()?, number()?, number()?);
-        Ok(Self { checks, up, unknown, max_us, latency: Sketch::decode(bytes)? })
+        Ok(Self { checks, up, unknown, max_us, latency: Sketch::decode(bytes, Grain::Coarse)? })
     }
 }
 

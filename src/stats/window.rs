@@ -123,11 +123,11 @@ impl Window {
         window.largest = decode_extremes(bytes)?.first().copied();
         window.largest_answered = decode_extremes(bytes)?.first().copied();
         window.slowest = decode_extremes(bytes)?;
-        window.latency = Sketch::decode(bytes)?;
+        window.latency = Sketch::decode(bytes, Grain::Fine)?;
         for sketch in &mut window.phases {
-            *sketch = Sketch::decode(bytes)?;
+            *sketch = Sketch::decode(bytes, Grain::Fine)?;
         }
-        window.lag = Sketch::decode(bytes)?;
+        window.lag = Sketch::decode(bytes, Grain::Fine)?;
         window.lag_max_us = small(bytes)?;
         Ok(window)
     }

@@ -16,11 +16,11 @@ pub const FILE_NAME: &str = "poller.spill";
 /// First bytes of the file: its kind and version; the id of the store that its samples are for
 /// comes behind.
 const MAGIC: &[u8; 8] = b"pollsp02";
-const HEAD: u64 = MAGIC.len() as u64 + size_of::<i64>() as u64;
+pub(super) const HEAD: u64 = MAGIC.len() as u64 + size_of::<i64>() as u64;
 /// Bytes of a record, its checksum included.
-const RECORD: usize = 100;
+pub(super) const RECORD: usize = 100;
 const RECORD_LENGTH: u64 = RECORD as u64;
-const BODY: usize = RECORD - 4;
+pub(super) const BODY: usize = RECORD - 4;
 
 /// Samples in an append-only file, each with a checksum; what a crash tore off is left out.
 #[derive(Debug)]
@@ -252,12 +252,12 @@ impl Iterator for Replay {
     }
 }
 
-fn checksum(body: &[u8]) -> [u8; 4] {
+pub(super) fn checksum(body: &[u8]) -> [u8; 4] {
     let [first, second, third, fourth, ..] = xxh3_64(body).to_le_bytes();
     [first, second, third, fourth]
 }
 
-fn encode(sample: &Sample, bytes: &mut Vec<u8>) {
+pub(super) fn encode(sample: &Sample, bytes: &mut Vec<u8>) {
     let outcome = &sample.outcome;
     let finding = &outcome.finding;
     let start = bytes.len();
@@ -285,7 +285,7 @@ fn encode(sample: &Sample, bytes: &mut Vec<u8>) {
     bytes.extend(sum);
 }
 
-fn decode(record: &[u8; RECORD]) -> Option<Sample> {
+pub(super) fn decode(record: &[u8; RECORD]) -> Option<Sample> {
     let (body, sum) = record.split_at_checked(BODY)?;
     if checksum(body) != sum {
         return None;

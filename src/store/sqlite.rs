@@ -4,6 +4,8 @@ mod append;
 mod connection;
 mod enrol;
 mod fault;
+#[cfg(fuzzing)]
+pub(in crate::store) mod fuzzing;
 mod migrate;
 mod restore;
 mod rows;

@@ -37,6 +37,15 @@ pub struct Places {
     pub moved_at: Option<String>,
 }
 
+impl Places {
+    /// Whether as many polls may be in flight as there may ever be; a daemon that says nothing of
+    /// it has nothing to complain of.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        matches!(self.state.as_str(), "" | "ok")
+    }
+}
+
 /// What the daemon uses of its machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

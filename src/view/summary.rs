@@ -242,6 +242,8 @@ pub struct Schedule {
     pub lag_max: f64,
     /// Targets that are due and wait for a place.
     pub waiting: u64,
+    /// Targets that are due and wait for the sake of their host.
+    pub polite: u64,
     /// `ok`, or `saturated` while due targets find no place.
     pub state: String,
 }

@@ -73,7 +73,7 @@ impl Wire {
 }
 
 impl Frames {
-    fn feed(&mut self, mut bytes: &[u8]) {
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.is_foreign {
             let wanted = if self.left > 0 { self.left } else { FRAME_HEAD - self.head.len() };
             let (now, later) = bytes.split_at(wanted.min(bytes.len()));

@@ -1,9 +1,9 @@
 //! The mail exchangers of a domain (RFC 5321, section 5.1), and the first of them that can be reached.
 
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use crate::address::Host;
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::lines::shown;
 use crate::check::network::Network;
@@ -24,7 +24,7 @@ pub(super) async fn connect(
     target: &Target,
     domain: &str,
     progress: &mut Progress,
-) -> Result<(TcpStream, String), Fault> {
+) -> Result<(Counted, String), Fault> {
     progress.step = Step::Resolving;
     let found = network.exchangers(target, domain, progress).await?;
     progress.tell(|facts| {
@@ -50,7 +50,7 @@ async fn reach(
     target: &Target,
     mut names: Vec<String>,
     progress: &mut Progress,
-) -> Result<(TcpStream, String), Fault> {
+) -> Result<(Counted, String), Fault> {
     names.truncate(TRIED);
     let (count, port) = (names.len(), target.address.port());
     let mut left = count;

@@ -102,6 +102,12 @@ impl Cache {
         }
     }
 
+    /// Whether the last look-up for `question` was left without an answer.
+    pub(super) fn has_failed(&self, question: QuestionRef<'_>) -> bool {
+        let (key, shard) = self.shard(question);
+        shard.get(&key).is_some_and(|entry| entry.question.is(question) && entry.failures > 0)
+    }
+
     /// Joins the look-up for `question`, or has `begin` start one.
     pub(super) fn join(
         &self,

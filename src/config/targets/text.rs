@@ -13,8 +13,8 @@ use crate::config::targets::{entry, prometheus, table};
 const LONGEST_LINE: u64 = 16 << 20;
 
 /// Reads every entry of a list, or as many as are wanted.
-pub(super) fn read(mut reader: impl BufRead, loader: &mut Loader<'_>) -> Result<(), Broken> {
-    skip_byte_order_mark(&mut reader)?;
+pub(super) fn read(reader: impl BufRead, loader: &mut Loader<'_>) -> Result<(), Broken> {
+    let reader = without_byte_order_mark(reader)?;
     let mut lines = Lines { reader, number: 0, line: Vec::new() };
     // Blank lines and comments before the first entry say nothing of the form.
     let first = loop {
@@ -48,12 +48,19 @@ pub(super) fn read(mut reader: impl BufRead, loader: &mut Loader<'_>) -> Result<
     }
 }
 
-fn skip_byte_order_mark(reader: &mut impl BufRead) -> io::Result<()> {
-    let mark = reader.fill_buf()?.starts_with(b"\xef\xbb\xbf");
-    if mark {
-        reader.consume(3);
+/// The text behind the byte order mark, if it begins with one; no more is waited for than tells.
+fn without_byte_order_mark(mut reader: impl BufRead) -> io::Result<impl BufRead> {
+    let mark = b"\xef\xbb\xbf";
+    let mut first = Vec::with_capacity(mark.len());
+    while let Some(&next) = mark.get(first.len()) {
+        if reader.fill_buf()?.first() != Some(&next) {
+            break;
+        }
+        reader.consume(1);
+        first.push(next);
     }
-    Ok(())
+    first.truncate(if first == mark { 0 } else { first.len() });
+    Ok(io::Cursor::new(first).chain(reader))
 }
 
 /// A plain word in a file that calls itself JSON is no host name.

@@ -1,0 +1,5 @@
+//! Bodies of HTTP/1.1.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| poller::check::fuzzing::body(data));

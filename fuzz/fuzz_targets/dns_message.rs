@@ -1,0 +1,5 @@
+//! Messages of name servers.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| poller::check::fuzzing::dns_message(data));

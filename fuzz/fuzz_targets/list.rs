@@ -1,0 +1,5 @@
+//! Lists in all their forms.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| poller::config::fuzzing::list(data));

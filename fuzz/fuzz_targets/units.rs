@@ -1,0 +1,5 @@
+//! Durations, sizes, numbers, places.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| poller::config::fuzzing::units(data));

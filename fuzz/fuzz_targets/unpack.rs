@@ -1,0 +1,5 @@
+//! Compressed bodies.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| poller::check::fuzzing::unpack(data));

@@ -1,0 +1,5 @@
+//! Windows of a second as they are stored.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| poller::fuzzing::window(data));
