@@ -261,6 +261,8 @@ mod tests {
         let many = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(300));
         for (text, fault) in [
             ("HTTP/1.1 200 O\u{1}K and no end", Fault::protocol(Detail::NotHttp)),
+            ("\n\r\n\rHTTP/1.1 200 OK\r\n\r\n", Fault::protocol(Detail::NotHttp)),
+            ("\n\n\rHT x\r\n\r\n", Fault::protocol(Detail::NotHttp)),
             (&many, Fault::new(Cause::TooLarge, Detail::Headers)),
             ("HTTP/1.1 200 OK\r\nX: y\r\n", Fault::protocol(Detail::BadHead)),
         ] {

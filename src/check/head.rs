@@ -146,9 +146,11 @@ fn parse_into<'b>(
 }
 
 /// Whether `bytes` may be the beginning of an answer; empty lines before it do no harm.
-fn starts_like_http(bytes: &[u8]) -> bool {
-    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
-    bytes.iter().skip(start).zip(b"HTTP/1.").all(|(left, right)| left == right)
+fn starts_like_http(mut bytes: &[u8]) -> bool {
+    while let [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes == b"\r" || bytes.iter().zip(b"HTTP/1.").all(|(left, right)| left == right)
 }
 
 /// Whether `bytes` holds an empty line that ends at or after `from`: the end of a head.

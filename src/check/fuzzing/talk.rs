@@ -32,6 +32,8 @@ use crate::target::{
 const PASSWORD: &str = "hunter2secret";
 /// Bytes that a peer says at most: so many fit between two sockets, whoever reads them.
 const SAID: usize = 32 << 10;
+/// Pieces in which it says them at most.
+const PARTS: usize = 64;
 
 /// What a conversation came to.
 type Told = (Finding, Facts);
@@ -191,10 +193,12 @@ fn converse(
     })
 }
 
-/// Says `parts`, one after the other, and then that there is no more.
+/// Says the first of `parts` one after the other, the rest at once, and then that there is no more.
 async fn say(mut tcp: TcpStream, parts: &[&[u8]]) -> TcpStream {
+    let (first, rest) = parts.split_at(parts.len().min(PARTS));
+    let rest = rest.concat();
     let mut left = SAID;
-    for part in parts {
+    for part in first.iter().chain([&&*rest]) {
         let part = part.get(..left).unwrap_or(part);
         left -= part.len();
         // Who has heard enough hangs up.
