@@ -41,7 +41,8 @@ pub(crate) fn is_down(own: IpAddr, there: IpAddr) -> bool {
         }
         _ => {}
     }
-    let links: Vec<Link> = getifaddrs().into_iter().flatten().filter_map(link).collect();
+    let links: Vec<Link> =
+        getifaddrs().into_iter().flatten().filter_map(|seen| link(&seen)).collect();
     let is_down = is_down_among(&links, own, there);
     *seen = Some((now, links));
     is_down
@@ -75,8 +76,8 @@ fn is_near(link: Link, there: IpAddr) -> bool {
     }
 }
 
-fn link(seen: InterfaceAddress) -> Option<Link> {
-    let (own, mask) = (ip(seen.address?)?, ip(seen.netmask?)?);
+fn link(seen: &InterfaceAddress) -> Option<Link> {
+    let (own, mask) = (ip(seen.address.as_ref()?)?, ip(seen.netmask.as_ref()?)?);
     let state = if !seen.flags.contains(InterfaceFlags::IFF_UP) {
         State::Down
     } else if seen.flags.contains(InterfaceFlags::IFF_RUNNING) {
@@ -87,7 +88,7 @@ fn link(seen: InterfaceAddress) -> Option<Link> {
     Some(Link { own, mask, state })
 }
 
-fn ip(address: SockaddrStorage) -> Option<IpAddr> {
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
     let v4 = || address.as_sockaddr_in().map(|address| address.ip().into());
     let v6 = || address.as_sockaddr_in6().map(|address| address.ip().into());
     v4().or_else(v6)
@@ -134,7 +135,8 @@ mod tests {
 
     #[test]
     fn the_loopback_interface_of_this_machine_is_seen() {
-        let seen: Vec<Link> = getifaddrs().expect("interfaces").filter_map(super::link).collect();
+        let seen: Vec<Link> =
+            getifaddrs().expect("interfaces").filter_map(|seen| super::link(&seen)).collect();
         let lo = seen.iter().find(|link| link.own == address("127.0.0.1"));
         assert_eq!(lo.map(|link| link.mask), Some(address("255.0.0.0")), "{seen:?}");
         assert!(!super::is_down(address("127.0.0.1"), address("127.1.2.3")));
