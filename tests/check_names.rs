@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// How long anything may take that is not being measured.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn asking(servers: &[SocketAddr]) -> Arc<Checks> {
     let options = HttpOptions { resolvers: servers.to_vec(), ..HttpOptions::default() };
@@ -83,8 +83,8 @@ async fn while_a_name_server_is_dead_known_names_serve_on_and_others_are_told_at
         assert!(found.iter().all(|finding| finding.verdict == Verdict::Up), "{found:?}");
     }
     let asked = server.asked() - before;
-    let most = since.elapsed().as_secs() as usize + 1;
-    assert!(asked <= most, "{asked} times in {:?}", since.elapsed());
+    let most = since.elapsed().as_secs() + 1;
+    assert!(asked as u64 <= most, "{asked} times in {:?}", since.elapsed());
     let (queries, stale) = (checks.names().queries_total, checks.names().stale_served_total);
     assert_eq!(queries, server.asked() as u64);
     assert!(stale > 100, "{stale}");
@@ -135,8 +135,8 @@ async fn fail_with(code: ResponseCode, detail: Detail) {
         let found = poll_all(&checks, 20, port).await;
         assert!(found.iter().all(|finding| finding.verdict == Verdict::Up), "{found:?}");
     }
-    let most = since.elapsed().as_secs() as usize + 1;
-    assert!(server.asked() - before <= most, "{} times", server.asked() - before);
+    let (asked, most) = (server.asked() - before, since.elapsed().as_secs() + 1);
+    assert!(asked as u64 <= most, "{asked} times in {:?}", since.elapsed());
     fails.store(false, Relaxed);
     poll_until(&checks, 20, port, false).await;
     assert_eq!(poll(&checks, "newest.example", port).await.verdict, Verdict::Up);

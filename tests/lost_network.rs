@@ -58,9 +58,9 @@ fn while_the_network_is_away_nothing_is_said_of_any_target_and_then_all_are_back
     let server = fleet.dns_address().to_string();
     let daemon = Daemon::start(&Value::from(list), &["--resolver", &server]);
     daemon.wait_for("SELECT count(*) FROM targets WHERE state = 'up'", count);
-    let lost = "SELECT count(*) FROM checks WHERE verdict = 'unknown'";
+    let unknown = "SELECT count(*) FROM checks WHERE verdict = 'unknown'";
     namespace::change("ip link set lo down");
-    daemon.wait_for(lost, 3 * count);
+    daemon.wait_for(unknown, 3 * count);
     namespace::change("ip link set lo up");
     // What is seen of interfaces holds for a moment.
     let back = SystemTime::now() + Duration::from_millis(200);

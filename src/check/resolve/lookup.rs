@@ -67,6 +67,8 @@ struct Desk {
     lanes: Lanes<Job>,
     running: JoinSet<Ended>,
     begun: HashMap<Id, Begun>,
+    /// When those who have been asked were looked after last.
+    looked: Instant,
 }
 
 /// Starts the thread that makes look-ups; it ends when the returned sender is dropped.
@@ -93,6 +95,7 @@ impl Desk {
             lanes: Lanes::new(options.max_lookups, super::QUEUE),
             running: JoinSet::new(),
             begun: HashMap::new(),
+            looked: Instant::now(),
         }
     }
 
@@ -104,6 +107,8 @@ impl Desk {
             self.begin(Instant::now());
             shared.counts.in_flight.store(self.running.len(), Relaxed);
             shared.counts.waiting.store(self.lanes.waiting(), Relaxed);
+            let is_closed = self.panels.is_any_closed(Instant::now());
+            shared.counts.is_closed.store(is_closed, Relaxed);
             tokio::select! {
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
                     self.end(ended, Instant::now());
@@ -212,6 +217,12 @@ impl Desk {
 
     /// Looks whether those who have been asked are silent.
     fn look_after(&mut self, now: Instant) {
+        let is_late = now.saturating_duration_since(self.looked) > TICK * 4;
+        self.looked = now;
+        if is_late {
+            // Nobody has listened for a while: what was said lies there.
+            return;
+        }
         let mut changes = Vec::new();
         for (server, panel) in self.panels.all() {
             let patience = Health::patience(panel.signs.usual());
@@ -240,8 +251,6 @@ impl Desk {
                 self.refuse(&job, fault.unwrap_or(Fault::unanswered()), now);
             }
         }
-        let is_closed = self.panels.all().any(|(_, panel)| panel.health.is_closed());
-        self.shared.counts.is_closed.store(is_closed, Relaxed);
     }
 
     /// Follows the system's settings when they have changed.

@@ -16,6 +16,8 @@ use crate::outcome::Detail;
 /// Where the system names its name servers, and how often that is looked at.
 const SETTINGS: &str = "/etc/resolv.conf";
 const LOOK: Duration = Duration::from_secs(5);
+/// How long name servers that nobody wants asked count for: their entry may have gone.
+const FORGOTTEN: Duration = Duration::from_mins(10);
 /// Name servers of entries of which something is known.
 const SPECIAL: usize = 256;
 
@@ -27,6 +29,8 @@ pub(super) struct Panel {
     pub(super) health: Health,
     /// Ends when they turn out not to serve, and with it what waits for them.
     pub(super) era: CancellationToken,
+    /// When somebody wanted them asked last.
+    wanted: Instant,
 }
 
 /// All of them: one panel for what the settings or the system name, one for each of an entry.
@@ -46,7 +50,12 @@ pub(super) struct Panels {
 impl Panel {
     fn new(servers: Servers, now: Instant) -> Self {
         let (signs, era) = (Arc::new(Signs::new(now)), CancellationToken::new());
-        Self { servers, signs, health: Health::new(), era }
+        Self { servers, signs, health: Health::new(), era, wanted: now }
+    }
+
+    const fn want(&mut self, now: Instant) -> &mut Self {
+        self.wanted = now;
+        self
     }
 
     /// Has what waits for them end when they do not serve any more, and says so.
@@ -98,13 +107,13 @@ impl Panels {
             if self.usual.is_none() {
                 let _ = self.follow(now);
             }
-            return self.usual.as_mut();
+            return self.usual.as_mut().map(|panel| panel.want(now));
         };
         if self.special.len() >= SPECIAL && !self.special.contains_key(&server) {
             self.special.clear();
         }
         let new = || Panel::new(Servers::chosen(&[server]), now);
-        Some(self.special.entry(server).or_insert_with(new))
+        Some(self.special.entry(server).or_insert_with(new).want(now))
     }
 
     /// Follows the system's settings when they have changed; whether it names other servers now.
@@ -144,6 +153,12 @@ impl Panels {
             Some(server) => self.special.get(&server),
         };
         panel.map_or(usize::MAX, |panel| panel.health.allowed())
+    }
+
+    /// Whether any that are wanted do not serve.
+    pub(super) fn is_any_closed(&mut self, now: Instant) -> bool {
+        let is_wanted = |panel: &Panel| now.saturating_duration_since(panel.wanted) < FORGOTTEN;
+        self.all().any(|(_, panel)| panel.health.is_closed() && is_wanted(panel))
     }
 
     /// All panels, with the server of an entry that each is for.

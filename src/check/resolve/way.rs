@@ -16,6 +16,8 @@ const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 0x2, 0x30
 
 /// How often the way to the IPv6 Internet is looked for: it may come and go.
 const EVERY: Duration = Duration::from_secs(5);
+/// How often it may count as having come.
+const OFTEN: Duration = Duration::from_mins(5);
 
 /// How long a way that was lost is looked for before anything is sent.
 const LATELY: Duration = Duration::from_secs(5);
@@ -29,6 +31,8 @@ static START: OnceLock<Instant> = OnceLock::new();
 pub(super) struct WayToIpv6 {
     looked: Option<Instant>,
     is_there: bool,
+    /// When it came last.
+    came: Option<Instant>,
 }
 
 impl WayToIpv6 {
@@ -39,10 +43,15 @@ impl WayToIpv6 {
         self.is_there
     }
 
-    /// Whether it has come since it was looked for last.
+    /// Whether it has come since it was looked for last; one that comes and goes counts seldom.
     pub(super) fn has_come(&mut self, now: Instant) -> bool {
         let was_missing = self.looked.is_some() && !self.is_there;
-        was_missing && self.is_there(now)
+        let is_often = self.came.is_some_and(|came| now.saturating_duration_since(came) < OFTEN);
+        let has_come = was_missing && self.is_there(now) && !is_often;
+        if has_come {
+            self.came = Some(now);
+        }
+        has_come
     }
 }
 
