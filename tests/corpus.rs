@@ -72,7 +72,9 @@ fn lists_and_settings_are_read_or_told_on_one_line() {
     for input in inputs("settings") {
         let Ok(text) = String::from_utf8(input) else { continue };
         let mistakes = file::parse(&text, "poller.toml", &origin()).err().unwrap_or_default();
-        mistakes.iter().for_each(|mistake| assert_plain(&mistake.to_string()));
+        for mistake in &mistakes {
+            assert_plain(&mistake.to_string());
+        }
     }
 }
 
