@@ -88,5 +88,7 @@ fn down(poller: &Poller) -> String {
     let ours = "SELECT count(*) FROM checks WHERE cause = 'resolver'";
     let others = "SELECT count(*) FROM checks WHERE verdict != 'up' AND cause != 'resolver'";
     let [failed, ours, others] = [failed, ours, others].map(|query| poller.number(query));
-    format!("{incidents}; polls that failed: {failed}, by resolver: {ours}, by other causes: {others}")
+    format!(
+        "{incidents}; polls that failed: {failed}, by resolver: {ours}, by other causes: {others}"
+    )
 }
