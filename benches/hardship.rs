@@ -7,6 +7,8 @@
 //! * `files`: 10,000 targets at 60 s with 256 files
 //! * `priorities`: 50 places for 2,000 slow targets of three priorities
 //! * `stopped`: the process is stopped for a minute
+//! * `starved`: other programs take both cores for a minute
+//! * `slower`: 5,000 targets turn ten times slower
 //! * `soak`: 5,000 polls a second for half an hour (`POLLER_BENCH_MINUTES`)
 
 #![allow(
@@ -26,14 +28,23 @@ mod outage;
 mod priorities;
 #[path = "support/rig.rs"]
 mod rig;
+#[path = "hardship/slower.rs"]
+mod slower;
 #[path = "hardship/soak.rs"]
 mod soak;
+#[path = "hardship/starved.rs"]
+mod starved;
 #[path = "hardship/stopped.rs"]
 mod stopped;
+#[path = "hardship/watch.rs"]
+mod watch;
 
 use serde_json::Value;
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("burn") {
+        starved::burn();
+    }
     if rig::plays_a_part() {
         return;
     }
@@ -42,11 +53,13 @@ fn main() {
         Some(wanted) => wanted.split(',').any(|one| one.trim() == scene),
         None => scene != "soak" || rig::is_a_trial(),
     };
-    let scenes: [Scene; 5] = [
+    let scenes: [Scene; 7] = [
         ("outage", outage::play),
         ("files", files::play),
         ("priorities", priorities::play),
         ("stopped", stopped::play),
+        ("starved", starved::play),
+        ("slower", slower::play),
         ("soak", soak::play),
     ];
     for (name, play) in scenes {
