@@ -67,13 +67,11 @@ pub fn show_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let whole = |unit: u128| nanos >= unit && nanos.is_multiple_of(unit);
     let unit = NANOS.iter().rev().find(|(name, unit)| !name.is_empty() && whole(*unit));
-    match unit {
-        Some((name, unit)) => format!("{}{name}", nanos / unit),
-        None => {
-            let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
-            format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
-        }
+    if let Some((name, unit)) = unit {
+        return format!("{}{name}", nanos / unit);
     }
+    let text = format!("{}.{:09}", duration.as_secs(), duration.subsec_nanos());
+    format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A decimal number with a unit, in the smallest unit there is; fractions of that are cut off.

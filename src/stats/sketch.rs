@@ -327,7 +327,9 @@ mod tests {
             let buckets = u16::try_from(grain.buckets()).expect("few buckets");
             for (bucket, is_one) in [(buckets - 1, true), (buckets, false), (u16::MAX, false)] {
                 let mut bytes = Vec::new();
-                [1, u64::from(bucket), 1].into_iter().for_each(|number| put(&mut bytes, number));
+                for number in [1, u64::from(bucket), 1] {
+                    put(&mut bytes, number);
+                }
                 let sketch = Sketch::decode(&mut bytes.as_slice(), grain);
                 assert_eq!(sketch.is_ok(), is_one, "{bucket}");
                 assert!(sketch.is_err() || sketch.is_ok_and(|s| s.quantile(1.0, grain).is_some()));
