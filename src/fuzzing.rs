@@ -3,6 +3,8 @@
 //! Each function takes bytes from outside and panics where a property of its parser does not hold.
 //! It is compiled under `cfg(fuzzing)` alone, as `cargo fuzz` sets it.
 
+#![expect(clippy::expect_used, reason = "a fuzz target stops at the first surprise")]
+
 use std::io::{self, Read};
 
 use crate::address::{Address, Host};

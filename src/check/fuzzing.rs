@@ -1,5 +1,7 @@
 //! What fuzz targets feed the parsers of answers with, and what they hold of them.
 
+#![expect(clippy::expect_used, reason = "a fuzz target stops at the first surprise")]
+
 mod certificate;
 mod http;
 mod talk;

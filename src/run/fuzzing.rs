@@ -1,5 +1,7 @@
 //! What fuzz targets feed the results of earlier runs with, and what they hold of them.
 
+#![expect(clippy::expect_used, reason = "a fuzz target stops at the first surprise")]
+
 use std::path::Path;
 
 use super::resume::Resume;

@@ -1,5 +1,7 @@
 //! What fuzz targets feed the files of the store with, and what they hold of them.
 
+#![expect(clippy::expect_used, reason = "a fuzz target stops at the first surprise")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Messages of name servers, their names and values, and what is expected of them.
 
+#![expect(clippy::expect_used, reason = "a fuzz target stops at the first surprise")]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 

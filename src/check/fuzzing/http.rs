@@ -276,7 +276,9 @@ pub fn expectation(data: &[u8]) {
 
 fn judge_body(expectation: &Expectation, parts: &[&[u8]]) -> Result<(), Fault> {
     let mut content = Content::new(expectation, Coding::Identity, u64::MAX);
-    parts.iter().for_each(|part| content.feed(part));
+    for part in parts {
+        content.feed(part);
+    }
     let (rows, fault) = content.weigh(expectation, false);
     let judged = content.judge(expectation, false);
     let all_hold = fault.is_none() && rows.iter().all(|row| row["holds"] == true);

@@ -1,5 +1,7 @@
 //! Rows of samples, as a store may hold them.
 
+#![expect(clippy::expect_used, reason = "a fuzz target stops at the first surprise")]
+
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
