@@ -86,7 +86,7 @@ pub struct Action {
     #[arg(long, group = "daemon")]
     pub reload: bool,
 
-    /// Check settings and list and print the plan; start nothing
+    /// Check settings and list, print the plan and whether it fits this machine; start nothing
     #[arg(long, group = "daemon")]
     pub check: bool,
 }

@@ -1,5 +1,8 @@
 //! `Health`: the state of one target over time, and when it changes.
 
+pub mod jury;
+pub mod own_faults;
+
 use crate::outcome::{Cause, Detail, Finding, Outcome, SampleKind, Verdict};
 use crate::target::State;
 
@@ -61,6 +64,20 @@ impl Health {
         }
         let at_ms = if self.suspect_ms > 0 { self.suspect_ms } else { finished_ms };
         Some(self.change(outcome.target, state, at_ms.max(self.since_ms), &outcome.finding))
+    }
+
+    /// Takes back what polls have said of the target `number` since they began to fail by causes of
+    /// the network, because it was probably us, and tells the change that this is.
+    pub fn take_back(&mut self, number: u32) -> Option<Transition> {
+        let at_ms = match self.state {
+            State::Down if jury::is_of_network(self.cause, self.detail) => self.since_ms,
+            State::Pending | State::Up | State::Warning if self.suspect_ms > 0 => {
+                self.suspect_ms.max(self.since_ms)
+            }
+            _ => return None,
+        };
+        let doubted = Finding::default().with_cause(Cause::NoNetwork, Detail::Doubted);
+        Some(self.change(number, State::Unknown, at_ms, &doubted))
     }
 
     /// Forgets the state of the target `number` at `at_ms` (Unix milliseconds), because nobody

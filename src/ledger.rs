@@ -7,6 +7,7 @@
 mod figures;
 mod retired;
 mod settle;
+mod withdraw;
 
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 //! The modules, in reading order:
 //!
 //! * core, pure: [`address`], [`expectation`], [`target`], [`outcome`], [`schedule`], [`health`],
-//!   [`stats`], [`roster`], [`ledger`]
+//!   [`stats`], [`manners`], [`roster`], [`ledger`]
 //! * ports, each with its edges in a folder of the same name: [`check`], [`queue`], [`store`],
 //!   and the time: [`clock`]
 //! * the loops that move polls along: [`stage`]
@@ -17,6 +17,7 @@ pub mod expectation;
 pub mod fuzzing;
 pub mod health;
 pub mod ledger;
+pub mod manners;
 mod named;
 pub mod outcome;
 pub mod roster;

@@ -23,6 +23,10 @@ use poller::log::{self, Destination, Rotation};
 use poller::view::Lists;
 use poller::view::table::Address;
 
+/// Gives memory back to the system that polls no longer need; the one of the system does not.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long `health` may take: less than the 5 s that containers give it.
 const HEALTH: Duration = Duration::from_secs(4);
 

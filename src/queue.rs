@@ -1,6 +1,7 @@
 //! The ports `Source`, `Sink` and `Outlet`: where jobs come from, where outcomes go, and where they
 //! come out again; their edges live in `queue/`.
 
+mod hosts;
 pub mod local;
 mod places;
 mod rechecks;
@@ -10,15 +11,36 @@ use std::time::Duration;
 
 use crate::outcome::{Job, Outcome};
 
+pub use hosts::{Entrance, Gate, Hosts, Inbox, Pass, host_key};
 pub use places::Places;
 pub use rechecks::Rechecks;
 
 /// Where a worker gets its jobs.
 pub trait Source: Send {
-    /// Waits until something is due and there is a place for it, and appends the jobs to `jobs`,
-    /// for each of which it has taken a place. Dropping the future loses nothing. False: there
-    /// will be no more.
-    fn next(&mut self, places: &Places, jobs: &mut Vec<Job>) -> impl Future<Output = bool> + Send;
+    /// Waits until something is due and there is a place for it, and appends it to `launches`, for
+    /// each of which it has taken a place. Dropping the future loses nothing. False: there will be
+    /// no more.
+    fn next(
+        &mut self,
+        places: &Places,
+        launches: &mut Vec<Launch>,
+    ) -> impl Future<Output = bool> + Send;
+}
+
+/// A job that is to be done now.
+#[derive(Debug)]
+pub struct Launch {
+    /// The job.
+    pub job: Job,
+    /// What its host bears of it, until this is dropped.
+    pub pass: Option<Pass>,
+}
+
+impl From<Job> for Launch {
+    /// A job that no host needs to be asked for.
+    fn from(job: Job) -> Self {
+        Self { job, pass: None }
+    }
 }
 
 /// Where a worker puts what it found.

@@ -11,6 +11,7 @@ pub struct Roster {
     targets: Vec<Option<Arc<Target>>>,
     count: usize,
     certificate_days: u32,
+    changes: u64,
 }
 
 impl Roster {
@@ -30,6 +31,7 @@ impl Roster {
         if index >= self.targets.len() {
             self.targets.resize(index + 1, None);
         }
+        self.changes += 1;
         let expected = target.plan.expect.certificate_days.unwrap_or(CERTIFICATE_DAYS);
         self.certificate_days = self.certificate_days.max(expected);
         if let Some(place) = self.targets.get_mut(index) {
@@ -40,6 +42,7 @@ impl Roster {
     /// Gives up the target with this number.
     pub fn vacate(&mut self, number: u32) -> Option<Arc<Target>> {
         let target = self.targets.get_mut(number as usize)?.take();
+        self.changes += 1;
         self.count -= usize::from(target.is_some());
         target
     }
@@ -65,6 +68,12 @@ impl Roster {
     #[must_use]
     pub const fn certificate_days(&self) -> u32 {
         self.certificate_days
+    }
+
+    /// How often a target was taken in or given up so far.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How many targets there are.

@@ -1,7 +1,12 @@
 //! The stages: small loops that move polls along. A scheduler turns time into jobs, a worker jobs
 //! into outcomes, a recorder outcomes into rows.
 
+pub mod brake;
+pub mod governor;
+pub mod lateness;
 pub mod recorder;
 pub mod scheduler;
-mod throttle;
+pub mod shortage;
+mod starved;
+pub mod throttle;
 pub mod worker;

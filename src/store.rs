@@ -72,6 +72,13 @@ pub enum IncidentChange {
         /// When, in Unix milliseconds.
         at_ms: i64,
     },
+    /// It was none: it was probably us. Nothing is kept of it.
+    Withdrawn {
+        /// Number of the target.
+        target: u32,
+        /// When it was told to begin, in Unix milliseconds.
+        began_ms: i64,
+    },
 }
 
 /// What is known of one target, as it is kept over a restart.

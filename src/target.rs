@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::address::Address;
 
 pub use flight::{Flight, FlightState};
-pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, TlsPlan, Verify};
+pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, Role, TlsPlan, Verify};
 pub use probe::{
     CheckKind, DnsProbe, IcmpProbe, Look, MailMessage, MailProbe, MailProtocol, MailTls,
     OtherProbe, Probe, RecordType, SslProbe, StartTls, TcpProbe, TcpStep,

@@ -8,10 +8,12 @@ pub mod table;
 pub mod text;
 pub mod words;
 
+mod pressure;
 mod stored;
 mod summary;
 mod target_row;
 
+pub use pressure::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;
 pub use target_row::*;

@@ -39,6 +39,7 @@ const ROOMS: &[(Layer, &[&str])] = &[
             "health",
             "named",
             "outcome",
+            "manners",
             "roster",
             "schedule",
             "stats",

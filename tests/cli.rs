@@ -7,6 +7,8 @@ mod fleet;
 #[path = "support/home.rs"]
 mod home;
 
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/lists.rs"]
 mod lists;
 #[path = "cli/output.rs"]

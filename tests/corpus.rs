@@ -65,18 +65,14 @@ fn lists_and_settings_are_read_or_told_on_one_line() {
     for input in inputs("list") {
         let text = input.get(2..).unwrap_or_default();
         match targets::read(&mut { text }, "list", &origin(), &Rules::default()) {
-            Ok(list) => {
-                for reject in list.rejects.first {
-                    assert_plain(&reject.to_string());
-                }
-            }
+            Ok(list) => list.rejects.first.iter().for_each(|one| assert_plain(&one.to_string())),
             Err(error) => assert_plain(&error.to_string()),
         }
     }
     for input in inputs("settings") {
         let Ok(text) = String::from_utf8(input) else { continue };
         let mistakes = file::parse(&text, "poller.toml", &origin()).err().unwrap_or_default();
-        for mistake in mistakes {
+        for mistake in &mistakes {
             assert_plain(&mistake.to_string());
         }
     }
@@ -111,9 +107,7 @@ fn stored_figures_are_refused_or_make_sense() {
     for input in inputs("window") {
         let Ok(window) = Window::decode(&input) else { continue };
         let mut recent = Recent::default();
-        for second in 0..3 {
-            recent.restore(second, window.clone());
-        }
+        (0..3).for_each(|second| recent.restore(second, window.clone()));
         assert_eq!(recent.checks(), 3 * u64::from(window.checks));
     }
 }

@@ -21,6 +21,8 @@ mod life;
 mod reload;
 #[path = "daemon/remote.rs"]
 mod remote;
+#[path = "daemon/resources.rs"]
+mod resources;
 #[path = "daemon/story.rs"]
 mod story;
 

@@ -108,7 +108,7 @@ async fn a_check_that_panics_costs_its_own_poll_alone() {
 /// A target that is known to be up and may be rechecked twice.
 fn watched(number: u32, every_ms: u32) -> Arc<Target> {
     let target = Target { plan: Arc::new(Plan::default()), ..target(number, every_ms) };
-    target.flight().learn(State::Up);
+    target.flight().learn(State::Up, 0);
     Arc::new(target)
 }
 
@@ -149,7 +149,7 @@ async fn nothing_is_checked_again_without_need() {
     assert_eq!(first_slot(&watched(1, 60_000), throttled, up(5)).await, once);
     assert_eq!(first_slot(&Arc::new(target(1, 60_000)), refused, up(5)).await, once);
     let down = watched(1, 60_000);
-    down.flight().learn(State::Down);
+    down.flight().learn(State::Down, 0);
     assert_eq!(first_slot(&down, refused, up(5)).await, once);
     // A recheck would not end before the next slot.
     assert_eq!(first_slot(&watched(1, 2_000), refused, up(5)).await, once);

@@ -68,7 +68,7 @@ async fn a_target_that_is_removed_while_it_waits_for_a_place_or_a_recheck_waits_
     let hog = Arc::new(target(1, 1_000));
     let waiting = Arc::new(target(2, 60_000));
     let watched = Arc::new(Target { plan: Arc::new(Plan::default()), ..target(3, 60_000) });
-    watched.flight().learn(State::Up);
+    watched.flight().learn(State::Up, 0);
     let script = |target: &Target, _| match target.number {
         1 => up(200_000),
         _ => fails(10, Cause::Connect, Detail::Refused),
@@ -140,7 +140,7 @@ async fn a_target_that_is_replaced_while_it_waits_is_polled_as_it_is_now() {
 async fn a_recheck_is_of_the_target_as_it_is_now() {
     let plan = Arc::new(Plan::default());
     let old = Arc::new(Target { plan: Arc::clone(&plan), ..target(1, 60_000) });
-    old.flight().learn(State::Up);
+    old.flight().learn(State::Up, 0);
     let refused = fails(10, Cause::Connect, Detail::Refused);
     let mut line = Line::start([Arc::clone(&old)], 10, move |_, _| refused);
     until_polled(&mut line, 1).await;

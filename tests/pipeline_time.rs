@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use line::{Line, NOW_MS, busiest_second, slots, target, up};
-use poller::outcome::{Cause, Detail};
+use line::{Line, NOW_MS, busiest_second, fails, slots, target, up};
+use poller::expectation::Expectation;
+use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind, Verdict};
 use poller::target::{Plan, State, Target};
 use tokio::time::Instant;
 
@@ -100,10 +101,10 @@ async fn what_waits_while_the_wall_is_set_goes_on_waiting() {
 async fn a_recheck_comes_in_its_time_whatever_becomes_of_the_wall() {
     for by_ms in [-3 * HOUR_MS, 3 * HOUR_MS] {
         let watched = Target { plan: Arc::new(Plan::default()), ..target(1, 60_000) };
-        watched.flight().learn(State::Up);
+        watched.flight().learn(State::Up, 0);
         let due_ms = watched.due_at_or_after(NOW_MS + 1);
         let mut line = Line::start([Arc::new(watched)], 5, |_, nth| {
-            if nth == 0 { line::fails(100, Cause::Connect, Detail::Refused) } else { up(10) }
+            if nth == 0 { fails(100, Cause::Connect, Detail::Refused) } else { up(10) }
         });
         let until = Duration::from_millis(u64::try_from(due_ms - NOW_MS + 50).unwrap());
         tokio::time::sleep(until).await;
@@ -154,4 +155,116 @@ async fn a_standstill_of_many_intervals_is_missed_slots_and_one_late_poll() {
     let missed = line.desk.missed();
     assert!((20 * 28..=20 * 30).contains(&missed), "{missed}");
     assert!(line.outcomes().iter().all(|outcome| outcome.latency_us / 1_000 == 20));
+}
+
+/// What becomes of a poll that ends by `cause` after so many milliseconds, when the runtime stood
+/// still for some of them.
+async fn found(
+    target: Target,
+    (takes_ms, cause, detail): (u64, Cause, Detail),
+    still_ms: u64,
+) -> Outcome {
+    let target = Arc::new(target);
+    let due_ms = target.due_at_or_after(NOW_MS + 1);
+    let mut line = Line::start([target], 5, move |_, _| fails(takes_ms, cause, detail));
+    let until = Duration::from_millis(u64::try_from(due_ms - NOW_MS + 100).unwrap());
+    tokio::time::sleep(until).await;
+    assert_eq!(line.places.taken(), 1, "the poll runs");
+    if still_ms > 0 {
+        tokio::time::advance(Duration::from_millis(still_ms)).await;
+    }
+    line.pass(Duration::from_millis(takes_ms)).await;
+    line.of(1)[0]
+}
+
+const TIMEOUT: (u64, Cause, Detail) = (1_000, Cause::Timeout, Detail::Waiting);
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_whose_time_ran_out_while_we_stood_still_says_nothing_of_its_target() {
+    let of = |timeout_ms| Target { timeout_ms, ..target(1, 60_000) };
+    let verdict = async |timeout_ms, still_ms| {
+        let outcome = found(of(timeout_ms), TIMEOUT, still_ms).await;
+        let Finding { verdict, cause, detail, .. } = outcome.finding;
+        (verdict, cause.expect("a cause"), detail)
+    };
+    let ours = (Verdict::Unknown, Cause::NoResources, Detail::Processor);
+    let its_own = (Verdict::Down, Cause::Timeout, Detail::Waiting);
+    assert_eq!(verdict(1_000, 0).await, its_own);
+    assert_eq!(verdict(1_000, 150).await, its_own, "less than a moment");
+    assert_eq!(verdict(1_000, 320).await, ours);
+    assert_eq!(verdict(1_000, 3_000).await, ours, "it hears of its end late");
+    assert_eq!(verdict(10_000, 900).await, its_own, "a small part of its time");
+    assert_eq!(verdict(10_000, 2_100).await, ours);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_end_in_a_long_standstill_is_not_theirs_and_a_refusal_is() {
+    let cause = async |cause, detail, still_ms| {
+        let outcome = found(target(1, 60_000), (500, cause, detail), still_ms).await;
+        outcome.finding.cause.expect("a cause")
+    };
+    for (of, detail) in [
+        (Cause::Reset, Detail::None),
+        (Cause::Body, Detail::Incomplete),
+        (Cause::Protocol, Detail::NoAnswer),
+        (Cause::Connect, Detail::Unreachable),
+    ] {
+        assert_eq!(cause(of, detail, 700).await, of);
+        assert_eq!(cause(of, detail, 1_200).await, Cause::NoResources, "{of} {detail}");
+    }
+    assert_eq!(cause(Cause::Connect, Detail::Refused, 3_000).await, Cause::Connect);
+    assert_eq!(cause(Cause::Protocol, Detail::NotHttp, 3_000).await, Cause::Protocol);
+    assert_eq!(cause(Cause::Status, Detail::None, 3_000).await, Cause::Status);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_late_because_of_us_breaks_no_expectation_of_time() {
+    let expecting = |latency_under_ms| {
+        let expect = Expectation { latency_under_ms, ..Expectation::default() };
+        let plan = Plan { retries: 0, expect, ..Plan::default() };
+        Target { timeout_ms: 30_000, plan: Arc::new(plan), ..target(1, 60_000) }
+    };
+    let late = (800, Cause::Assertion, Detail::Latency);
+    let outcome = found(expecting(Some(500)), late, 0).await;
+    assert_eq!(outcome.finding.verdict, Verdict::Warning);
+    let outcome = found(expecting(Some(500)), late, 400).await;
+    assert_eq!(outcome.finding.detail, Detail::Processor);
+    let lost = (800, Cause::Assertion, Detail::Loss);
+    let outcome = found(expecting(None), lost, 400).await;
+    assert_eq!(outcome.finding.detail, Detail::Loss, "echoes have time enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_began_after_a_standstill_is_not_excused_by_it() {
+    let slow = Arc::new(target(1, 10_000));
+    let due_ms = slow.due_at_or_after(NOW_MS + 5_000);
+    let mut line = Line::start([slow], 5, |_, _| fails(1_000, Cause::Timeout, Detail::Waiting));
+    line.pass(Duration::from_millis(u64::try_from(due_ms - 4_000 - NOW_MS).unwrap())).await;
+    let before = line.outcomes().len();
+    for _ in 0..20 {
+        // Its slot comes in the standstill, so that all wake at the same moment.
+        tokio::time::advance(Duration::from_millis(7_013)).await;
+        line.pass(Duration::from_millis(2_987)).await;
+    }
+    let outcomes = line.outcomes();
+    assert_eq!(outcomes.len(), before + 20);
+    let is_own = |outcome: &Outcome| outcome.finding.cause == Some(Cause::Timeout);
+    assert!(outcomes.iter().all(is_own), "{outcomes:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_we_had_no_processor_for_is_made_again() {
+    let watched = Target { plan: Arc::new(Plan::default()), ..target(1, 60_000) };
+    watched.flight().learn(State::Up, 0);
+    let due_ms = watched.due_at_or_after(NOW_MS + 1);
+    let mut line = Line::start([Arc::new(watched)], 5, |_, nth| {
+        if nth == 0 { fails(1_000, Cause::Timeout, Detail::Waiting) } else { up(10) }
+    });
+    let until = Duration::from_millis(u64::try_from(due_ms - NOW_MS + 100).unwrap());
+    tokio::time::sleep(until).await;
+    tokio::time::advance(Duration::from_millis(400)).await;
+    line.pass(Duration::from_secs(4)).await;
+    let found: Vec<_> = line.of(1).iter().map(|one| (one.kind, one.finding.verdict)).collect();
+    assert_eq!(found, [(SampleKind::Slot, Verdict::Unknown), (SampleKind::Recheck, Verdict::Up)]);
+    assert!(line.of(1)[0].is_provisional);
 }

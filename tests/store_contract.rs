@@ -217,6 +217,34 @@ fn a_store_that_stalls_says_so_and_goes_on_later() {
     assert_eq!(store.restore(NOW_MS).unwrap().samples, 1);
 }
 
+#[test]
+fn an_outage_that_was_none_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("poller.db");
+    let sqlite = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    let (mut memory, mut sqlite) = (MemoryStore::default(), sqlite);
+    for store in [&mut memory as &mut dyn Store, &mut sqlite] {
+        store.enrol(&mut targets(3)).unwrap();
+        let incidents = vec![began(1), began(2)];
+        store.append(&Batch { incidents, ..Batch::default() }).unwrap();
+        let withdrawn = |target, began_ms| IncidentChange::Withdrawn { target, began_ms };
+        let incidents = vec![withdrawn(1, NOW_MS), withdrawn(2, NOW_MS - 1), withdrawn(3, NOW_MS)];
+        let batch = Batch { incidents, ..Batch::default() };
+        store.append(&batch).unwrap();
+        store.append(&batch).unwrap();
+        let incidents = vec![began(3), IncidentChange::Withdrawn { target: 3, began_ms: NOW_MS }];
+        store.append(&Batch { incidents, ..Batch::default() }).unwrap();
+    }
+    let mut rows = reader.prepare("SELECT target, ended_ms FROM incident").unwrap();
+    let stored: Vec<(u32, Option<i64>)> =
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().flatten().collect();
+    assert_eq!(stored, [(2, None)]);
+    let kept: Vec<_> =
+        memory.incidents.iter().map(|incident| (incident.target, incident.ended_ms)).collect();
+    assert_eq!(kept, stored);
+}
+
 fn transition(target: u32, to: State) -> Transition {
     Transition {
         target,

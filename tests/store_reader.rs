@@ -6,7 +6,8 @@
 mod support;
 
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use poller::clock::rfc3339;
 use poller::health::{Health, Transition};
@@ -214,6 +215,32 @@ fn a_query_has_limits() {
 }
 
 #[test]
+fn who_has_to_wait_for_a_connection_is_counted() {
+    let (directory, _store) = store();
+    let reader = reader(&directory);
+    let size = reader.pool_use().size;
+    assert!(size > 1 && reader.pool_use().in_use == 0, "{:?}", reader.pool_use());
+    ask(&reader, "SELECT count(*) FROM checks");
+    assert_eq!(reader.pool_use().waits, 0);
+    // It ends when its time is over.
+    let endless = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) \
+                   SELECT count(*) FROM n";
+    let end = Instant::now() + Duration::from_mins(1);
+    // On a busy machine the first of them may be over before the last one begins.
+    while reader.pool_use().waits == 0 && Instant::now() < end {
+        thread::scope(|scope| {
+            for _ in 0..=size {
+                let limits = Limits { time: Duration::from_millis(300), ..Limits::default() };
+                let reader = &reader;
+                scope.spawn(move || reader.sql(endless, limits).unwrap_err());
+            }
+        });
+    }
+    assert!(reader.pool_use().waits > 0);
+    assert_eq!(reader.pool_use().in_use, 0);
+}
+
+#[test]
 fn a_stopped_daemon_is_summed_up_from_its_store() {
     let (directory, store) = store();
     drop(store);
@@ -254,6 +281,18 @@ fn all_targets_that_are_down_and_certificates_that_run_out_are_listed() {
     let url = "https://site-0.example/some/path?page=0".to_owned();
     assert_eq!(summary.certificates_expiring, [Expiring { url, days: 3 }]);
     assert_eq!(reader(&directory).worst(NOW_MS / 1_000).unwrap().certificates, []);
+}
+
+#[test]
+fn what_a_daemon_used_and_was_short_of_is_not_told_once_it_is_stopped() {
+    let (directory, mut store) = store();
+    let last = r#"{"checks": {"missed": 12, "missed_by": {"politeness": 12}},
+        "places": {"state": "shrunk", "limit": 3, "most": 9}, "resources": {"outbox": 7}}"#;
+    let summary = Some(last.to_owned());
+    store.append(&Batch { summary, watched_until_ms: NOW_MS, ..Batch::default() }).unwrap();
+    let summary = stored_summary(&reader(&directory).stored(NOW_MS).unwrap(), NOW_MS);
+    assert_eq!(summary.checks.missed_by.politeness, 12);
+    assert_eq!((summary.places, summary.resources), Default::default());
 }
 
 #[test]

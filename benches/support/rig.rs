@@ -165,6 +165,14 @@ impl Site {
         cpu
     }
 
+    /// Writes a list of entries.
+    pub(crate) fn list_of(&self, entries: &[Value]) -> PathBuf {
+        let path = self.room.path().join("urls.json");
+        let text = serde_json::to_string(entries).expect("JSON");
+        std::fs::write(&path, text).expect("it can be written");
+        path
+    }
+
     /// Writes a list of URLs with intervals in seconds.
     pub(crate) fn list(&self, entries: impl IntoIterator<Item = (String, f64)>) -> PathBuf {
         let mut text = String::from("[\n");
@@ -195,8 +203,24 @@ pub(crate) struct Poller {
 impl Poller {
     /// Starts it on a list and waits until it polls.
     pub(crate) fn start(site: &Site, list: &Path, arguments: &[&str]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_poller")), site, list, arguments)
+    }
+
+    /// The same, with so many files that it may open.
+    pub(crate) fn start_with_files(
+        files: u32,
+        site: &Site,
+        list: &Path,
+        arguments: &[&str],
+    ) -> Self {
+        let mut command = Command::new("prlimit");
+        command.args([&format!("--nofile={files}:{files}"), env!("CARGO_BIN_EXE_poller")]);
+        Self::start_by(command, site, list, arguments)
+    }
+
+    fn start_by(mut command: Command, site: &Site, list: &Path, arguments: &[&str]) -> Self {
         let data = site.room.path().join("data");
-        let child = Command::new(env!("CARGO_BIN_EXE_poller"))
+        let child = command
             .args(["--foreground", "--log-level", "error"])
             .args(["--resolver", &site.dns, "--urls"])
             .arg(list)
@@ -257,6 +281,17 @@ impl Poller {
             / 1_024.0
     }
 
+    /// Open file descriptors.
+    pub(crate) fn open_files(&self) -> f64 {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        folder.map_or(f64::NAN, |files| files.count() as f64)
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let _ = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+    }
+
     /// CPU of a poll over the next `seconds`, in microseconds.
     pub(crate) fn cost(&self, seconds: f64) -> f64 {
         let polls = |summary: &Value| summary["checks"]["since_start"].as_f64().unwrap_or(0.0);
@@ -264,6 +299,16 @@ impl Poller {
         pause(seconds);
         let cpu = self.cpu_seconds() - cpu;
         cpu * 1e6 / (polls(&self.summary()) - before)
+    }
+
+    /// The rows of the answer to a query on the store.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_poller"))
+            .args(["sql", "--json", sql, "--data"])
+            .arg(&self.data)
+            .output()
+            .expect("poller runs");
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     /// Stops it and waits until it is gone.

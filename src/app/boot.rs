@@ -9,26 +9,31 @@ use parking_lot::{Mutex, RwLock};
 use super::door::Door;
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
+use super::gauges::{Gauges, Lookups};
+use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
 use super::reload::{Reloads, log_rejects};
 use crate::api::{Feed, Server, finished_line, socket_path};
-use crate::check::{Checks, HttpOptions};
+use crate::check::{Checks, HttpOptions, Whereabouts};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::sources::Sources;
 use crate::config::targets::{List, ListError};
 use crate::lock::Lock;
 use crate::outcome::Outcome;
-use crate::process::{open_files_limit, raise_open_files_limit};
+use crate::process::{MemoryLimit, open_files_limit, raise_open_files_limit};
 use crate::queue::local::Outbox;
-use crate::queue::{Outlet, Places};
+use crate::queue::{Hosts, Outlet, Places};
 use crate::roster::Roster;
 use crate::stage::recorder::{self, Recorder, Resumed};
+use crate::stage::scheduler::{Limits, Locate, Located};
+use crate::stage::throttle::Cycle;
 use crate::store::StoreError;
 use crate::store::spill::{self, Spill};
 use crate::store::sqlite::{self, SqliteOptions, SqliteStore};
+use crate::target::Target;
 use crate::view::Lists;
 use crate::view::text::{count, plural};
 
@@ -107,36 +112,93 @@ pub fn boot(
     let rejects = told_rejects(&list);
     let clock = Clock::system();
     let check = Arc::new(Checks::new(http_options(&settings, shares(&settings)))?);
-    let (memory, live) = Memory::load(&settings, &clock, list)?;
-    let live = Arc::new(live);
     let (outbox, feed) = (Arc::<Outbox>::default(), Arc::<Feed>::default());
+    let gauges = gauges(&settings, &check, &outbox, &clock);
+    let (memory, live) = Memory::load(&settings, &clock, list, gauges)?;
+    let live = Arc::new(live);
     let desk = desk(&live, &outbox, &feed);
     let recorder = Recorder::start(desk, memory.store, memory.samples, memory.journal)
         .map_err(StartError::system("cannot start a thread"))?;
     // Both are set once, here.
     let _ = live.storage.set(Box::new(recorder.storage_view()));
-    let parts = Parts { check, outbox, places: Arc::clone(&live.places), clock, grace: live.grace };
+    let (places, limits) = (Arc::clone(&live.places), limits(&settings, &check));
+    let (own, grace) = (Arc::clone(&check), live.grace);
+    let parts = Parts { check: own, outbox, places, limits, clock, grace };
     let targets: Vec<_> = live.roster.read().iter().cloned().collect();
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
     let _ = live.desks.set(engine.desks().to_vec());
+    let governing = govern(&settings, &live, &engine, parts)
+        .map_err(StartError::system("cannot start a thread"))?;
     let socket = socket_path(&settings.data, |name| std::env::var_os(name));
     let (door, events) = Door::new(Arc::clone(&live), feed);
     let server = Server::start(&socket, Arc::new(door))?;
     lock.announce(&socket).map_err(StartError::system("cannot write the pid file"))?;
+    let word = word(&settings, targets.len(), &rejects);
+    let reloads = Reloads::new(sources, listing);
+    let keeper = Keeper {
+        settings,
+        reloads,
+        live,
+        check,
+        recorder,
+        engine,
+        governing,
+        server,
+        events,
+        lock,
+    };
+    Ok(Booted { keeper, word })
+}
+
+/// What is said to who started a daemon of so many targets.
+fn word(settings: &Settings, targets: usize, rejects: &str) -> String {
     let fewer = told_places(settings.max_workers, open_files_limit());
     let fewer = fewer.map_or_else(String::new, |told| {
         tracing::warn!("{told}");
         format!("; {told}")
     });
-    let word = format!(
-        "polling {} (pid {}){rejects}{fewer}",
-        plural(targets.len() as u64, "target"),
-        std::process::id()
-    );
-    let reloads = Reloads::new(sources, listing);
-    let keeper = Keeper { settings, reloads, live, recorder, engine, server, events, lock };
-    Ok(Booted { keeper, word })
+    let targets = plural(targets as u64, "target");
+    format!("polling {targets} (pid {}){rejects}{fewer}", std::process::id())
+}
+
+/// Has the number of places follow how this machine is.
+fn govern(
+    settings: &Settings,
+    live: &Arc<Live>,
+    engine: &Engine,
+    parts: Parts<Checks>,
+) -> std::io::Result<Governing> {
+    let (check, lateness) = (parts.check, engine.lateness().to_vec());
+    let told = lateness.clone();
+    live.gauges.runtime_lag.set(move || {
+        let latest = told.iter().map(|of_one| of_one.max_last_minute()).max();
+        latest.unwrap_or_default().as_secs_f64()
+    });
+    Governing::start(Governed {
+        live: Arc::clone(live),
+        lateness,
+        outbox: parts.outbox,
+        memory_limit: kept_within(MemoryLimit::find(settings.max_memory)),
+        adaptive: settings.adaptive,
+        shrink: Box::new(move || check.shrink_caches()),
+    })
+}
+
+/// What is told of the machine; who knows more of it is plugged in later.
+fn gauges(settings: &Settings, check: &Arc<Checks>, outbox: &Arc<Outbox>, clock: &Clock) -> Gauges {
+    let gauges = Gauges::new(MemoryLimit::find(settings.max_memory), Arc::clone(outbox));
+    gauges.look(clock.monotonic_us());
+    let check = Arc::clone(check);
+    gauges.lookups.set(move || {
+        let names = check.names();
+        Lookups {
+            in_flight: names.lookups_in_flight as u64,
+            waiting: names.lookups_waiting as u64,
+            limit: names.lookups_limit as u64,
+        }
+    });
+    gauges
 }
 
 /// The edges that the recorder gets.
@@ -148,7 +210,12 @@ struct Memory {
 
 impl Memory {
     /// Opens the store and takes in what it and the journal hold.
-    fn load(settings: &Settings, clock: &Clock, list: List) -> Result<(Self, Live), StartError> {
+    fn load(
+        settings: &Settings,
+        clock: &Clock,
+        list: List,
+        gauges: Gauges,
+    ) -> Result<(Self, Live), StartError> {
         let path = settings.data.join(sqlite::FILE_NAME);
         let options = SqliteOptions {
             keep_samples: settings.keep,
@@ -173,6 +240,7 @@ impl Memory {
         let live = Live {
             roster: Arc::new(RwLock::new(roster)),
             ledger: Arc::new(Mutex::new(ledger)),
+            court: Arc::default(),
             desks: OnceLock::new(),
             places: Arc::new(Places::new(shares(settings).places)),
             clock: clock.clone(),
@@ -184,6 +252,8 @@ impl Memory {
             stopping: AtomicBool::new(false),
             grace: settings.grace,
             pulse: Mutex::default(),
+            standing: Mutex::default(),
+            gauges,
         };
         Ok((Self { store, journal, samples }, live))
     }
@@ -196,6 +266,7 @@ fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::D
     recorder::Desk {
         outlet,
         ledger: Arc::clone(&live.ledger),
+        court: Arc::clone(&live.court),
         roster: Arc::clone(&live.roster),
         clock: live.clock.clone(),
         summarise: Box::new(move || {
@@ -223,6 +294,24 @@ fn tell(feed: &Feed, roster: &RwLock<Roster>, outcomes: &[Outcome]) {
 /// How the files that may be open are shared out.
 pub(super) fn shares(settings: &Settings) -> Shares {
     Shares::of(settings.max_workers, open_files_limit())
+}
+
+/// What holds polls back that are due.
+fn limits(settings: &Settings, check: &Arc<Checks>) -> Limits {
+    let locate = settings.manners.address_rate.map(|_| {
+        let check = Arc::clone(check);
+        let locate = move |target: &Target| match check.locate(target) {
+            Whereabouts::At(address) => Located::At(address),
+            Whereabouts::Asking => Located::Asking,
+            Whereabouts::Nowhere => Located::Nowhere,
+        };
+        Arc::new(locate) as Locate
+    });
+    Limits {
+        hosts: Arc::new(Hosts::new(settings.manners)),
+        cycle: settings.max_per_cycle.map(|most| Arc::new(Cycle::new(most))),
+        locate,
+    }
 }
 
 /// How checks are made by the settings, with their shares of the files that may be open.

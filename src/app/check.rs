@@ -1,20 +1,25 @@
 //! `--check`: settings and list parsed, the plan told, nothing started.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
 use super::boot::{StartError, http_options, shares};
-use super::files::told_places;
+use super::crowd::crowd;
+use super::engine::cores;
+use super::files::{Shares, told_places};
+use super::fit::{Fit, Machine, Verdict, summed_up};
+use super::governing::kept_within;
 use super::list::Listing;
 use super::plan::{Load, load};
 use crate::check::Checks;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::settings::Adaptive;
 use crate::config::targets::{List, ListError};
-use crate::process::{open_files_limit, raise_open_files_limit};
-use crate::view::text::{count, duration, size};
-
-/// Bytes that a sample takes in the store, log and index pages included.
-const SAMPLE_BYTES: f64 = 45.0;
+use crate::process::{
+    MemoryLimit, local_ports, open_files_limit, port_rest, raise_open_files_limit,
+};
+use crate::view::text::{count, duration, plural};
 
 /// What the settings and the list that they name would mean.
 ///
@@ -30,12 +35,16 @@ pub fn check(settings: &Settings) -> Result<String, StartError> {
         entries: 0,
         first: None,
     })?;
-    let plan = load(&list.targets, Clock::system().now_ms());
+    let load = load(&list.targets, Clock::system().now_ms());
+    let mut verdicts = machine(settings).bears(&load);
+    verdicts.push(crowd(&list.targets, &settings.manners).verdict(&settings.manners));
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = tell_list(&mut text, settings, &list);
-    let _ = tell_load(&mut text, settings, &plan);
+    let _ = tell_load(&mut text, settings, &load);
+    let _ = tell_verdicts(&mut text, &verdicts);
     let _ = tell_rejects(&mut text, &list);
+    let _ = writeln!(text, "{}", summed_up(&verdicts));
     Ok(text)
 }
 
@@ -56,19 +65,13 @@ fn tell_list(text: &mut String, settings: &Settings, list: &List) -> std::fmt::R
     writeln!(text, "data        {}", settings.data.display())
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "figures for people, far below 2^52"
-)]
-fn tell_load(text: &mut String, settings: &Settings, plan: &Load) -> std::fmt::Result {
-    writeln!(text, "load        {:.1} polls a second", plan.per_second)?;
+fn tell_load(text: &mut String, settings: &Settings, load: &Load) -> std::fmt::Result {
+    writeln!(text, "load        {:.1} polls a second", load.per_second)?;
     writeln!(
         text,
         "flatness    {} launches in the busiest second of the next hour; chance alone: {:.0}",
-        count(u64::from(plan.busiest_second)),
-        plan.expected_busiest,
+        count(u64::from(load.busiest_second)),
+        load.expected_busiest,
     )?;
     let files = open_files_limit();
     let limit = shares(settings).places.get();
@@ -77,41 +80,54 @@ fn tell_load(text: &mut String, settings: &Settings, plan: &Load) -> std::fmt::R
         Some(_) => "cut",
         None => "chosen",
     };
-    writeln!(
-        text,
-        "places      {} polls in flight at most ({chosen}; open files: {})",
-        count(limit as u64),
-        count(files),
-    )?;
-    if let Some(told) = told_places(settings.max_workers, files) {
-        writeln!(text, "            {told}")?;
-    }
-    writeln!(
-        text,
-        "needed      {} when 1 % of the polls time out, {} when all do",
-        count(plan.places_usually as u64),
-        count(plan.places_when_all_time_out as u64),
-    )?;
-    if plan.places_when_all_time_out > limit as f64 {
-        writeln!(
-            text,
-            "            more than there are: polls would run late then, none would be skipped; \
-             raise the limit of open files (ulimit -n) or --max-workers, or shorten --timeout"
-        )?;
-    }
-    let kept = settings.keep.as_secs_f64() * plan.per_second * SAMPLE_BYTES;
-    let fits = if kept <= settings.max_disk as f64 {
-        "fits"
-    } else {
-        "does not fit: the oldest samples go earlier; raise --max-disk or lower --keep"
+    let adaptive = match settings.adaptive {
+        Adaptive::On => "fewer while this machine is short of something",
+        Adaptive::Off => "always, as --adaptive is off",
     };
     writeln!(
         text,
-        "disk        about {} for {} of samples, {} allowed: {fits}",
-        size(kept as u64),
-        duration(settings.keep.as_secs_f64()),
-        size(settings.max_disk),
-    )
+        "places      {} in flight at most ({chosen}; open files: {}), {adaptive}",
+        plural(limit as u64, "poll"),
+        count(files),
+    )?;
+    match told_places(settings.max_workers, files) {
+        Some(told) => writeln!(text, "            {told}"),
+        None => Ok(()),
+    }
+}
+
+/// What there is for the daemon by `settings`.
+#[expect(clippy::cast_precision_loss, reason = "a processor has a few cores")]
+fn machine(settings: &Settings) -> Machine {
+    let ports = local_ports();
+    Machine {
+        places: Shares::of(settings.max_workers, u64::MAX).places.get() as u64,
+        open_files: open_files_limit(),
+        memory: kept_within(MemoryLimit::find(settings.max_memory)),
+        ports: u64::from(ports.end().saturating_sub(*ports.start())) + 1,
+        port_rest_s: port_rest().as_secs_f64(),
+        cores: cores().get() as f64,
+        max_per_cycle: settings.max_per_cycle.map(NonZeroU32::get),
+        disk: settings.max_disk,
+        keep_s: settings.keep.as_secs_f64(),
+    }
+}
+
+fn tell_verdicts(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
+    for Verdict { limit, told, fit, advice } in verdicts {
+        // The line before tells of the places that there are.
+        let label = if *limit == "places" { "needed" } else { limit };
+        let fits = match fit {
+            Fit::Always => "fits",
+            Fit::Usually => "fits only while few time out",
+            Fit::Never => "does not fit",
+        };
+        writeln!(text, "{label:<12}{told}: {fits}")?;
+        if *fit != Fit::Always {
+            writeln!(text, "            {advice}")?;
+        }
+    }
+    Ok(())
 }
 
 fn tell_rejects(text: &mut String, list: &List) -> std::fmt::Result {

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::Check;
@@ -14,7 +15,8 @@ use crate::clock::Clock;
 use crate::config::given::Threading;
 use crate::queue::local::{LocalSink, Outbox};
 use crate::queue::{Places, Rechecks};
-use crate::stage::scheduler::{Desk, Scheduler};
+use crate::stage::lateness::Lateness;
+use crate::stage::scheduler::{Desk, Limits, Scheduler};
 use crate::stage::worker::{self, Bench};
 use crate::target::{Target, TargetId};
 
@@ -27,6 +29,8 @@ pub(super) struct Parts<C> {
     pub outbox: Arc<Outbox>,
     /// How many polls may run at once.
     pub places: Arc<Places>,
+    /// What holds polls back that are due.
+    pub limits: Limits,
     /// The time.
     pub clock: Clock,
     /// How long polls in flight may go on when the daemon stops.
@@ -37,6 +41,7 @@ pub(super) struct Parts<C> {
 #[derive(Debug)]
 pub(super) struct Engine {
     desks: Vec<Arc<Desk>>,
+    lateness: Vec<Arc<Lateness>>,
     threads: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
@@ -74,24 +79,36 @@ impl Engine {
         targets: &[Arc<Target>],
     ) -> io::Result<Self> {
         let shares = shares(threading);
-        let mut engine =
-            Self { desks: Vec::new(), threads: Vec::new(), stop: CancellationToken::new() };
+        let mut engine = Self {
+            desks: Vec::new(),
+            lateness: Vec::new(),
+            threads: Vec::new(),
+            stop: CancellationToken::new(),
+        };
         for share in 0..shares {
             let rechecks = Arc::<Rechecks>::default();
             let own = targets.iter().filter(|target| share_of(target.id, shares) == share).cloned();
-            let scheduler = Scheduler::new(parts.clock.clone(), Arc::clone(&rechecks), own);
+            let scheduler = Scheduler::new(
+                parts.clock.clone(),
+                Arc::clone(&rechecks),
+                parts.limits.clone(),
+                own,
+            );
             engine.desks.push(scheduler.desk());
             let bench = Bench {
                 check: Arc::clone(&parts.check),
                 sink: LocalSink { outbox: Arc::clone(&parts.outbox), rechecks },
                 places: Arc::clone(&parts.places),
                 clock: parts.clock.clone(),
+                lateness: Arc::default(),
             };
+            engine.lateness.push(Arc::clone(&bench.lateness));
             let (runtime, stop) = (runtime(threading)?, engine.stop.clone());
             let grace = parts.grace;
             let run = move || {
                 runtime.block_on(async {
-                    let mut owner = tokio::task::JoinSet::new();
+                    let (mut owner, mut watch) = (JoinSet::new(), JoinSet::new());
+                    watch.spawn(Arc::clone(&bench.lateness).watch());
                     owner.spawn(worker::run(scheduler, bench, stop, grace));
                     owner.join_all().await;
                 });
@@ -108,6 +125,12 @@ impl Engine {
     #[must_use]
     pub(super) fn desks(&self) -> &[Arc<Desk>] {
         &self.desks
+    }
+
+    /// How late each runtime is, in the order of the shares.
+    #[must_use]
+    pub(super) fn lateness(&self) -> &[Arc<Lateness>] {
+        &self.lateness
     }
 
     /// Stops polling and waits for the polls in flight, for the grace period at most.

@@ -47,6 +47,12 @@ impl Shares {
             kept: size(kept.min(MOST_KEPT)),
         }
     }
+
+    /// Files that may have to be open so that so many polls run at once.
+    pub(super) const fn files_for(polls: u64) -> u64 {
+        // As many are set aside as polls take, and no more than are of use.
+        polls.saturating_add(if polls < RESERVED { polls } else { RESERVED })
+    }
 }
 
 /// What is said when fewer polls may be in flight than were asked for.
@@ -84,6 +90,17 @@ mod tests {
         assert_eq!(places(None, u64::MAX), 16_384);
         assert_eq!(places(NonZeroUsize::new(7), 20_000), 7);
         assert_eq!(places(NonZeroUsize::new(100_000), 200_000), 100_000);
+    }
+
+    #[test]
+    fn as_many_files_as_are_told_give_room_for_so_many_polls() {
+        for polls in [1, 100, 511, 512, 513, 5_000] {
+            let (files, asked) = (Shares::files_for(polls), size(polls));
+            assert_eq!(places(NonZeroUsize::new(asked), files), asked);
+            assert!(
+                places(NonZeroUsize::new(asked), files.saturating_sub(2)) < asked || polls == 1
+            );
+        }
     }
 
     #[test]

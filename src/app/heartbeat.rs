@@ -1,5 +1,5 @@
 //! `Heartbeat`: a thread that tells the service manager that the schedulers go on, and follows the
-//! clock, whatever else the daemon is busy with.
+//! clock and what the daemon uses, whatever else it is busy with.
 
 use std::io;
 use std::sync::Arc;
@@ -46,6 +46,7 @@ impl Drop for Heartbeat {
 fn beat(live: &Live, notifier: Notifier, ended: &Receiver<()>) {
     let period = notifier.watchdog_interval().unwrap_or(PERIOD).min(PERIOD);
     while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+        live.gauges.look(live.clock.monotonic_us());
         if let Some(drift_us) = live.clock.follow_wall() {
             let seconds = Duration::from_micros(drift_us.unsigned_abs()).as_secs();
             tracing::warn!(

@@ -8,11 +8,13 @@ use tokio::sync::mpsc;
 
 use super::door::{Event, Events};
 use super::engine::Engine;
+use super::governing::Governing;
 use super::heartbeat::Heartbeat;
 use super::live::Live;
 
 use super::reload::{Reloads, Wish};
 use crate::api::Server;
+use crate::check::Checks;
 use crate::config::Settings;
 use crate::config::targets::source::Source;
 use crate::daemon::Notifier;
@@ -36,8 +38,10 @@ pub struct Keeper {
     pub(super) settings: Settings,
     pub(super) reloads: Reloads,
     pub(super) live: Arc<Live>,
+    pub(super) check: Arc<Checks>,
     pub(super) recorder: Recorder,
     pub(super) engine: Engine,
+    pub(super) governing: Governing,
     pub(super) server: Server,
     pub(super) events: Events,
     pub(super) lock: Lock,
@@ -90,7 +94,8 @@ impl Keeper {
     }
 
     fn stop(self, notifier: Notifier) {
-        let Self { live, recorder, engine, server, events, lock, settings, reloads } = self;
+        let Self { live, recorder, engine, server, events, lock, settings, reloads, .. } = self;
+        drop(self.governing);
         reloads.give_up();
         notifier.stopping();
         notifier.patience(settings.grace + CLOSING);

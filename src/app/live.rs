@@ -7,17 +7,22 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::gauges::Gauges;
+use super::governing::Standing;
+use super::judgement;
 use super::pulse::Pulse;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
-use crate::queue::Places;
+use crate::queue;
 use crate::roster::Roster;
-use crate::stage::recorder::StorageFacts;
-use crate::stage::scheduler;
+use crate::stage::recorder::{Court, StorageFacts};
+use crate::stage::scheduler::{self, Miss};
 use crate::target::State;
 use crate::view::recent::{self, seconds};
-use crate::view::{Checks, Down, Expiring, Flying, InFlight, Lists, Storage, Summary, Targets};
+use crate::view::{
+    Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Places, Storage, Summary, Targets,
+};
 
 /// Entries of the list of polls in flight, unless all are asked for.
 const FLIGHTS_SHOWN: usize = 100;
@@ -30,10 +35,12 @@ pub(super) struct Live {
     pub roster: Arc<RwLock<Roster>>,
     /// What is known of them.
     pub ledger: Arc<Mutex<Ledger>>,
+    /// What is thought of the daemon itself.
+    pub court: Arc<Mutex<Court>>,
     /// The schedulers, one for each worker.
     pub desks: OnceLock<Vec<Arc<scheduler::Desk>>>,
     /// How many polls may run.
-    pub places: Arc<Places>,
+    pub places: Arc<queue::Places>,
     /// The time.
     pub clock: Clock,
     /// How the store is, once it is open.
@@ -52,6 +59,10 @@ pub(super) struct Live {
     pub grace: Duration,
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
+    /// Why there are fewer places than usual, if there are.
+    pub standing: Mutex<Standing>,
+    /// What the daemon uses of its machine.
+    pub gauges: Gauges,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -70,6 +81,9 @@ impl Live {
         let second = now_us.div_euclid(1_000_000);
         let in_flight = self.in_flight(lists);
         let process = crate::process::facts(self.places.limit() as u64);
+        let monotonic_us = self.clock.monotonic_us();
+        let resources = self.gauges.resources(monotonic_us, process.cpu_seconds);
+        let opinion = self.court.lock().opinion(self.clock.monotonic_us());
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
@@ -93,11 +107,14 @@ impl Live {
             certificates_expiring_total,
             in_flight,
             storage: self.storage(),
+            places: self.places(),
             process,
+            resources,
             ..Summary::default()
         };
         let url = |number| url_of(&roster, number);
         recent::tell(&mut summary, ledger.fleet().recent, url, second);
+        judgement::tell(&mut summary, &opinion, &self.clock);
         self.tell_waiting(&mut summary);
         summary
     }
@@ -155,6 +172,17 @@ impl Live {
         self.desks().map(|desk| desk.missed()).sum()
     }
 
+    /// The same by what that was due to.
+    fn missed_by(&self) -> MissedBy {
+        let by = |reason| self.desks().map(|desk| desk.missed_by(reason)).sum();
+        MissedBy {
+            running: by(Miss::Running),
+            saturated: by(Miss::Saturated),
+            politeness: by(Miss::Politeness),
+            standstill: by(Miss::Standstill),
+        }
+    }
+
     fn targets(&self, roster: &Roster, ledger: &Ledger) -> Targets {
         let count = |state| ledger.count_in_state(state);
         Targets {
@@ -177,6 +205,8 @@ impl Live {
             total: fleet.totals.checks,
             since_start: fleet.since_start.checks,
             missed: self.missed(),
+            missed_by: self.missed_by(),
+            backed_off: self.desks().map(|desk| desk.backed_off()).sum(),
             rechecks: fleet.since_start.rechecks,
             bytes: fleet.since_start.bytes,
             ..Checks::default()
@@ -185,9 +215,24 @@ impl Live {
 
     fn tell_waiting(&self, summary: &mut Summary) {
         summary.schedule.waiting = self.desks().map(|desk| desk.waiting()).sum();
+        summary.schedule.polite = self.desks().map(|desk| desk.parked()).sum();
         if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
             summary.schedule.state = "saturated".into();
         }
+    }
+
+    /// The places of polls, and why they are fewer than usual.
+    fn places(&self) -> Places {
+        let (limit, most) = (self.places.limit(), self.places.most());
+        let state = match limit {
+            _ if self.places.is_held() => "held",
+            limit if limit < most => "shrunk",
+            _ => "ok",
+        };
+        let (limit, most) = (limit as u64, most as u64);
+        let Standing { reason, shrunk, moved_ms } = self.standing.lock().clone();
+        let moved_at = moved_ms.map(rfc3339);
+        Places { state: state.into(), limit, most, reason, shrunk, moved_at }
     }
 
     fn storage(&self) -> Storage {

@@ -110,6 +110,7 @@ impl Keeper {
             What::List => Ok(self.settings.clone()),
             What::All => {
                 notifier.reloading();
+                self.check.refresh_names();
                 self.reloads.sources.settings().map_err(|error| error.to_string())
             }
         };

@@ -4,6 +4,7 @@ use crate::check::body::Body;
 use crate::check::content::Content;
 use crate::check::fault::Fault;
 use crate::check::head::{self, Fields, HEAD_CAP, Keep, Parsed};
+use crate::check::meter::Held;
 use crate::check::told::Told;
 use crate::expectation::Expectation;
 use crate::outcome::{Cause, Detail};
@@ -38,6 +39,7 @@ pub(crate) enum Need {
 pub(crate) struct Answer {
     /// What came of a head that is not whole yet.
     partial: Vec<u8>,
+    held: Held,
     interims: u8,
     body: Option<Body>,
     content: Content,
@@ -67,6 +69,7 @@ impl Answer {
     pub(crate) fn new() -> Self {
         Self {
             partial: Vec::new(),
+            held: Held::none(),
             interims: 0,
             body: None,
             content: Content::Ignored,
@@ -142,6 +145,7 @@ impl Answer {
                     }
                 }
                 Parsed::Whole(head, length) if length <= HEAD_CAP => {
+                    self.held.set(0);
                     self.status = head.status;
                     self.is_lasting = head.is_lasting;
                     self.fields = head.fields;
@@ -168,6 +172,7 @@ impl Answer {
         if partial.len() > HEAD_CAP {
             return Err(Fault::new(Cause::TooLarge, Detail::Headers));
         }
+        self.held.set(partial.capacity());
         self.partial = partial;
         Ok(Need::More)
     }

@@ -1,10 +1,7 @@
 //! Connecting to the addresses of a host: one after the other, without waiting for the slow (RFC 8305).
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
-use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -12,6 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::check::fault::Fault;
 use crate::check::gateway;
+use crate::check::race::Race;
 use crate::check::resolve::way;
 use crate::outcome::{Cause, Detail};
 
@@ -70,23 +68,20 @@ pub(crate) fn fault_of(error: &io::Error, address: IpAddr) -> Fault {
     }
 }
 
-type Attempt = Pin<Box<dyn Future<Output = Result<TcpStream, Fault>> + Send>>;
-
 async fn race(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Fault> {
     let mut waiting = addresses.iter();
-    let mut running: Vec<Attempt> = Vec::with_capacity(addresses.len());
+    let mut race = Race::new();
     let mut failed: Option<Fault> = None;
     loop {
         if let Some(&address) = waiting.next() {
-            running.push(Box::pin(attempt(address, port)));
-        } else if running.is_empty() {
+            race.enter(attempt(address, port));
+        } else if race.len() == 0 {
             return Err(failed.unwrap_or(Fault::new(Cause::Connect, Detail::None)));
         }
-        let first = pin!(poll_fn(|context| first_ready(&mut running, context)));
         let result = if waiting.len() == 0 {
-            Some(first.await)
+            Some(race.first().await)
         } else {
-            tokio::time::timeout(STAGGER, first).await.ok()
+            tokio::time::timeout(STAGGER, race.first()).await.ok()
         };
         match result {
             Some(Ok(stream)) => return Ok(stream),
@@ -94,20 +89,6 @@ async fn race(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Fault> {
             None => {}
         }
     }
-}
-
-fn first_ready(
-    running: &mut Vec<Attempt>,
-    context: &mut std::task::Context<'_>,
-) -> Poll<Result<TcpStream, Fault>> {
-    for index in 0..running.len() {
-        let Some(attempt) = running.get_mut(index) else { break };
-        if let Poll::Ready(result) = attempt.as_mut().poll(context) {
-            drop(running.swap_remove(index));
-            return Poll::Ready(result);
-        }
-    }
-    Poll::Pending
 }
 
 /// The fault that says more of the target: a family that we cannot reach says nothing of it.

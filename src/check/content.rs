@@ -8,6 +8,7 @@ use memchr::memmem;
 
 use crate::check::fault::Fault;
 use crate::check::head::Coding;
+use crate::check::meter::Held;
 use crate::check::unpack::Unpack;
 use crate::expectation::Expectation;
 use crate::outcome::{Cause, Detail};
@@ -35,6 +36,7 @@ pub(crate) enum Content {
 pub(crate) struct Watched {
     unpack: Unpack,
     search: Search,
+    held: Held,
     fault: Option<Fault>,
     is_finished: bool,
 }
@@ -70,7 +72,8 @@ impl Content {
         }
         let fault = (coding == Coding::Unknown).then_some(BAD_ENCODING);
         let (unpack, search) = (Unpack::new(coding), Search::new(expectation, cap));
-        Self::Watched(Box::new(Watched { unpack, search, fault, is_finished: false }))
+        let held = Held::none();
+        Self::Watched(Box::new(Watched { unpack, search, held, fault, is_finished: false }))
     }
 
     /// Takes a part of the body in.
@@ -99,6 +102,7 @@ impl Watched {
         if unpack.feed(bytes, &mut |part| search.take(part)).is_err() {
             self.fault = Some(self.search.fault());
         }
+        self.held.set(self.unpack.held_bytes() + self.search.held_bytes());
     }
 
     /// Takes the end of the body in, once.
@@ -166,6 +170,11 @@ impl Search {
         } else {
             BAD_ENCODING
         }
+    }
+
+    /// Bytes that are held of the body.
+    fn held_bytes(&self) -> usize {
+        self.tail.capacity() + self.held.as_ref().map_or(0, Vec::capacity)
     }
 
     fn look(&mut self, bytes: &[u8]) {

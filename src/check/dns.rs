@@ -2,11 +2,11 @@
 
 mod answer;
 mod authority;
-mod client;
+pub(super) mod client;
 mod expected;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
-mod message;
+pub(super) mod message;
 mod name;
 mod propagation;
 mod report;
@@ -31,6 +31,7 @@ use servers::{Servers, Unanswered};
 use crate::check::fault::Fault;
 use crate::check::network::Network;
 use crate::check::progress::Progress;
+use crate::check::watch::There;
 use crate::outcome::{Cause, Detail};
 use crate::target::{DnsProbe, Target};
 
@@ -76,6 +77,7 @@ pub(crate) async fn check(
     };
     let servers = Servers::of(network, target);
     progress.step = servers.step();
+    progress.reach.go(There::of(&servers.addresses()))?;
     let survey = Survey {
         servers: &servers,
         question: &question,

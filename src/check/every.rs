@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::Map;
@@ -12,6 +13,8 @@ use crate::check::network::Network;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::plugin::{Context, Listener, Plugin};
 use crate::check::progress::{Progress, Step};
+use crate::check::resolve::{NamesFacts, Whereabouts};
+use crate::check::watch::Reach;
 use crate::check::{Check, HttpCheck, dns, http, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
 use crate::target::{OtherProbe, Probe, Target};
@@ -46,6 +49,31 @@ impl Checks {
         self.plugins.keys().map(String::as_str)
     }
 
+    /// Where `target` is, as far as that is known, without waiting; else its name is asked for.
+    #[must_use]
+    pub fn locate(&self, target: &Target) -> Whereabouts {
+        self.network.locate(target)
+    }
+
+    /// What is known of look-ups at this moment; cheap, and from any thread.
+    #[must_use]
+    pub fn names(&self) -> NamesFacts {
+        self.network.names()
+    }
+
+    /// Has the system's settings for names (`/etc/resolv.conf`, `/etc/hosts`) be read again at
+    /// once. Where other name servers are named now, every name is asked for anew by its next
+    /// poll, and what was known of it serves meanwhile.
+    pub fn refresh_names(&self) {
+        self.network.refresh_names();
+    }
+
+    /// Makes the caches smaller, for want of memory: forgets names that were not polled lately,
+    /// and closes the connections that are kept between polls.
+    pub fn shrink_caches(&self) {
+        self.network.shrink_caches();
+    }
+
     /// Checks `target` within its timeout, and tells what was seen if there is a place for it.
     async fn find(
         &self,
@@ -54,11 +82,15 @@ impl Checks {
         listener: Option<&dyn Listener>,
     ) -> (Finding, Facts) {
         let started = tokio::time::Instant::now();
-        let mut progress = Progress::new(started.into_std(), facts);
+        let reach = Arc::<Reach>::default();
+        let mut progress = Progress::new(started.into_std(), Arc::clone(&reach), facts);
         let deadline = started + target.timeout();
-        let looked = self.look(target, listener, &mut progress);
-        let result = tokio::time::timeout_at(deadline, looked).await;
-        let result = result.unwrap_or_else(|_| Err(progress.timeout()));
+        let result = {
+            let looked = pin!(self.look(target, listener, &mut progress));
+            reach.watch(looked, started, deadline).await
+        };
+        let result = result.unwrap_or_else(|| Err(progress.timeout()));
+        let result = result.map_err(|fault| self.network.blame(fault, target, &reach));
         if target.plan.probe == Probe::Http {
             http::conclude(&target.plan, result, &mut progress);
         }

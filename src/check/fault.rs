@@ -39,6 +39,11 @@ impl Fault {
         Self::new(Cause::Resolver, Detail::Unanswered)
     }
 
+    /// This machine has no way there.
+    pub(crate) const fn no_network() -> Self {
+        Self::new(Cause::NoNetwork, Detail::None)
+    }
+
     /// The proxy does not let us through, which says nothing of the target.
     pub(crate) const fn proxy() -> Self {
         Self::new(Cause::NoNetwork, Detail::ProxyRefused)

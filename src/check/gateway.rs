@@ -4,19 +4,49 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Bytes of a table of the kernel that are read; what is in longer ones is not looked for.
 const LONGEST: u64 = 1 << 18;
+/// How long what was read holds: many polls may ask at once.
+const HOLD: Duration = Duration::from_millis(200);
+
+/// Tables of the kernel, as they were `read`.
+#[derive(Debug)]
+struct Tables {
+    read: Instant,
+    routes: String,
+    neighbours: String,
+}
+
+/// The tables as they were read last: there is one machine, whoever asks.
+static SEEN: Mutex<Option<Tables>> = Mutex::new(None);
 
 /// Whether `address` lies behind a gateway of ours that does not answer.
 ///
 /// The kernel shows no neighbours of IPv6 in a file: of those nothing is known.
 pub(crate) fn is_silent(address: IpAddr) -> bool {
     let IpAddr::V4(address) = address else { return false };
-    read("/proc/net/route")
-        .and_then(|routes| gateway(&routes, address))
-        .zip(read("/proc/net/arp"))
-        .is_some_and(|(gateway, neighbours)| is_sought(&neighbours, gateway))
+    if address.is_loopback() {
+        return false;
+    }
+    let now = Instant::now();
+    let mut seen = SEEN.lock();
+    let is_recent = |tables: &&Tables| now.saturating_duration_since(tables.read) < HOLD;
+    if let Some(tables) = seen.as_ref().filter(is_recent) {
+        return tables.is_silent(address);
+    }
+    let routes = read("/proc/net/route").unwrap_or_default();
+    let neighbours = read("/proc/net/arp").unwrap_or_default();
+    seen.insert(Tables { read: now, routes, neighbours }).is_silent(address)
+}
+
+impl Tables {
+    fn is_silent(&self, address: Ipv4Addr) -> bool {
+        gateway(&self.routes, address).is_some_and(|gateway| is_sought(&self.neighbours, gateway))
+    }
 }
 
 fn read(file: &str) -> Option<String> {

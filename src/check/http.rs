@@ -3,14 +3,14 @@
 mod hops;
 mod reuse;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
-
-use tokio::net::TcpStream;
 
 use crate::address::{Address, Scheme};
 use crate::check::Check;
 use crate::check::answer::{Question, Received, is_redirect};
+use crate::check::counted::Counted;
 use crate::check::exchange::exchange;
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
@@ -25,6 +25,7 @@ use crate::check::redirect::{Trail, next_method};
 use crate::check::request::{Form, Request, is_same_host};
 use crate::check::stream::Stream;
 use crate::check::tls::{Handshake, Offer, Shown};
+use crate::check::watch::Reach;
 use crate::outcome::{Cause, Detail, Finding};
 use crate::target::{HttpVersion, Plan, Proxy, Target};
 pub(crate) use hops::conclude;
@@ -75,11 +76,15 @@ impl HttpCheck {
     /// The same, with the facts if there is a place for them.
     async fn find(&self, target: &Target, facts: Option<Box<Facts>>) -> (Finding, Facts) {
         let started = tokio::time::Instant::now();
-        let mut progress = Progress::new(started.into_std(), facts);
+        let reach = Arc::<Reach>::default();
+        let mut progress = Progress::new(started.into_std(), Arc::clone(&reach), facts);
         let deadline = started + target.timeout();
-        let result = tokio::time::timeout_at(deadline, self.poll(target, &mut progress)).await;
-        let result = result.unwrap_or_else(|_| Err(progress.timeout()));
-        progress.end(result)
+        let result = {
+            let polled = pin!(self.poll(target, &mut progress));
+            reach.watch(polled, started, deadline).await
+        };
+        let result = result.unwrap_or_else(|| Err(progress.timeout()));
+        progress.end(result.map_err(|fault| self.network.blame(fault, target, &reach)))
     }
 
     pub(crate) async fn poll(&self, target: &Target, progress: &mut Progress) -> Result<(), Fault> {
@@ -219,7 +224,7 @@ impl HttpCheck {
         hop: Hop<'_>,
         address: &Address,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         self.network.connect(hop.target, address.host(), address.port(), progress).await
     }
 
@@ -227,7 +232,7 @@ impl HttpCheck {
         &self,
         hop: Hop<'_>,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         let plan = &*hop.target.plan;
         let Some(proxy) = proxy::choose(&plan.proxy, &self.environment, hop.address)? else {
             return self.connect(hop, hop.address, progress).await;
@@ -252,7 +257,7 @@ impl HttpCheck {
 
     async fn secure(
         &self,
-        tcp: TcpStream,
+        tcp: Counted,
         address: &Address,
         plan: &Plan,
         progress: &mut Progress,

@@ -23,6 +23,7 @@ use crate::check::fault::Fault;
 use crate::check::gateway;
 use crate::check::network::Network;
 use crate::check::progress::{Progress, Step};
+use crate::check::watch::There;
 use crate::outcome::{Cause, Detail, Micros};
 use crate::target::{IcmpProbe, Target};
 use count::{Count, Trips};
@@ -55,6 +56,7 @@ pub(crate) async fn check(
 ) -> Result<(), Fault> {
     let address = find(network, target, progress).await?;
     progress.tell(|facts| facts.put("address", address.to_string()));
+    progress.reach.go(There::of(&[address]))?;
     progress.step = Step::Waiting;
     let mut random = [0; 18];
     let filled = SystemRandom::new().fill(&mut random);

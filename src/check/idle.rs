@@ -10,6 +10,7 @@ use rustls::pki_types::UnixTime;
 
 use crate::address::{Address, Scheme};
 use crate::check::stream::Stream;
+use crate::check::watch::There;
 use crate::target::{Plan, Target};
 
 /// How long a connection is kept without use.
@@ -46,6 +47,8 @@ pub(crate) struct Kept {
     pub(crate) certificate_until: i64,
     /// How long its first answer took to begin.
     pub(crate) waited: Duration,
+    /// Where it leads.
+    pub(crate) there: There,
 }
 
 impl Idle {
@@ -78,6 +81,11 @@ impl Idle {
         oldest.is_some_and(|id| kept.remove(&id).is_some())
     }
 
+    /// Closes all of them, for want of memory.
+    pub(crate) fn close_all(&self) {
+        *self.kept.lock() = HashMap::new();
+    }
+
     /// The connection of `target` to `address`, if one is open and nothing came over it since.
     pub(crate) fn take(&self, target: &Target, address: &Address, now: Instant) -> Option<Kept> {
         let connection = self.kept.lock().remove(&target.id.0)?;
@@ -94,7 +102,8 @@ impl Idle {
     }
 
     /// Keeps a connection for the next poll of `target`, unless too many are kept.
-    pub(crate) fn put(&self, target: &Target, address: &Address, kept: Kept, now: Instant) {
+    pub(crate) fn put(&self, target: &Target, address: &Address, mut kept: Kept, now: Instant) {
+        kept.stream.tell_bytes();
         let connection = Connection {
             scheme: address.scheme(),
             host: address.host_text().into(),
@@ -115,6 +124,7 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::counted::Counted;
     use crate::target::{CheckKind, Priority, Seat, TargetId};
 
     fn target(url: &str) -> Target {
@@ -137,7 +147,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        Kept { stream: Stream::Plain(stream), certificate_until: 0, waited: Duration::ZERO }
+        let (stream, there) = (Stream::Plain(Counted::new(stream)), There::default());
+        Kept { stream, certificate_until: 0, waited: Duration::ZERO, there }
     }
 
     #[tokio::test]
@@ -154,5 +165,9 @@ mod tests {
         idle.sweep(start + LIMIT * 2);
         assert!(held().is_empty() && !idle.close_oldest());
         assert_eq!(idle.next_sweep_s.load(Ordering::Relaxed), u64::MAX);
+        let target = target("http://a/");
+        idle.put(&target, &target.address, kept().await, start);
+        idle.close_all();
+        assert!(held().is_empty());
     }
 }

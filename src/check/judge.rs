@@ -16,6 +16,8 @@ use crate::target::{Plan, Verify};
 pub(crate) use weigh::{Came, expected_status, sentence, weigh};
 
 const TOO_MANY_REQUESTS: u16 = 429;
+/// The status of a server that cannot serve for now, and may say for how long (RFC 9110, 15.6.4).
+const UNAVAILABLE: u16 = 503;
 
 /// Judges `received` by what `plan` expects.
 ///
@@ -34,9 +36,11 @@ pub(crate) fn judge(
     let expect = &plan.expect;
     let failed = |detail| Err(Fault::new(Cause::Assertion, detail));
     if !expect.accepts(received.status, plan.redirects) {
-        if received.status == TOO_MANY_REQUESTS {
+        if matches!(received.status, TOO_MANY_REQUESTS | UNAVAILABLE) {
             let value = received.fields.retry_after.as_deref().unwrap_or_default();
             progress.finding.retry_after_s = retry_after(value, UnixTime::now());
+        }
+        if received.status == TOO_MANY_REQUESTS {
             return Err(Fault::new(Cause::Throttled, Detail::None));
         }
         return Err(Fault::new(Cause::Status, Detail::None));

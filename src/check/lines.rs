@@ -7,7 +7,9 @@ use socket2::{SockRef, Socket};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
+use crate::check::meter::Held;
 use crate::check::stream::Stream;
 use crate::outcome::Detail;
 
@@ -27,6 +29,7 @@ pub(crate) struct Lines {
     stream: Option<Stream>,
     /// What came and was not taken: a line and what is read at once, at most.
     held: Vec<u8>,
+    memory: Held,
     /// Bytes that came in all.
     received: u64,
 }
@@ -46,7 +49,7 @@ pub(crate) enum Broken {
 
 impl Lines {
     pub(crate) const fn new(stream: Stream) -> Self {
-        Self { stream: Some(stream), held: Vec::new(), received: 0 }
+        Self { stream: Some(stream), held: Vec::new(), memory: Held::none(), received: 0 }
     }
 
     /// The next line, without its end: LF, with or without CR.
@@ -106,7 +109,9 @@ impl Lines {
             held.extend_from_slice(bytes);
             bytes.len()
         });
-        match read.await {
+        let read = read.await;
+        self.memory.set(self.held.capacity());
+        match read {
             Ok(0) if self.held.is_empty() => Err(Broken::Closed),
             Ok(0) => Err(Broken::Cut),
             Ok(length) => {
@@ -134,7 +139,7 @@ impl Lines {
     ///
     /// It is thrown away: whoever stands between the two could have sent it, and what comes
     /// before TLS must not be read as what comes inside of it (CVE-2011-0411).
-    pub(crate) fn take_plain(&mut self) -> Option<(TcpStream, bool)> {
+    pub(crate) fn take_plain(&mut self) -> Option<(Counted, bool)> {
         match self.stream.take() {
             Some(Stream::Plain(tcp)) => {
                 let is_held = !std::mem::take(&mut self.held).is_empty();
@@ -228,7 +233,7 @@ mod tests {
             let (mut peer, _) = listener.accept().await.expect("a connection");
             let _ = peer.write_all(&bytes).await;
         });
-        let tcp = TcpStream::connect(there).await.expect("it listens");
+        let tcp = Counted::new(TcpStream::connect(there).await.expect("it listens"));
         (Lines::new(Stream::Plain(tcp)), tasks)
     }
 

@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 use crate::address::Host;
+use crate::check::counted::Counted;
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
 use crate::check::judge::judge_connection;
@@ -69,7 +69,7 @@ pub(super) async fn converse(
     network: &Network,
     target: &Target,
     probe: &MailProbe,
-    (tcp, host): (TcpStream, Host<'_>),
+    (tcp, host): (Counted, Host<'_>),
     progress: &mut Progress,
 ) -> Result<(), Fault> {
     let mut session = Session::new((network, target), probe, (tcp, host), progress);

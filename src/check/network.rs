@@ -4,19 +4,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::Host;
 use crate::check::connect::connect;
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::idle::Idle;
 use crate::check::options::{HttpOptions, SetupError};
 use crate::check::progress::{Progress, Step};
-use crate::check::resolve::{Addresses, QuestionRef, Resolver, ResolverOptions};
+use crate::check::resolve::{
+    Addresses, Exchanger, NamesFacts, QuestionRef, Records, Resolver, ResolverOptions, Wanted,
+    Whereabouts,
+};
 use crate::check::roots;
 use crate::check::tls::{Handshake, Shown, Tls};
-use crate::outcome::{Detail, Micros};
+use crate::check::watch::{Reach, There};
+use crate::outcome::{Cause, Detail, Micros};
 use crate::target::Target;
 
 /// How a name server's time is bounded.
@@ -59,7 +63,7 @@ impl Network {
         host: Host<'_>,
         port: u16,
         progress: &mut Progress,
-    ) -> Result<TcpStream, Fault> {
+    ) -> Result<Counted, Fault> {
         progress.step = Step::Resolving;
         let addresses;
         let literal;
@@ -74,20 +78,64 @@ impl Network {
             }
         };
         progress.step = Step::Connecting;
+        progress.reach.go(There::of(candidates))?;
         let mut tcp = connect(candidates, port).await;
         if tcp.as_ref().is_err_and(|fault| self.makes_room(*fault)) {
             tcp = Box::pin(connect(candidates, port)).await;
         }
         progress.tell(|facts| facts.connected(candidates, port, &tcp));
         let tcp = tcp?;
+        if let ([_, _, ..], Ok(peer)) = (candidates, tcp.peer_addr()) {
+            progress.reach.go(There::of(&[peer.ip()]))?;
+        }
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
-        Ok(tcp)
+        Ok(Counted::new(tcp))
     }
 
     /// Whether a check that ended by `fault` lacked a descriptor that there is now.
     pub(crate) fn makes_room(&self, fault: Fault) -> bool {
         fault.detail == Detail::Descriptors && self.idle.close_oldest()
+    }
+
+    /// `fault` of a poll of `target` that went as `reach` says, or that of our own network where
+    /// that is behind it.
+    pub(crate) fn blame(&self, fault: Fault, target: &Target, reach: &Reach) -> Fault {
+        match (fault.cause, fault.detail) {
+            (Cause::Resolver, Detail::Unanswered)
+                if self.resolver.is_cut_off(target.plan.resolver) =>
+            {
+                Fault::no_network()
+            }
+            _ => reach.blame(fault),
+        }
+    }
+
+    /// What is known of look-ups at this moment.
+    pub(crate) fn names(&self) -> NamesFacts {
+        self.resolver.facts()
+    }
+
+    /// Where `target` is, as far as that is known; else it is asked for.
+    pub(crate) fn locate(&self, target: &Target) -> Whereabouts {
+        match target.address.host() {
+            Host::Ip(ip) => Whereabouts::At(ip),
+            Host::Name(name) => {
+                let wanted = Wanted::Addresses(target.plan.ip_version);
+                self.resolver.locate(QuestionRef { name, server: target.plan.resolver, wanted })
+            }
+        }
+    }
+
+    /// Has the system's settings for names be read again.
+    pub(crate) fn refresh_names(&self) {
+        self.resolver.refresh();
+    }
+
+    /// Drops what is kept to save time, for want of memory.
+    pub(crate) fn shrink_caches(&self) {
+        self.resolver.shrink();
+        self.idle.close_all();
     }
 
     /// The addresses of `name`, of the families and from the name server that the plan names.
@@ -100,8 +148,37 @@ impl Network {
         name: &str,
         progress: &mut Progress,
     ) -> Result<Addresses, Fault> {
-        let plan = &*target.plan;
-        let question = QuestionRef { name, server: plan.resolver, family: plan.ip_version };
+        match self.ask(target, name, Wanted::Addresses(target.plan.ip_version), progress).await? {
+            Records::Addresses(addresses) => Ok(addresses),
+            Records::Exchangers(_) => Err(Fault::new(Cause::Internal, Detail::None)),
+        }
+    }
+
+    /// The hosts that take mail for `domain`, the preferred ones first; none when there is the
+    /// name and no such record.
+    ///
+    /// # Errors
+    /// The name does not resolve, or nobody says whether it does.
+    pub(crate) async fn exchangers(
+        &self,
+        target: &Target,
+        domain: &str,
+        progress: &mut Progress,
+    ) -> Result<Arc<[Exchanger]>, Fault> {
+        match self.ask(target, domain, Wanted::Exchangers, progress).await? {
+            Records::Exchangers(found) => Ok(found),
+            Records::Addresses(_) => Err(Fault::new(Cause::Internal, Detail::None)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        name: &str,
+        wanted: Wanted,
+        progress: &mut Progress,
+    ) -> Result<Records, Fault> {
+        let question = QuestionRef { name, server: target.plan.resolver, wanted };
         let resolve = &mut progress.finding.phases.resolve;
         if let Some(answer) = self.resolver.remembered(question) {
             // A name that is known takes no time; a clock would only measure itself.
@@ -112,12 +189,12 @@ impl Network {
         }
         let answer = Box::pin(self.resolver.ask(question, target.timeout() / 2)).await;
         // The look-up is made again for the next poll.
-        let addresses = answer.inspect_err(|fault| {
+        let records = answer.inspect_err(|fault| {
             self.makes_room(*fault);
         })?;
         let lap = progress.lap();
         progress.finding.phases.resolve.add(lap);
-        Ok(addresses)
+        Ok(records)
     }
 
     /// Begins TLS on a connection; what was shown stands in `shown` also where it fails.
@@ -126,11 +203,11 @@ impl Network {
     /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
     pub(crate) async fn secure(
         &self,
-        tcp: TcpStream,
+        tcp: Counted,
         handshake: Handshake<'_>,
         shown: &mut Shown,
         progress: &mut Progress,
-    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+    ) -> Result<Box<TlsStream<Counted>>, Fault> {
         progress.step = Step::Handshaking;
         let result = self.tls.handshake(tcp, handshake, shown).await;
         if result.is_ok() || shown.until != 0 {

@@ -1,9 +1,11 @@
 //! `Progress`: how far a poll has come and what it knows so far, kept outside of what times out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
+use crate::check::watch::Reach;
 use crate::outcome::{Cause, Detail, Finding, Phases};
 
 /// What a poll is doing.
@@ -43,6 +45,8 @@ pub(crate) struct Progress {
     pub(crate) step: Step,
     /// Whether that has to do with the proxy alone.
     pub(crate) is_at_proxy: bool,
+    /// Where it goes.
+    pub(crate) reach: Arc<Reach>,
     /// What was seen, where somebody asks for it.
     facts: Option<Box<Facts>>,
     /// Where the time had gone when the hop began that is under way.
@@ -52,12 +56,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A poll that starts at `now`, with a place for facts if somebody asks for them.
-    pub(crate) fn new(now: Instant, facts: Option<Box<Facts>>) -> Self {
+    /// A poll that starts at `now` and notes in `reach` where it goes, with a place for facts if
+    /// somebody asks for them.
+    pub(crate) fn new(now: Instant, reach: Arc<Reach>, facts: Option<Box<Facts>>) -> Self {
         Self {
             finding: Finding::default(),
             step: Step::Resolving,
             is_at_proxy: false,
+            reach,
             facts,
             hop_began: Phases::default(),
             started: now,

@@ -2,8 +2,7 @@
 
 mod lines;
 
-use tokio::net::TcpStream;
-
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::progress::{Progress, Step};
 use crate::outcome::{Cause, Detail};
@@ -17,7 +16,7 @@ use lines::{Lines, is_word};
 /// # Errors
 /// The connection broke, the server does not speak the protocol, or offers no TLS.
 pub(crate) async fn begin(
-    tcp: &mut TcpStream,
+    tcp: &mut Counted,
     start: StartTls,
     progress: &mut Progress,
 ) -> Result<(), Fault> {

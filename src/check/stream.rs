@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::check::counted::Counted;
+
 /// What is read at once.
 const READ: usize = 32 << 10;
 
@@ -22,8 +24,8 @@ thread_local! {
 /// The connection to a target.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Counted),
+    Tls(Box<TlsStream<Counted>>),
 }
 
 impl Stream {
@@ -70,6 +72,14 @@ impl Stream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Adds what went over it so far to the bytes of all polls: it will be kept for a while.
+    pub(crate) fn tell_bytes(&mut self) {
+        match self {
+            Self::Plain(tcp) => tcp.tell(),
+            Self::Tls(tls) => tls.get_mut().0.tell(),
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt;
 use crate::check::fault::Fault;
 use crate::check::judge::judge_connection;
 use crate::check::lines::shown;
+use crate::check::meter::Held;
 use crate::check::network::Network;
 use crate::check::progress::{Progress, Step};
 use crate::check::stream::Stream;
@@ -27,6 +28,7 @@ const MARGIN: Duration = Duration::from_millis(20);
 pub(super) struct Received {
     /// What came since the last text that was found.
     fresh: Vec<u8>,
+    held: Held,
     /// The beginning of all that came.
     start: Vec<u8>,
     total: u64,
@@ -64,7 +66,7 @@ pub(crate) async fn check(
     });
     let tcp = network.connect(target, host, port, progress).await?;
     progress.tell(|facts| facts.put("connected", true));
-    let mut received = Received::default();
+    let mut received = Received::new();
     let mut stream = Stream::Plain(tcp);
     let result = speak(&mut stream, target, probe, (&mut received, progress)).await;
     if received.total > 0 {
@@ -155,6 +157,10 @@ async fn await_text(
 }
 
 impl Received {
+    const fn new() -> Self {
+        Self { fresh: Vec::new(), held: Held::none(), start: Vec::new(), total: 0 }
+    }
+
     /// Waits until `text` comes, or nothing more does.
     async fn look_for(
         &mut self,
@@ -189,6 +195,7 @@ impl Received {
     fn take(&mut self, bytes: &[u8]) -> usize {
         self.total += bytes.len() as u64;
         self.fresh.extend_from_slice(bytes);
+        self.held.set(self.fresh.capacity());
         let room = TOLD.saturating_sub(self.start.len());
         self.start.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         bytes.len()

@@ -14,12 +14,12 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::Host;
 use crate::check::certificate::{Certificates, negotiated};
+use crate::check::counted::Counted;
 use crate::check::fault::{Fault, tls_error};
 use crate::check::roots::{FileError, Trust, read_certificates};
 use crate::outcome::Detail;
@@ -108,10 +108,10 @@ impl Tls {
     /// The handshake failed, the certificate is not trusted, or a file of the plan cannot be used.
     pub(crate) async fn handshake(
         &self,
-        tcp: TcpStream,
+        tcp: Counted,
         handshake: Handshake<'_>,
         shown: &mut Shown,
-    ) -> Result<Box<TlsStream<TcpStream>>, Fault> {
+    ) -> Result<Box<TlsStream<Counted>>, Fault> {
         let Handshake { host, plan, offer } = handshake;
         // What is asked must not wait until the last word of the handshake has been acknowledged.
         // Where that cannot be had, it only takes longer.
@@ -211,7 +211,8 @@ mod tests {
         let tcp = watched.try_clone().expect("a second handle");
         tcp.set_nonblocking(true).expect("a socket takes it");
         drop(listener);
-        let tcp = TcpStream::from_std(tcp).expect("a runtime");
+        let tcp = tokio::net::TcpStream::from_std(tcp).expect("a runtime");
+        let tcp = Counted::new(tcp);
         let (tls, plan) = (Tls::new(None), TlsPlan::default());
         let handshake =
             Handshake { host: Host::Ip(there.ip()), plan: &plan, offer: Offer::Nothing };

@@ -9,6 +9,9 @@ use crate::check::head::Coding;
 /// Bytes that are unpacked at once.
 const PART: usize = 8 << 10;
 
+/// Bytes that undoing a compression takes: its window of 32 KB, and its tables.
+const STATE: usize = 44 << 10;
+
 /// Undoes the compression of a body.
 #[derive(Debug)]
 pub(crate) enum Unpack {
@@ -27,6 +30,14 @@ impl Unpack {
             Coding::Identity | Coding::Unknown => Self::Plain,
             Coding::Gzip => Self::Gzip(MultiGzDecoder::new(Inbox::default())),
             Coding::Deflate => Self::Undecided,
+        }
+    }
+
+    /// Bytes that it holds between two parts of a body.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        match self {
+            Self::Plain | Self::Undecided => 0,
+            Self::Gzip(_) | Self::Zlib(_) | Self::Deflate(_) => STATE,
         }
     }
 

@@ -6,6 +6,7 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use super::Options;
+use super::parse::ALIASES;
 
 /// The sections behind the commands.
 const SECTIONS: &str = r#".SH EXIT STATUS
@@ -92,7 +93,10 @@ pub fn man_page() -> String {
     for argument in command.get_arguments() {
         if let (Some(variable), Some(flag)) = (argument.get_env(), argument.get_long()) {
             let variable = variable.to_string_lossy();
-            let _ = write!(text, ".TP\n.B {variable}\n\\-\\-{}\n", flag.replace('-', "\\-"));
+            let other = ALIASES.iter().find(|(known, _)| *known == variable);
+            let other = other.map_or_else(String::new, |(_, other)| format!(" \", \" {other}"));
+            let flag = flag.replace('-', "\\-");
+            let _ = write!(text, ".TP\n.BR {variable}{other}\n\\-\\-{flag}\n");
         }
     }
     let mut end = Vec::new();
@@ -135,8 +139,10 @@ mod tests {
             ".SH FILES",
             ".SH SIGNALS",
             ".SH ENVIRONMENT",
-            ".B POLLER_MAX_WORKERS\n\\-\\-max\\-workers\n",
-            ".B POLLER_CONFIG\n",
+            ".BR POLLER_MAX_WORKERS\n\\-\\-max\\-workers\n",
+            ".BR POLLER_CONFIG\n",
+            ".BR POLLER_PARALLEL \", \" POLLER_ENABLE_PARALLEL\n\\-\\-parallel\n",
+            ".BR POLLER_ADAPTIVE \", \" POLLER_RESOURCE_MONITORING\n",
             "\\-\\-state",
         ] {
             assert!(page.contains(words), "no {words:?} in {page}");

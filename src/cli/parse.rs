@@ -34,7 +34,7 @@ impl Options {
     /// # Errors
     /// They are wrong, or ask for help.
     pub(super) fn of(arguments: &[OsString]) -> Result<Self, Error> {
-        let mut command = Self::command().mut_args(without_empty_variable);
+        let mut command = Self::command().mut_args(with_set_variable);
         let parsed = command.clone().try_get_matches_from(arguments);
         let matches = parsed.map_err(|error| blame(error, &command, arguments))?;
         refuse_flags_of_the_daemon(&mut command, &matches)?;
@@ -52,10 +52,23 @@ fn checks_once(arguments: &[OsString]) -> bool {
     matches.is_ok_and(|found| found.subcommand_name().is_some_and(|name| COMMANDS.contains(&name)))
 }
 
-/// An empty variable counts as one that is not set: `${NAME:-}` of a compose file makes such.
-fn without_empty_variable(argument: Arg) -> Arg {
-    let value = argument.get_env().and_then(std::env::var_os);
-    if value.is_some_and(|value| value.is_empty()) { forget_variable(argument) } else { argument }
+/// Other names that variables of settings are known by.
+pub(super) const ALIASES: [(&str, &str); 2] = [
+    ("POLLER_PARALLEL", "POLLER_ENABLE_PARALLEL"),
+    ("POLLER_ADAPTIVE", "POLLER_RESOURCE_MONITORING"),
+];
+
+/// An empty variable counts as one that is not set: `${NAME:-}` of a compose file makes such. One
+/// that is not set may be so by its other name.
+fn with_set_variable(argument: Arg) -> Arg {
+    let is_set =
+        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let Some(name) = argument.get_env().filter(|name| !is_set(name)) else { return argument };
+    let alias = ALIASES.iter().find(|(known, _)| name == *known).map(|(_, alias)| *alias);
+    match alias.filter(|alias| is_set(alias.as_ref())) {
+        Some(alias) => argument.env(alias),
+        None => forget_variable(argument),
+    }
 }
 
 fn forget_variable(argument: Arg) -> Arg {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::config::given::Given;
 use crate::expectation::{Expectation, HeaderRule, JsonValue, Pattern};
+use crate::manners::Rate;
 use crate::target::{
-    Auth, Connection, HttpVersion, IpVersion, Plan, Priority, Probe, Proxy, Verify,
+    Auth, Connection, HttpVersion, IpVersion, Plan, Priority, Probe, Proxy, Role, Verify,
 };
 
 /// The keys that are named in one place; a stronger place fills over a weaker one.
@@ -55,6 +57,9 @@ pub struct PlanFields {
     pub(crate) tls: TlsFields,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) retries: Option<u8>,
+    pub(crate) role: Option<Role>,
+    pub(crate) max_per_host: Option<NonZeroU32>,
+    pub(crate) host_rate: Option<Rate>,
 }
 
 /// What `tls` names.
@@ -118,6 +123,9 @@ impl PlanFields {
         put_some(&mut plan.tls.client_key, self.tls.client_key.as_ref());
         put(&mut plan.proxy, self.proxy.as_ref());
         put(&mut plan.retries, self.retries.as_ref());
+        put(&mut plan.role, self.role.as_ref());
+        put_some(&mut plan.max_per_host, self.max_per_host.as_ref());
+        put_some(&mut plan.host_rate, self.host_rate.as_ref());
     }
 }
 

@@ -10,14 +10,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::fields::Fields;
-use crate::config::given::{Given, ProxyText, count, header_text, positive_size};
+use crate::config::given::{Given, ProxyText, count, header_text, max_per_host, positive_size};
 use crate::config::keys::{KEYS, name_server};
 use crate::config::nearest::unknown;
 use crate::config::rules::Match;
 use crate::config::settings::{Mistake, SettingsError};
 use crate::config::substitute::{Origin, Variables};
 use crate::config::targets::source::Source;
-use crate::config::units::{duration, positive_duration};
+use crate::config::units::{duration, positive_duration, rate};
 use crate::config::values::{interval, loose_text, shown, timeout};
 
 /// Every key at the top of the file that is a setting.
@@ -30,6 +30,14 @@ pub const SETTINGS: &[&str] = &[
     "allow_shrink",
     "threading",
     "max_workers",
+    "max_per_cycle",
+    "parallel",
+    "adaptive",
+    "max_memory",
+    "max_per_host",
+    "host_rate",
+    "address_rate",
+    "backoff_dead",
     "max_body",
     "resolver",
     "ca",
@@ -275,6 +283,14 @@ fn give(given: &mut Given, key: &str, text: &str, folder: &Path) -> Result<(), S
         "allow_shrink" => given.allow_shrink = Some(truth(text)?),
         "threading" => given.threading = Some(choice(text)?),
         "max_workers" => given.max_workers = Some(count(text)?),
+        "max_per_cycle" => given.max_per_cycle = Some(count(text)?),
+        "parallel" => given.parallel = Some(switch(text)?),
+        "adaptive" => given.adaptive = Some(switch(text)?),
+        "max_memory" => given.max_memory = Some(positive_size(text)?),
+        "max_per_host" => given.max_per_host = Some(max_per_host(text)?),
+        "host_rate" => given.host_rate = Some(rate(text)?),
+        "address_rate" => given.address_rate = Some(rate(text)?),
+        "backoff_dead" => given.backoff_dead = Some(duration(text)?),
         "max_body" => given.max_body = Some(positive_size(text)?),
         "resolver" => given.resolver.push(name_server(text)?),
         "ca" => given.ca = Some(folder.join(text)),
@@ -307,6 +323,14 @@ fn source(text: &str, folder: &Path) -> Source {
 
 fn truth(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| "write true or false".to_owned())
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("write on or off, or true or false".to_owned()),
+    }
 }
 
 fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {

@@ -12,12 +12,14 @@ use clap::{Args, ValueEnum};
 
 use crate::config::keys::{name_server, proxy};
 use crate::config::targets::source::Source;
-use crate::config::units::{positive_duration, size};
+use crate::config::units::{positive_duration, rate, size};
 use crate::config::values::{interval, timeout};
+use crate::manners::Rate;
 use crate::target::Proxy;
 
 const LIST: &str = "List";
 const POLLING: &str = "Polling";
+const POLITENESS: &str = "Politeness";
 const STORAGE: &str = "Storage";
 const LOG: &str = "Log";
 
@@ -71,6 +73,60 @@ pub struct Given {
     #[arg(long, value_name = "N", env = "POLLER_MAX_WORKERS", hide_env = true)]
     #[arg(value_parser = count::<NonZeroUsize>, help_heading = POLLING)]
     pub max_workers: Option<NonZeroUsize>,
+
+    /// Launches of polls per second at most (default twice what the list asks for)
+    #[arg(long, value_name = "N", env = "POLLER_MAX_PER_CYCLE", hide_env = true)]
+    #[arg(value_parser = count::<NonZeroU32>, help_heading = POLLING)]
+    pub max_per_cycle: Option<NonZeroU32>,
+
+    /// Run polls at the same time (default true); false: one after the other
+    #[arg(long_help = "Run polls at the same time (default true); false: one after the other\n\n\
+        Its variable is also known as POLLER_ENABLE_PARALLEL.")]
+    #[arg(long, value_name = "true|false", env = "POLLER_PARALLEL", hide_env = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(value_parser = BoolishValueParser::new(), help_heading = POLLING)]
+    pub parallel: Option<bool>,
+
+    /// Have fewer polls in flight while this machine is short of time, memory or files (default on)
+    #[arg(
+        long_help = "Have fewer polls in flight while this machine is short of time, memory or \
+        files (default on)\n\nIts variable is also known as POLLER_RESOURCE_MONITORING."
+    )]
+    #[arg(long, value_name = "on|off", env = "POLLER_ADAPTIVE", hide_env = true)]
+    #[arg(num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
+    #[arg(value_parser = BoolishValueParser::new(), help_heading = POLLING)]
+    pub adaptive: Option<bool>,
+
+    /// Memory that the daemon keeps within (default 80 % of what the system allows it)
+    ///
+    /// Near it new polls wait and caches shrink; nothing is given up.
+    #[arg(long, value_name = "SIZE", env = "POLLER_MAX_MEMORY", hide_env = true)]
+    #[arg(value_parser = positive_size, help_heading = POLLING)]
+    pub max_memory: Option<u64>,
+
+    /// Polls in flight per host, a name and a port, at most (default 8), or none for any number
+    #[arg(long, value_name = "N|none", env = "POLLER_MAX_PER_HOST", hide_env = true)]
+    #[arg(value_parser = max_per_host, help_heading = POLITENESS)]
+    pub max_per_host: Option<MaxPerHost>,
+
+    /// Launches of polls per second and host at most, spread evenly, like 10 or 30/m (default any)
+    #[arg(long, value_name = "RATE", env = "POLLER_HOST_RATE", hide_env = true)]
+    #[arg(value_parser = rate, help_heading = POLITENESS)]
+    pub host_rate: Option<Rate>,
+
+    /// Launches of polls per second and IP address at most, spread evenly (default any)
+    #[arg(long, value_name = "RATE", env = "POLLER_ADDRESS_RATE", hide_env = true)]
+    #[arg(value_parser = rate, help_heading = POLITENESS)]
+    pub address_rate: Option<Rate>,
+
+    /// Poll a target that has been down for long less often, but at least every D (default off)
+    ///
+    /// One that has been down for a time T is polled every T/10, and as usual once it answers.
+    /// Without a value D is an hour; 0 turns it off.
+    #[arg(long, value_name = "D", env = "POLLER_BACKOFF_DEAD", hide_env = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1h")]
+    #[arg(value_parser = crate::config::units::duration, help_heading = POLITENESS)]
+    pub backoff_dead: Option<Duration>,
 
     /// Bytes of an answer that are read (default 16MB)
     ///
@@ -155,6 +211,14 @@ impl Given {
             allow_shrink: self.allow_shrink.or(weaker.allow_shrink),
             threading: self.threading.or(weaker.threading),
             max_workers: self.max_workers.or(weaker.max_workers),
+            max_per_cycle: self.max_per_cycle.or(weaker.max_per_cycle),
+            parallel: self.parallel.or(weaker.parallel),
+            adaptive: self.adaptive.or(weaker.adaptive),
+            max_memory: self.max_memory.or(weaker.max_memory),
+            max_per_host: self.max_per_host.or(weaker.max_per_host),
+            host_rate: self.host_rate.or(weaker.host_rate),
+            address_rate: self.address_rate.or(weaker.address_rate),
+            backoff_dead: self.backoff_dead.or(weaker.backoff_dead),
             max_body: self.max_body.or(weaker.max_body),
             resolver: if self.resolver.is_empty() { weaker.resolver } else { self.resolver },
             ca: self.ca.or(weaker.ca),
@@ -252,6 +316,19 @@ pub enum LogFormat {
 /// A whole number above 0.
 pub(crate) fn count<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| "write a whole number above 0".to_owned())
+}
+
+/// Polls in flight per host; none: any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPerHost(pub Option<NonZeroU32>);
+
+/// Polls in flight per host: a whole number above 0, or `none` for any number.
+pub(crate) fn max_per_host(text: &str) -> Result<MaxPerHost, String> {
+    if text.trim().eq_ignore_ascii_case("none") {
+        return Ok(MaxPerHost(None));
+    }
+    let number = text.trim().parse().map_err(|_| "write a whole number above 0, or none")?;
+    Ok(MaxPerHost(Some(number)))
 }
 
 /// A size above 0.

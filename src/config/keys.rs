@@ -1,6 +1,7 @@
 //! The keys of an entry: which there are, and what each may say.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use serde_json::{Map, Value};
 
@@ -8,10 +9,13 @@ use crate::address::{Address, Scheme};
 use crate::config::fields::{Fields, PlanFields, put_header};
 use crate::config::nearest::unknown;
 use crate::config::substitute::Origin;
+use crate::config::units::rate;
 use crate::config::values::{
     interval_ms, line, loose_text, timeout_ms, truth, whole, wrong, wrong_secret,
 };
-use crate::target::{Auth, Connection, HttpVersion, IpVersion, Priority, Probe, Proxy, Verify};
+use crate::target::{
+    Auth, Connection, HttpVersion, IpVersion, Priority, Probe, Proxy, Role, Verify,
+};
 
 /// Every key of an entry.
 pub const KEYS: &[&str] = &[
@@ -37,6 +41,9 @@ pub const KEYS: &[&str] = &[
     "tls",
     "proxy",
     "retries",
+    "sentinel",
+    "max_per_host",
+    "host_rate",
 ];
 
 /// Methods that a check may use (RFC 9110, section 9, and what caches and file servers add).
@@ -146,6 +153,28 @@ impl PlanFields {
                 self.proxy = Some(proxy(text).map_err(wrong)?);
             }
             "retries" => self.retries = Some(whole(key, value, 10_u8)?),
+            _ => return self.set_manners(key, value),
+        }
+        Ok(())
+    }
+
+    /// Takes what an entry says of us and of its host.
+    fn set_manners(&mut self, key: &str, value: &Value) -> Result<(), String> {
+        match key {
+            "sentinel" => {
+                let role = if truth(key, value)? { Role::Sentinel } else { Role::Watched };
+                self.role = Some(role);
+            }
+            "max_per_host" => {
+                let most = NonZeroU32::new(whole(key, value, u32::MAX)?);
+                self.max_per_host =
+                    Some(most.ok_or_else(|| wrong(key, value, "a whole number above 0"))?);
+            }
+            "host_rate" => {
+                let read = loose_text(value).and_then(|text| rate(&text).ok());
+                let want = "launches per second like 10, or a text like \"30/m\"";
+                self.host_rate = Some(read.ok_or_else(|| wrong(key, value, want))?);
+            }
             _ => return Err(unknown("key", key, KEYS)),
         }
         Ok(())

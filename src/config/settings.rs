@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::file::{self, File};
-use crate::config::given::{Given, LogFormat, LogLevel, ProxyText, Threading};
+use crate::config::given::{Given, LogFormat, LogLevel, MaxPerHost, ProxyText, Threading};
 use crate::config::place::{data_directory, holds_store};
 use crate::config::rules::{INTERVAL_MS, Rules, Strictness};
 use crate::config::substitute::Variables;
 use crate::config::targets::source::Source;
+use crate::manners::Manners;
 use crate::target::Proxy;
 
 /// All settings.
@@ -29,6 +30,14 @@ pub struct Settings {
     pub threading: Threading,
     /// Polls in flight at most; none: chosen by the limit of open files.
     pub max_workers: Option<NonZeroUsize>,
+    /// Launches a second at most; none: as many as catching up allows.
+    pub max_per_cycle: Option<NonZeroU32>,
+    /// Whether fewer polls are in flight while this machine is short of something.
+    pub adaptive: Adaptive,
+    /// Bytes of memory that the daemon keeps within; none: by what the system allows it.
+    pub max_memory: Option<u64>,
+    /// How much of ours one host has to bear.
+    pub manners: Manners,
     /// Bytes of an answer that are read.
     pub max_body: u64,
     /// Name servers in the place of the system's; empty: the system's.
@@ -49,6 +58,15 @@ pub struct Settings {
     pub log: Log,
     /// The environment, for the lists that name its variables.
     pub variables: Variables,
+}
+
+/// Whether the number of polls in flight follows how this machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adaptive {
+    /// It does.
+    On,
+    /// As many as there may be, whatever happens.
+    Off,
 }
 
 /// Whether a list from a URL may lose over half of its targets.
@@ -148,6 +166,10 @@ impl Settings {
         let differs = [
             ("threading", self.threading != newer.threading),
             ("max_workers", self.max_workers != newer.max_workers),
+            ("max_per_cycle", self.max_per_cycle != newer.max_per_cycle),
+            ("adaptive", self.adaptive != newer.adaptive),
+            ("max_memory", self.max_memory != newer.max_memory),
+            ("politeness", self.manners != newer.manners),
             ("max_body", self.max_body != newer.max_body),
             ("resolver", self.resolvers != newer.resolvers),
             ("ca", self.ca != newer.ca),
@@ -180,6 +202,7 @@ impl Settings {
         let proxy = given.proxy.as_ref().map_or(Ok(Proxy::Direct), ProxyText::parse);
         let is_set = |flag: Option<bool>| flag == Some(true);
         let strict = is_set(given.strict);
+        let manners = manners(&given);
         let rules = Rules {
             defaults,
             matches: file.matches,
@@ -197,7 +220,14 @@ impl Settings {
             rules: Arc::new(rules),
             shrink: if is_set(given.allow_shrink) { Shrink::Allow } else { Shrink::Refuse },
             threading: given.threading.unwrap_or_default(),
-            max_workers: given.max_workers,
+            max_workers: match given.parallel {
+                Some(false) => Some(NonZeroUsize::MIN),
+                _ => given.max_workers,
+            },
+            max_per_cycle: given.max_per_cycle,
+            adaptive: if given.adaptive == Some(false) { Adaptive::Off } else { Adaptive::On },
+            max_memory: given.max_memory,
+            manners,
             max_body: given.max_body.unwrap_or(16_000_000),
             resolvers: given.resolver,
             ca: given.ca,
@@ -214,6 +244,16 @@ impl Settings {
             },
             variables: variables.clone(),
         })
+    }
+}
+
+fn manners(given: &Given) -> Manners {
+    let usual = Manners::default();
+    Manners {
+        max_per_host: given.max_per_host.map_or(usual.max_per_host, |MaxPerHost(most)| most),
+        host_rate: given.host_rate,
+        address_rate: given.address_rate,
+        backoff_dead: given.backoff_dead.filter(|longest| !longest.is_zero()),
     }
 }
 

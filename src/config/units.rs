@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::manners::Rate;
+
 const NANOS: &[(&str, u128)] = &[
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
@@ -59,6 +61,24 @@ pub fn size(text: &str) -> Result<u64, String> {
     measure(text, BYTES)
         .and_then(|bytes| u64::try_from(bytes).ok())
         .ok_or_else(|| "write bytes, or a number with KB, MB, GB or KiB, MiB, GiB".to_owned())
+}
+
+/// Reads a rate such as `10` or `10/s`, `30/m` or `100/h`; a bare number is per second.
+///
+/// # Errors
+/// The text is no number above 0 with one of these units, or a rate below one a day.
+pub fn rate(text: &str) -> Result<Rate, String> {
+    let (count, span) = match text.trim().split_once('/') {
+        None => (text.trim(), 1),
+        Some((count, "s")) => (count, 1),
+        Some((count, "m")) => (count, 60),
+        Some((count, "h")) => (count, 3_600),
+        Some(_) => ("", 1),
+    };
+    let count = count.trim().parse().ok();
+    count
+        .and_then(|count| Rate::of(count, Duration::from_secs(span)))
+        .ok_or_else(|| "write launches per second like 10 or 0.5, or like 30/m or 100/h".to_owned())
 }
 
 /// Writes a duration in its largest whole unit, as [`duration`] reads it.

@@ -34,7 +34,7 @@ named! {
         Resolver = 30 "resolver",
         /// We have no network, or no proxy lets us into it.
         NoNetwork = 31 "no_network",
-        /// We have no descriptor, port or memory left.
+        /// We have no descriptor, port or memory left, or no processor.
         NoResources = 32 "no_resources",
         /// Our clock cannot be relied on.
         Clock = 33 "clock",
@@ -205,5 +205,9 @@ named! {
         Setting = 84 "setting",
         /// The system lets us send no echo requests.
         IcmpForbidden = 85 "icmp_forbidden",
+        /// We did not get the processor in time.
+        Processor = 90 "processor",
+        /// Nearly everything failed together: it is probably us.
+        Doubted = 91 "doubted",
     }
 }

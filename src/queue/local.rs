@@ -7,27 +7,43 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{Outlet, Rechecks, Sink};
-use crate::outcome::{Job, Outcome};
+use crate::outcome::{Detail, Job, Outcome};
 
 /// Outcomes that may wait for the recorder; it empties the outbox ten times a second.
-const CAPACITY: usize = 1 << 20;
+pub const CAPACITY: usize = 1 << 20;
 
 /// Where workers put what they found and the recorder fetches it.
 #[derive(Debug, Default)]
 pub struct Outbox {
     outcomes: Mutex<Vec<Outcome>>,
     lost: AtomicU64,
+    without_file: AtomicU64,
 }
 
 impl Outbox {
     /// Adds one outcome; only a recorder that has stood still for minutes makes it lose one.
     pub fn put(&self, outcome: Outcome) {
+        if outcome.finding.detail == Detail::Descriptors {
+            self.without_file.fetch_add(1, Ordering::Relaxed);
+        }
         let mut outcomes = self.outcomes.lock();
         if outcomes.len() < CAPACITY {
             outcomes.push(outcome);
         } else {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Outcomes that wait for the recorder.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outcomes.lock().len()
+    }
+
+    /// Polls that found no file descriptor, since this was asked last.
+    #[must_use]
+    pub fn take_without_file(&self) -> u64 {
+        self.without_file.swap(0, Ordering::Relaxed)
     }
 }
 

@@ -10,7 +10,11 @@ use tokio::sync::futures::Notified;
 /// hands out; whoever runs the job gives the place back.
 #[derive(Debug)]
 pub struct Places {
-    limit: usize,
+    /// Polls that may run at once while all is well.
+    most: usize,
+    limit: AtomicUsize,
+    /// Whether no further poll may begin for now.
+    is_held: AtomicBool,
     taken: AtomicUsize,
     /// Whether somebody found no place and waits for one.
     is_short: AtomicBool,
@@ -22,17 +26,44 @@ impl Places {
     #[must_use]
     pub fn new(limit: NonZeroUsize) -> Self {
         Self {
-            limit: limit.get(),
+            most: limit.get(),
+            limit: AtomicUsize::new(limit.get()),
+            is_held: AtomicBool::new(false),
             taken: AtomicUsize::new(0),
             is_short: AtomicBool::new(false),
             freed: Notify::new(),
         }
     }
 
-    /// Polls that may run at once.
+    /// Polls that may run at once while all is well.
     #[must_use]
-    pub const fn limit(&self) -> usize {
-        self.limit
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Polls that may run at once, now.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Moves the limit, at least to 1 and at most to [`Places::most`]. Polls that run go on, also
+    /// where they are more than may run from now on.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit.clamp(1, self.most), Ordering::SeqCst);
+        self.tell_short();
+    }
+
+    /// Lets no further poll begin, whatever places there are, or lets them begin again.
+    pub fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::SeqCst);
+        self.tell_short();
+    }
+
+    /// Whether no further poll may begin for now.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Relaxed)
     }
 
     /// Polls that run now.
@@ -54,13 +85,22 @@ impl Places {
     }
 
     fn try_take(&self) -> bool {
-        let next = |taken| (taken < self.limit).then_some(taken + 1);
+        if self.is_held.load(Ordering::SeqCst) {
+            return false;
+        }
+        let limit = self.limit.load(Ordering::SeqCst);
+        let next = |taken| (taken < limit).then_some(taken + 1);
         self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_ok()
     }
 
     /// Gives a place back.
     pub fn free(&self) {
         self.taken.fetch_sub(1, Ordering::SeqCst);
+        self.tell_short();
+    }
+
+    /// Wakes whoever found no place.
+    fn tell_short(&self) {
         if self.is_short.load(Ordering::SeqCst) && self.is_short.swap(false, Ordering::SeqCst) {
             self.freed.notify_waiters();
         }
@@ -98,6 +138,40 @@ mod tests {
         });
         assert_eq!(places.taken(), 0);
         assert!(most.load(Ordering::Relaxed) <= 3);
+    }
+
+    #[test]
+    fn fewer_places_are_handed_out_from_when_the_limit_is_lowered() {
+        let places = Places::new(NonZeroUsize::new(3).expect("not 0"));
+        assert!(places.take() && places.take());
+        places.set_limit(1);
+        assert!(!places.take());
+        places.free();
+        assert!(!places.take(), "one runs, and one may");
+        places.set_limit(10);
+        assert_eq!((places.limit(), places.most()), (3, 3));
+        assert!(places.take() && places.take() && !places.take());
+        places.set_limit(0);
+        assert_eq!(places.limit(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_when_the_limit_rises_and_when_places_are_held_no_more() {
+        let places = Places::new(NonZeroUsize::new(2).expect("not 0"));
+        places.set_limit(1);
+        assert!(places.take());
+        let mut freed = Box::pin(places.freed());
+        freed.as_mut().enable();
+        assert!(!places.take());
+        places.set_limit(2);
+        freed.await;
+        places.hold(true);
+        let mut freed = Box::pin(places.freed());
+        freed.as_mut().enable();
+        assert!(!places.take() && places.is_held());
+        places.hold(false);
+        freed.await;
+        assert!(places.take());
     }
 
     #[tokio::test]

@@ -122,8 +122,10 @@ impl Runner {
             sink: Collector(Arc::clone(&run.desk)),
             places: Arc::new(Places::new(options.max_workers)),
             clock,
+            lateness: Arc::default(),
         };
-        let mut workers = JoinSet::new();
+        let (mut workers, mut watch) = (JoinSet::new(), JoinSet::new());
+        watch.spawn(Arc::clone(&bench.lateness).watch());
         workers.spawn(worker::run(source, bench, stop, LONGEST));
         run.follow(workers, &incoming, take).await
     }

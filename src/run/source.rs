@@ -12,7 +12,7 @@ use super::resume::Resume;
 use crate::clock::Clock;
 use crate::config::targets::Entry;
 use crate::outcome::Job;
-use crate::queue::{Places, Source};
+use crate::queue::{Launch, Places, Source};
 use crate::target::Target;
 use crate::view::result::{CheckResult, Identity, NotRun};
 
@@ -69,7 +69,7 @@ pub(super) fn place(entry: &Entry) -> usize {
 }
 
 impl Source for Listed {
-    async fn next(&mut self, places: &Places, jobs: &mut Vec<Job>) -> bool {
+    async fn next(&mut self, places: &Places, launches: &mut Vec<Launch>) -> bool {
         self.desk.has_room().await;
         let incoming = Arc::clone(&self.incoming);
         let mut incoming = incoming.lock().await;
@@ -86,10 +86,10 @@ impl Source for Listed {
             take_place(places).await;
             let (index, id) = (held.index, held.identity.id.clone());
             if let Some(held) = incoming.held.take() {
-                jobs.push(self.job(held));
+                launches.push(self.job(held).into());
             }
             if self.events.is_none() {
-                self.take_more(&mut incoming, places, jobs);
+                self.take_more(&mut incoming, places, launches);
             }
             drop(incoming);
             self.tell(index, &id, EventKind::Started).await;
@@ -100,12 +100,12 @@ impl Source for Listed {
 
 impl Listed {
     /// Takes what has been read already, as far as there are places: every wait costs a wake-up.
-    fn take_more(&self, incoming: &mut Incoming, places: &Places, jobs: &mut Vec<Job>) {
-        while jobs.len() < AT_ONCE && incoming.held.is_none() {
+    fn take_more(&self, incoming: &mut Incoming, places: &Places, launches: &mut Vec<Launch>) {
+        while launches.len() < AT_ONCE && incoming.held.is_none() {
             let Ok(entry) = incoming.entries.try_recv() else { return };
             self.read.fetch_add(1, Ordering::Relaxed);
             match self.accept(entry) {
-                Some(running) if places.take() => jobs.push(self.job(running)),
+                Some(running) if places.take() => launches.push(self.job(running).into()),
                 other => incoming.held = other,
             }
         }

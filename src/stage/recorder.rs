@@ -2,6 +2,7 @@
 //! one to the journal, so that a disk that stands still holds up neither polls nor figures.
 
 mod backlog;
+mod court;
 mod doubt;
 mod hold;
 mod resume;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
+pub use court::{Court, Opinion};
 pub use hold::StorageFacts;
 use hold::{Hold, Journaled};
 pub use resume::{Resumed, resume};
@@ -48,6 +50,8 @@ pub struct Desk {
     pub outlet: Arc<dyn Outlet>,
     /// What is known of all targets.
     pub ledger: Arc<Mutex<Ledger>>,
+    /// What is thought of the daemon itself.
+    pub court: Arc<Mutex<Court>>,
     /// The targets, which learn their states.
     pub roster: Arc<RwLock<Roster>>,
     /// The time.
@@ -255,17 +259,16 @@ fn take_in(desk: &Desk, outcomes: &mut Vec<Outcome>) {
     if outcomes.is_empty() {
         return;
     }
-    let mut transitions = Vec::new();
-    let mut ledger = desk.ledger.lock();
-    for outcome in outcomes.iter() {
-        transitions.extend(ledger.observe(outcome));
-    }
-    drop(ledger);
+    let now_us = desk.clock.monotonic_us();
+    let mut court = desk.court.lock();
+    court.convene(&desk.roster.read(), now_us);
+    let transitions = court.sit(&mut desk.ledger.lock(), outcomes, now_us);
+    drop(court);
     if !transitions.is_empty() {
         let roster = desk.roster.read();
         for transition in transitions {
             if let Some(target) = roster.target(transition.target) {
-                target.flight().learn(transition.to);
+                target.flight().learn(transition.to, transition.at_ms);
             }
         }
     }

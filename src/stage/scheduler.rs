@@ -1,80 +1,37 @@
 //! The scheduler: turns time into jobs. It is the source of a worker on the same machine.
 
-use std::collections::VecDeque;
+mod admission;
+mod desk;
+mod line;
+mod parked;
+mod seating;
+mod seats;
+
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::outcome::Job;
-use crate::queue::{Places, Rechecks, Source};
+use crate::queue::{Launch, Places, Rechecks, Source};
 use crate::schedule::{Due, Schedule};
 use crate::stage::throttle::Throttle;
-use crate::target::{FlightState, Priority, Target};
+use crate::target::{State, Target};
+
+use admission::Admission;
+pub use admission::{Limits, Locate, Located};
+pub use desk::{Change, Desk, Miss};
+use line::{Line, Waiting};
+use seats::{Held, Seated, Seats};
 
 /// How long the scheduler sleeps at most, so that clock and life sign are looked at.
 const NAP: Duration = Duration::from_millis(500);
-/// Every so many jobs the one that waits longest goes first, whatever its priority.
-const FAIRNESS: u32 = 16;
-
-/// A change of what is scheduled.
-#[derive(Debug)]
-pub enum Change {
-    /// Poll this target from its next due time on.
-    Add(Arc<Target>),
-    /// Poll this target in the place of the one with the same number.
-    Replace(Arc<Target>),
-    /// Do not poll the target with this number any more.
-    Remove(u32),
-}
-
-/// What a scheduler tells of itself and is told, while it runs.
-#[derive(Debug, Default)]
-pub struct Desk {
-    changes: Mutex<Vec<Change>>,
-    changed: Notify,
-    missed: AtomicU64,
-    waiting: AtomicU64,
-    ticks: AtomicU64,
-}
-
-impl Desk {
-    /// Hands changes in; they take effect at once.
-    pub fn hand_in(&self, changes: impl IntoIterator<Item = Change>) {
-        self.changes.lock().extend(changes);
-        self.changed.notify_one();
-    }
-
-    /// Slots so far that came round while the target's last one still waited or ran.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.missed.load(Ordering::Relaxed)
-    }
-
-    /// Jobs that are due and wait for a place.
-    #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// How often the scheduler has looked at the time: a sign of life.
-    #[must_use]
-    pub fn ticks(&self) -> u64 {
-        self.ticks.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug)]
-struct Seated {
-    target: Arc<Target>,
-    /// When its last poll was handed out, in monotonic milliseconds.
-    started_ms: Option<i64>,
-}
+/// A target that has been down for a time is polled so many times in as much time again, when it
+/// is to be polled less often.
+const DEAD_POLLS: i64 = 10;
 
 /// Turns time into jobs.
 #[derive(Debug)]
@@ -86,14 +43,13 @@ pub struct Scheduler {
     pairings: u32,
     /// Unix milliseconds when monotonic time began, by the pairing that the due times are of.
     origin_ms: i64,
-    seats: Vec<Option<Seated>>,
-    vacant: Vec<u32>,
-    /// The seat of each target, by its number.
-    seat_of: Vec<Option<u32>>,
-    /// Due seats that wait for a place, one queue for each priority.
-    ready: [VecDeque<(u32, i64)>; 3],
-    turn: u32,
+    seats: Seats,
+    /// Those that are due and wait for a place.
+    ready: Line,
+    admission: Admission,
     throttle: Throttle,
+    /// How long the rates of all let nothing begin.
+    pause: Duration,
     due: Vec<Due>,
 }
 
@@ -102,6 +58,7 @@ impl Scheduler {
     pub fn new(
         clock: Clock,
         rechecks: Arc<Rechecks>,
+        limits: Limits,
         targets: impl IntoIterator<Item = Arc<Target>>,
     ) -> Self {
         let mut scheduler = Self {
@@ -110,12 +67,11 @@ impl Scheduler {
             origin_ms: origin_ms(&clock),
             desk: Arc::default(),
             rechecks,
-            seats: Vec::new(),
-            vacant: Vec::new(),
-            seat_of: Vec::new(),
-            ready: Default::default(),
-            turn: 0,
+            seats: Seats::default(),
+            ready: Line::default(),
+            admission: Admission::new(limits),
             throttle: Throttle::new(clock.monotonic_us()),
+            pause: Duration::ZERO,
             due: Vec::new(),
             clock,
         };
@@ -142,12 +98,16 @@ impl Scheduler {
             self.seat_anew();
         }
         self.pop_due(self.clock.now_ms());
+        self.take_rechecks();
+        self.rouse_parked();
     }
 
     fn pop_due(&mut self, now_ms: i64) {
         let mut due = std::mem::take(&mut self.due);
         self.schedule.pop_due(now_ms, &mut due);
         for due in due.drain(..) {
+            let late_ms = u64::try_from(now_ms - due.due_ms).unwrap_or(0);
+            self.desk.note_lateness(late_ms * 1_000);
             self.fall_due(due);
         }
         self.due = due;
@@ -159,199 +119,170 @@ impl Scheduler {
 
     fn fall_due(&mut self, due: Due) {
         if due.is_vacant {
-            self.vacant.push(due.seat);
-            return;
+            return self.seats.note_vacant(due.seat);
         }
-        let Some(Some(seated)) = self.seats.get(due.seat as usize) else { return };
-        let is_free = seated.target.flight().begin_waiting();
-        let missed = u64::from(due.skipped) + u64::from(!is_free);
-        if missed > 0 {
-            self.desk.missed.fetch_add(missed, Ordering::Relaxed);
+        let Some(seated) = self.seats.at(due.seat) else { return };
+        if due.skipped > 0 {
+            self.desk.note_missed(Miss::Standstill, due.skipped.into());
         }
-        if is_free {
-            let queue = seated.target.priority as usize;
-            if let Some(queue) = self.ready.get_mut(queue) {
-                queue.push_back((due.seat, due.due_ms));
-            }
+        let target = &seated.target;
+        if !target.flight().begin_waiting() {
+            let reason = match seated.held() {
+                Held::No => Miss::Running,
+                Held::Ready => Miss::Saturated,
+                Held::Parked => Miss::Politeness,
+            };
+            return self.desk.note_missed(reason, 1);
         }
+        if self.is_asked_to_wait(target) {
+            self.desk.note_missed(Miss::Politeness, 1);
+            return target.flight().end();
+        }
+        if self.is_left_alone(seated, due.due_ms) {
+            self.desk.note_backed_off();
+            return target.flight().end();
+        }
+        let (priority, number) = (target.priority, target.number);
+        let waiting = Waiting { due_ms: due.due_ms, number, tries: 0 };
+        self.seats.hold(waiting, Held::Ready);
+        self.ready.push(priority, waiting);
     }
 
-    /// Takes out the job that goes first.
-    fn pop_ready(&mut self) -> Option<Job> {
-        self.turn = self.turn.wrapping_add(1);
-        let oldest = |queue: &&mut VecDeque<(u32, i64)>| queue.front().map(|&(_, due)| due);
-        let queue = if self.turn.is_multiple_of(FAIRNESS) {
-            let waiting = self.ready.iter_mut().filter(|queue| !queue.is_empty());
-            waiting.min_by_key(oldest)?
-        } else {
-            self.ready.iter_mut().find(|queue| !queue.is_empty())?
-        };
-        let (seat, due_ms) = queue.pop_front()?;
-        let now_ms = self.monotonic_ms();
-        let seated = self.seats.get_mut(seat as usize)?.as_mut()?;
-        seated.started_ms = Some(now_ms);
-        Some(Job { target: Arc::clone(&seated.target), due_ms, tries: 0 })
+    /// Whether `target` has asked us to wait.
+    fn is_asked_to_wait(&self, target: &Target) -> bool {
+        let until_s = target.flight().waits_until_s();
+        until_s > 0 && self.clock.monotonic_us() < u64::from(until_s) * 1_000_000
     }
 
-    fn waiting(&self) -> usize {
-        self.ready.iter().map(VecDeque::len).sum()
-    }
-
-    /// Fills `jobs` with rechecks first, whose targets already wait, then with what is due; false
-    /// when there is no place for more.
-    fn fill(&mut self, places: &Places, jobs: &mut Vec<Job>) -> bool {
-        let mut has_place = true;
-        while has_place && self.rechecks.next_at().is_some_and(|at| at <= Instant::now()) {
-            has_place = places.take();
-            if !has_place {
-                break;
-            }
-            match self.rechecks.pop_due().and_then(|job| self.renewed(&job)) {
-                Some(job) => jobs.push(job),
-                None => places.free(),
-            }
+    /// Whether the slot at `due_ms` (Unix milliseconds) is left out because its target has been
+    /// down for long.
+    fn is_left_alone(&self, seated: &Seated, due_ms: i64) -> bool {
+        let Some(longest) = self.admission.manners().backoff_dead else { return false };
+        let flight = seated.target.flight();
+        if flight.known() != State::Down {
+            return false;
         }
-        self.throttle.refill(self.clock.monotonic_us());
-        while has_place && self.waiting() > 0 && self.throttle.allows() {
-            has_place = places.take();
-            if !has_place {
-                break;
-            }
-            match self.pop_ready() {
-                Some(job) => {
-                    self.throttle.take();
-                    jobs.push(job);
+        let Some(started_ms) = seated.started_ms() else { return false };
+        let longest_ms = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
+        let gap_ms = ((due_ms - flight.known_since_ms()) / DEAD_POLLS).min(longest_ms);
+        // The slot that is nearest to the end of the gap is the one that counts.
+        self.monotonic_ms() - started_ms + i64::from(seated.target.every_ms / 2) < gap_ms
+    }
+
+    /// Has those rechecks wait for a place whose time has come.
+    fn take_rechecks(&mut self) {
+        while self.rechecks.next_at().is_some_and(|at| at <= Instant::now()) {
+            let Some(job) = self.rechecks.pop_due() else { return };
+            // It may have been removed, or replaced by one with another flight, meanwhile.
+            let number = job.target.number;
+            let flight = job.target.flight();
+            let seated = self.seats.of(number);
+            match seated.filter(|seated| std::ptr::eq(seated.target.flight(), flight)) {
+                Some(seated) => {
+                    let priority = seated.target.priority;
+                    let waiting = Waiting { due_ms: job.due_ms, number, tries: job.tries };
+                    self.seats.hold(waiting, Held::Ready);
+                    self.ready.push(priority, waiting);
                 }
-                None => places.free(),
+                None => flight.end(),
             }
         }
-        self.desk.waiting.store(self.waiting() as u64, Ordering::Relaxed);
+    }
+
+    /// Has those wait for a place whose host or address may be polled again.
+    fn rouse_parked(&mut self) {
+        let now_us = self.clock.monotonic_us();
+        for key in self.admission.take_open(now_us) {
+            self.rouse(key);
+        }
+    }
+
+    /// Has the one wait for a place that goes next of those who wait for `key`.
+    fn rouse(&mut self, key: u64) {
+        while let Some(waiting) = self.admission.parked.rouse(key) {
+            if let Some(target) = self.seats.awaited(waiting) {
+                self.seats.hold(waiting, Held::Ready);
+                return self.ready.push(target.priority, waiting);
+            }
+            self.admission.parked.note_gone(key);
+        }
+    }
+
+    /// Fills `launches` with what is ready; false when there is no place for more.
+    fn fill(&mut self, places: &Places, launches: &mut Vec<Launch>) -> bool {
+        let mut has_place = true;
+        self.pause = Duration::ZERO;
+        self.throttle.refill(self.clock.monotonic_us());
+        while let Some(waiting) = self.ready.peek() {
+            // Rechecks are no part of the schedule, and not held back when that catches up.
+            if waiting.tries == 0 && !self.throttle.allows() {
+                self.pause = self.throttle.wait();
+                break;
+            }
+            has_place = places.take();
+            if !has_place {
+                break;
+            }
+            if let Err(pause) = self.admission.take_launch(self.clock.monotonic_us()) {
+                places.free();
+                self.pause = pause;
+                break;
+            }
+            if let Some(launch) = self.launch() {
+                launches.push(launch);
+            } else {
+                places.free();
+                self.admission.give_back_launch();
+            }
+        }
+        self.desk.waiting.store(self.seats.ready(), Ordering::Relaxed);
+        self.desk.parked.store(self.seats.parked(), Ordering::Relaxed);
         has_place
     }
 
-    /// The recheck `job` of the target as it is now; none when that was removed meanwhile.
-    fn renewed(&self, job: &Job) -> Option<Job> {
-        let seat = self.seat_of.get(job.target.number as usize).copied().flatten();
-        let seated = seat.and_then(|seat| self.seats.get(seat as usize)?.as_ref());
-        let flight = job.target.flight();
-        let Some(seated) = seated.filter(|seated| std::ptr::eq(seated.target.flight(), flight))
-        else {
-            flight.end();
-            return None;
+    /// Launches who goes next, if anybody still wants that and others allow it.
+    fn launch(&mut self) -> Option<Launch> {
+        let waiting = self.ready.pop()?;
+        let target = self.seats.awaited(waiting)?;
+        let now_us = self.clock.monotonic_us();
+        let pass = match self.admission.admit(&target, now_us) {
+            Ok(pass) => pass,
+            Err(parked) => {
+                self.seats.hold(waiting, Held::Parked);
+                let entry = (target.priority, waiting);
+                self.admission.parked.park(parked.key, entry, parked.until_us);
+                self.rouse_followers(&target, Some(parked.key));
+                return None;
+            }
         };
-        Some(Job { target: Arc::clone(&seated.target), due_ms: job.due_ms, tries: job.tries })
+        if waiting.tries == 0 {
+            self.throttle.take();
+        }
+        self.seats.start(waiting.number, self.monotonic_ms());
+        self.rouse_followers(&target, None);
+        let Waiting { due_ms, tries, .. } = waiting;
+        Some(Launch { job: Job { target, due_ms, tries }, pass })
+    }
+
+    /// Has those wait for a place who may go on now that a poll of `target` waits for `parked`
+    /// alone, or has begun.
+    fn rouse_followers(&mut self, target: &Target, parked: Option<u64>) {
+        for key in self.admission.follows(target, parked) {
+            self.rouse(key);
+        }
     }
 
     /// When there may be something to do again, other than that a place is given back.
     fn wake_at(&self, has_place: bool) -> Instant {
         let now = Instant::now();
+        let now_us = self.clock.monotonic_us();
         let due = self.schedule.next_ms().map(|at_ms| self.clock.instant_of(at_ms));
-        let recheck = self.rechecks.next_at().filter(|_| has_place);
-        let launch = (has_place && self.waiting() > 0).then(|| now + self.throttle.wait());
-        [due, recheck, launch].into_iter().flatten().fold(now + NAP, Instant::min)
-    }
-
-    /// Seats `target`, and tells where.
-    fn add(&mut self, target: Arc<Target>) -> u32 {
-        let seat = self.vacant.pop().unwrap_or_else(|| {
-            self.seats.push(None);
-            u32::try_from(self.seats.len() - 1).unwrap_or(u32::MAX)
-        });
-        let due_ms = target.due_at_or_after(self.clock.now_ms() + 1);
-        self.schedule.insert(seat, due_ms, target.every_ms);
-        self.throttle.expect_more(target.every_ms);
-        let number = target.number as usize;
-        if number >= self.seat_of.len() {
-            self.seat_of.resize(number + 1, None);
-        }
-        if let Some(place) = self.seat_of.get_mut(number) {
-            *place = Some(seat);
-        }
-        if let Some(place) = self.seats.get_mut(seat as usize) {
-            *place = Some(Seated { target, started_ms: None });
-        }
-        seat
-    }
-
-    /// Gives up the seat of the target `number`, and tells which that was and who sat there.
-    fn unseat(&mut self, number: u32) -> Option<(u32, Seated)> {
-        let seat = self.seat_of.get_mut(number as usize)?.take()?;
-        self.schedule.vacate(seat);
-        let seated = self.seats.get_mut(seat as usize)?.take()?;
-        self.throttle.expect_less(seated.target.every_ms);
-        Some((seat, seated))
-    }
-
-    fn remove(&mut self, number: u32) {
-        let Some((seat, seated)) = self.unseat(number) else { return };
-        for queue in &mut self.ready {
-            if let Some(at) = queue.iter().position(|&(waiting, _)| waiting == seat) {
-                queue.remove(at);
-                seated.target.flight().end();
-            }
-        }
-    }
-
-    /// Puts `target` in the place of the one that has its number; if that waits, this one does.
-    fn replace(&mut self, target: Arc<Target>) {
-        let seat = self.seat_of.get(target.number as usize).copied().flatten();
-        let place = seat.and_then(|seat| self.seats.get_mut(seat as usize)?.as_mut());
-        if let Some(seated) = place
-            && seated.target.every_ms == target.every_ms
-        {
-            seated.target = target;
-            return;
-        }
-        let left = self.unseat(target.number);
-        let seat = self.add(target);
-        let Some((left, Seated { started_ms, .. })) = left else { return };
-        if let Some(Some(seated)) = self.seats.get_mut(seat as usize) {
-            seated.started_ms = started_ms;
-        }
-        for (waiting, _) in self.ready.iter_mut().flatten() {
-            if *waiting == left {
-                *waiting = seat;
-            }
-        }
-    }
-
-    fn take_changes(&mut self) {
-        let changes = std::mem::take(&mut *self.desk.changes.lock());
-        for change in changes {
-            match change {
-                Change::Add(target) => {
-                    self.add(target);
-                }
-                Change::Replace(target) => self.replace(target),
-                Change::Remove(number) => self.remove(number),
-            }
-        }
-    }
-
-    /// Seats every target anew after the clock was set: none runs at once, none twice within half
-    /// its interval, and the gap counts for no one. What waits goes on waiting.
-    fn seat_anew(&mut self) {
-        let origin_ms = origin_ms(&self.clock);
-        let drift_ms = origin_ms - std::mem::replace(&mut self.origin_ms, origin_ms);
-        for (_, due_ms) in self.ready.iter_mut().flatten() {
-            *due_ms += drift_ms;
-        }
-        let now_ms = self.clock.now_ms();
-        let monotonic_ms = self.monotonic_ms();
-        self.schedule = Schedule::new(now_ms);
-        self.vacant.clear();
-        for (seat, place) in (0_u32..).zip(&self.seats) {
-            let Some(seated) = place else {
-                self.vacant.push(seat);
-                continue;
-            };
-            let is_waiting = seated.target.flight().state() == FlightState::Waiting;
-            let started_ms = if is_waiting { Some(monotonic_ms) } else { seated.started_ms };
-            let half = i64::from(seated.target.every_ms.div_ceil(2));
-            let rest = started_ms.map_or(0, |started| (started + half - monotonic_ms).max(0));
-            let due_ms = seated.target.due_at_or_after(now_ms + 1 + rest);
-            self.schedule.insert(seat, due_ms, seated.target.every_ms);
-        }
+        let recheck = self.rechecks.next_at();
+        let is_ready = has_place && !self.ready.is_empty();
+        let launch = is_ready.then(|| now + self.pause);
+        let in_us = |at_us: u64| now + Duration::from_micros(at_us.saturating_sub(now_us));
+        let parked = self.admission.parked.next_us().map(in_us);
+        [due, recheck, launch, parked].into_iter().flatten().fold(now + NAP, Instant::min)
     }
 }
 
@@ -362,27 +293,27 @@ fn origin_ms(clock: &Clock) -> i64 {
 }
 
 impl Source for Scheduler {
-    async fn next(&mut self, places: &Places, jobs: &mut Vec<Job>) -> bool {
+    async fn next(&mut self, places: &Places, launches: &mut Vec<Launch>) -> bool {
         let (desk, rechecks) = (Arc::clone(&self.desk), Arc::clone(&self.rechecks));
+        let inbox = Arc::clone(&self.admission.inbox);
         loop {
             let mut freed = pin!(places.freed());
             freed.as_mut().enable();
             self.advance();
-            let has_place = self.fill(places, jobs);
-            if !jobs.is_empty() {
+            let has_place = self.fill(places, launches);
+            if !launches.is_empty() {
                 return true;
             }
             tokio::select! {
                 () = tokio::time::sleep_until(self.wake_at(has_place)) => {}
                 () = desk.changed.notified() => {}
                 () = rechecks.added() => {}
+                () = inbox.told() => {}
                 () = freed, if !has_place => {}
             }
         }
     }
 }
-
-const _: () = assert!(Priority::High as usize == 0 && Priority::Low as usize == 2);
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,10 @@
-//! `Throttle`: how fast overdue targets may catch up.
+//! `Throttle` and `Cycle`: how fast overdue targets may catch up, and how fast polls may come at
+//! all.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// How many times the mean rate of the list launches may come at most.
 const CATCH_UP: f64 = 2.0;
@@ -63,9 +67,76 @@ impl Throttle {
     }
 }
 
+/// So many launches a second at most, over all schedulers: in no second are there more.
+#[derive(Debug)]
+pub struct Cycle {
+    per_second: f64,
+    capacity: f64,
+    bucket: Mutex<Bucket>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    filled_us: u64,
+}
+
+impl Cycle {
+    /// At most `most` launches a second.
+    #[must_use]
+    pub fn new(most: NonZeroU32) -> Self {
+        let most = f64::from(most.get());
+        // What may come at once counts as well.
+        let capacity = (most / 100.0).floor().max(1.0);
+        let bucket = Mutex::new(Bucket { tokens: capacity, filled_us: 0 });
+        Self { per_second: most - (capacity - 1.0), capacity, bucket }
+    }
+
+    /// Takes a launch at `now_us` (monotonic microseconds).
+    ///
+    /// # Errors
+    /// How long to wait for the next one.
+    pub fn take(&self, now_us: u64) -> Result<(), Duration> {
+        let mut bucket = self.bucket.lock();
+        let elapsed = Duration::from_micros(now_us.saturating_sub(bucket.filled_us)).as_secs_f64();
+        bucket.filled_us = bucket.filled_us.max(now_us);
+        bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.capacity);
+        if bucket.tokens < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / self.per_second));
+        }
+        bucket.tokens -= 1.0;
+        Ok(())
+    }
+
+    /// Gives back a launch that did not come about.
+    pub fn give_back(&self) {
+        self.bucket.lock().tokens += 1.0;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_no_second_are_there_more_launches_than_are_allowed() {
+        for most in [1_u32, 3, 50, 1_000, 20_000] {
+            let cycle = Cycle::new(NonZeroU32::new(most).expect("not 0"));
+            let mut launches = Vec::new();
+            for now_us in (0..3_000_000_u64).step_by(50) {
+                while cycle.take(now_us).is_ok() {
+                    launches.push(now_us);
+                }
+            }
+            let within = |from: &u64| {
+                let end = launches.partition_point(|at| *at < from + 1_000_000);
+                end - launches.partition_point(|at| at < from)
+            };
+            let busiest = launches.iter().map(within).max();
+            assert!(busiest <= Some(most as usize), "{most}: {busiest:?}");
+            assert!(launches.len() >= (most as usize * 3) * 95 / 100, "{most}: {}", launches.len());
+        }
+    }
 
     #[test]
     fn a_backlog_is_worked_off_at_twice_the_mean_rate() {

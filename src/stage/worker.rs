@@ -10,11 +10,20 @@ use tokio_util::task::TaskTracker;
 use crate::check::Check;
 use crate::clock::Clock;
 use crate::outcome::{Cause, Detail, Finding, Job, Outcome, SampleKind};
-use crate::queue::{Places, Sink, Source};
-use crate::target::State;
+use crate::queue::{Launch, Pass, Places, Sink, Source};
+use crate::stage::lateness::{Lateness, Mark};
+use crate::stage::starved::excused;
+use crate::target::{State, Target};
 
 /// How long after a failed poll its first and its second recheck come.
 const RECHECK_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+/// The longest that a target is left alone because it asks for that: a check is not to be skipped
+/// for ever.
+const LONGEST_WISH: Duration = Duration::from_hours(1);
+/// A target that asks to be left alone and does not say for how long is asked half as often each
+/// time, so many times.
+const MOST_DOUBLINGS: u8 = 4;
 
 /// What a worker works with.
 #[derive(Clone, Debug)]
@@ -27,6 +36,8 @@ pub struct Bench<C, K> {
     pub places: Arc<Places>,
     /// The time.
     pub clock: Clock,
+    /// How late the runtime of this worker is.
+    pub lateness: Arc<Lateness>,
 }
 
 /// Polls what `source` hands out until it ends or `stop` is cancelled, then waits for the polls in
@@ -39,18 +50,18 @@ pub async fn run<C: Check, K: Sink<C::Facts>>(
 ) {
     let bench = Arc::new(bench);
     let polls = TaskTracker::new();
-    let mut jobs = Vec::new();
+    let mut launches = Vec::new();
     loop {
         let goes_on = tokio::select! {
             biased;
             () = stop.cancelled() => false,
-            goes_on = source.next(&bench.places, &mut jobs) => goes_on,
+            goes_on = source.next(&bench.places, &mut launches) => goes_on,
         };
         if !goes_on {
             break;
         }
-        for job in jobs.drain(..) {
-            let poll = Poll::begin(Arc::clone(&bench), job);
+        for launch in launches.drain(..) {
+            let poll = Poll::begin(Arc::clone(&bench), launch);
             polls.spawn(poll.run());
         }
     }
@@ -63,20 +74,25 @@ pub async fn run<C: Check, K: Sink<C::Facts>>(
 struct Poll<C: Check, K: Sink<C::Facts>> {
     bench: Arc<Bench<C, K>>,
     job: Option<Job>,
+    pass: Option<Pass>,
     started: Instant,
     /// When it started, in Unix microseconds.
     started_us: i64,
+    /// When it started, for what counts the standstills of the runtime.
+    mark: Mark,
 }
 
 impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
-    fn begin(bench: Arc<Bench<C, K>>, job: Job) -> Self {
-        let started_us = bench.clock.now_us();
-        Self { bench, job: Some(job), started: Instant::now(), started_us }
+    fn begin(bench: Arc<Bench<C, K>>, Launch { job, pass }: Launch) -> Self {
+        let (started, started_us) = (Instant::now(), bench.clock.now_us());
+        let mark = bench.lateness.mark(started);
+        Self { bench, job: Some(job), pass, started, started_us, mark }
     }
 
     async fn run(mut self) {
         let Some(target) = self.job.as_ref().map(|job| Arc::clone(&job.target)) else { return };
         self.started = Instant::now();
+        self.mark = self.bench.lateness.mark(self.started);
         target.flight().begin_running(self.bench.clock.monotonic_us());
         self.started_us = self.bench.clock.now_us();
         let (finding, facts) = self.bench.check.check(target).await;
@@ -85,9 +101,15 @@ impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
 
     fn finish(&mut self, finding: Finding, facts: C::Facts) {
         let Some(job) = self.job.take() else { return };
-        let latency_us = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let now = Instant::now();
+        let latency = now.saturating_duration_since(self.started);
+        let latency_us = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+        let stood_still = || self.bench.lateness.since(self.mark, now);
+        let finding = excused(finding, &job.target, stood_still);
         let finished_us = self.started_us + i64::from(latency_us);
         let recheck = recheck_after(&job, &finding, self.bench.clock.now_ms());
+        self.note_wish(&job.target, &finding);
+        drop(self.pass.take());
         self.bench.places.free();
         let outcome = Outcome {
             target: job.target.number,
@@ -108,6 +130,24 @@ impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
             }
             None => job.target.flight().end(),
         }
+    }
+}
+
+impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
+    /// Notes how long `target` asks us to wait, if it does.
+    fn note_wish(&self, target: &Target, finding: &Finding) {
+        let flight = target.flight();
+        let is_throttled = finding.cause == Some(Cause::Throttled);
+        if !is_throttled && finding.retry_after_s == 0 {
+            return flight.note_welcome();
+        }
+        let times = flight.note_throttled();
+        let asked = Duration::from_secs(finding.retry_after_s.into());
+        // Who does not say for how long is asked half as often each time.
+        let usual =
+            Duration::from_millis(target.every_ms.into()) * (1 << times.min(MOST_DOUBLINGS));
+        let wait = if asked.is_zero() { usual } else { asked };
+        flight.wait_until(self.bench.clock.monotonic_us(), wait.min(LONGEST_WISH));
     }
 }
 
@@ -138,6 +178,9 @@ fn recheck_after(job: &Job, finding: &Finding, now_ms: i64) -> Option<Duration> 
         return None;
     }
     let after = *RECHECK_AFTER.get(usize::from(job.tries)).or(RECHECK_AFTER.last())?;
+    if Duration::from_secs(finding.retry_after_s.into()) > after {
+        return None;
+    }
     let takes_ms = i64::try_from((after + target.timeout()).as_millis()).unwrap_or(i64::MAX);
     let next_due_ms = target.due_at_or_after(now_ms + 1);
     (takes_ms <= next_due_ms - now_ms).then_some(after)

@@ -92,6 +92,12 @@ impl MemoryStore {
                     open.ended_ms = Some(at_ms);
                 }
             }
+            IncidentChange::Withdrawn { target, began_ms } => {
+                let is_it = |incident: &Incident| {
+                    (incident.target, incident.began_ms) == (target, began_ms)
+                };
+                self.incidents.retain(|incident| !is_it(incident));
+            }
         }
     }
 }

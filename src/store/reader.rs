@@ -7,6 +7,8 @@ mod targets;
 mod worst;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use r2d2_sqlite::SqliteConnectionManager;
@@ -84,7 +86,20 @@ pub enum Period {
 #[derive(Clone, Debug)]
 pub struct Reader {
     pool: r2d2::Pool<SqliteConnectionManager>,
+    /// How often somebody had to wait for a connection.
+    waits: Arc<AtomicU64>,
     path: PathBuf,
+}
+
+/// How the connections of a reader are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that are in use.
+    pub in_use: u64,
+    /// How many there may be.
+    pub size: u64,
+    /// How often all of them were in use when one was wanted, since the reader was opened.
+    pub waits: u64,
 }
 
 impl Reader {
@@ -93,7 +108,18 @@ impl Reader {
     /// # Errors
     /// There is no store, it may not be read, or another version wrote it.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Ok(Self { pool: open::pool(path)?, path: path.to_owned() })
+        Ok(Self { pool: open::pool(path)?, waits: Arc::default(), path: path.to_owned() })
+    }
+
+    /// How its connections are used now.
+    #[must_use]
+    pub fn pool_use(&self) -> PoolUse {
+        let state = self.pool.state();
+        PoolUse {
+            in_use: state.connections.saturating_sub(state.idle_connections).into(),
+            size: self.pool.max_size().into(),
+            waits: self.waits.load(Ordering::Relaxed),
+        }
     }
 
     /// The newest samples of the target `number`, the newest first, `limit` at most.
@@ -152,7 +178,7 @@ impl Reader {
         limit: Duration,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let connection = self.pool.get().map_err(|_| {
+        let connection = self.connection().map_err(|_| {
             let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
             let reason = "too many queries run at once; try again".to_owned();
             rusqlite::Error::SqliteFailure(busy, Some(reason))
@@ -162,6 +188,18 @@ impl Reader {
         let result = work(&connection);
         connection.progress_handler(0, None::<fn() -> bool>)?;
         result
+    }
+
+    /// A connection, as soon as one is free.
+    fn connection(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, r2d2::Error> {
+        if let Some(connection) = self.pool.try_get() {
+            return Ok(connection);
+        }
+        // While there are fewer than there may be, a further one is opened.
+        if self.pool.state().connections >= self.pool.max_size() {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
+        self.pool.get()
     }
 
     fn unreadable(&self, limit: Duration, error: &rusqlite::Error) -> ReadError {

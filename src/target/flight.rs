@@ -1,6 +1,7 @@
 //! `Flight`: whether a target's poll waits or runs, in one word that anybody may read.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::State;
 
@@ -10,6 +11,12 @@ use super::State;
 pub struct Flight {
     phase: AtomicU64,
     known: AtomicU8,
+    /// How often in a row the target asked us to wait.
+    throttled: AtomicU8,
+    /// Until when it asks us to wait, in monotonic seconds.
+    until_s: AtomicU32,
+    /// Since when it is in the state that it is known to be in, in Unix seconds.
+    since_s: AtomicU32,
 }
 
 /// What a [`Flight`] says.
@@ -62,9 +69,44 @@ impl Flight {
         State::from_code(self.known.load(Ordering::Relaxed)).unwrap_or(State::Pending)
     }
 
-    /// Notes the state that the target is known to be in.
-    pub fn learn(&self, state: State) {
+    /// Since when that is so, in Unix milliseconds, to the second.
+    #[must_use]
+    pub fn known_since_ms(&self) -> i64 {
+        i64::from(self.since_s.load(Ordering::Relaxed)) * 1_000
+    }
+
+    /// Notes the state that the target is known to be in, and since when in Unix milliseconds.
+    pub fn learn(&self, state: State, since_ms: i64) {
+        let seconds = u32::try_from(since_ms.div_euclid(1_000)).unwrap_or(0);
+        self.since_s.store(seconds, Ordering::Relaxed);
         self.known.store(state.code(), Ordering::Relaxed);
+    }
+
+    /// Notes that the target asks us to wait, and tells how often it has done so in a row.
+    pub fn note_throttled(&self) -> u8 {
+        let times = self.throttled.load(Ordering::Relaxed).saturating_add(1);
+        self.throttled.store(times, Ordering::Relaxed);
+        times
+    }
+
+    /// Notes that the target does not ask us to wait.
+    pub fn note_welcome(&self) {
+        if self.throttled.load(Ordering::Relaxed) > 0 {
+            self.throttled.store(0, Ordering::Relaxed);
+            self.until_s.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the target asks us at `monotonic_us` to wait for so long.
+    pub fn wait_until(&self, monotonic_us: u64, wait: Duration) {
+        let until_s = (Duration::from_micros(monotonic_us) + wait).as_secs() + 1;
+        self.until_s.store(u32::try_from(until_s).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Until when the target asks us to wait, in monotonic seconds; 0: it does not.
+    #[must_use]
+    pub fn waits_until_s(&self) -> u32 {
+        self.until_s.load(Ordering::Relaxed)
     }
 
     /// Notes that no poll waits or runs any more.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::address::Address;
 use crate::expectation::Expectation;
+use crate::manners::Rate;
 use crate::target::probe::Probe;
 
 /// Whether a poll opens its own connection.
@@ -101,6 +103,16 @@ pub enum Proxy {
     Through(Address),
 }
 
+/// What it says of us when the target fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Nothing: it is watched for its own sake.
+    #[default]
+    Watched,
+    /// That it is probably us: it is always there as long as we have a network.
+    Sentinel,
+}
+
 /// All of an entry that does not differ from poll to poll; equal plans are stored once.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Plan {
@@ -132,6 +144,12 @@ pub struct Plan {
     pub proxy: Proxy,
     /// Rechecks at most, after a temporary failure that would change the state.
     pub retries: u8,
+    /// What it says of us when it fails.
+    pub role: Role,
+    /// Polls of its host that may run at once, in the place of what is usual.
+    pub max_per_host: Option<NonZeroU32>,
+    /// Launches a second for its host, in the place of what is usual.
+    pub host_rate: Option<Rate>,
 }
 
 impl fmt::Debug for Plan {
@@ -162,6 +180,9 @@ impl Default for Plan {
             tls: TlsPlan::default(),
             proxy: Proxy::default(),
             retries: 2,
+            role: Role::default(),
+            max_per_host: None,
+            host_rate: None,
         }
     }
 }

@@ -55,6 +55,7 @@ fn schedule(recent: &Recent) -> Schedule {
         lag_p99: lag(0.99),
         lag_max: seconds(u64::from(lag_max_us)),
         waiting: 0,
+        polite: 0,
         state: "ok".into(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::recent;
 use super::summary::{Down, Expiring, InFlight, Process, Storage, Summary, Targets};
+use super::{Places, Resources};
 use crate::clock::rfc3339;
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::store::reader::{DownTarget, Stored, Worst};
@@ -26,6 +27,9 @@ pub fn stored_summary(stored: &Stored, now_ms: i64) -> Summary {
     summary.stopped_at = stored.watched_until_ms.map(rfc3339);
     summary.in_flight = InFlight::default();
     summary.process = Process::default();
+    summary.places = Places::default();
+    summary.resources = Resources::default();
+    summary.own_faults.clear();
     summary.storage = Storage {
         state: if stored.spilled > 0 { "degraded" } else { "ok" }.to_owned(),
         path: stored.path.display().to_string(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Judgement, MissedBy, OwnFault, Places, Resources};
+
 /// What is going on. Durations are seconds, times RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -52,10 +54,18 @@ pub struct Summary {
     pub in_flight: InFlight,
     /// How punctual the last five minutes were.
     pub schedule: Schedule,
+    /// The places of polls, which follow how this machine is.
+    pub places: Places,
+    /// Whether what polls find is held against their targets.
+    pub judgement: Judgement,
+    /// Faults of ours that polls met in the last minute.
+    pub own_faults: Vec<OwnFault>,
     /// How the store is.
     pub storage: Storage,
     /// How the process is.
     pub process: Process,
+    /// What the daemon uses of its machine.
+    pub resources: Resources,
 }
 
 /// The targets by state.
@@ -91,6 +101,10 @@ pub struct Checks {
     pub per_second: f64,
     /// Slots since start that came round while the target's last one still waited or ran.
     pub missed: u64,
+    /// The same by what that was due to.
+    pub missed_by: MissedBy,
+    /// Slots since start that were left out because their target has been down for long.
+    pub backed_off: u64,
     /// Rechecks since start.
     pub rechecks: u64,
     /// Body bytes since start.
@@ -228,6 +242,8 @@ pub struct Schedule {
     pub lag_max: f64,
     /// Targets that are due and wait for a place.
     pub waiting: u64,
+    /// Targets that are due and wait for the sake of their host.
+    pub polite: u64,
     /// `ok`, or `saturated` while due targets find no place.
     pub state: String,
 }

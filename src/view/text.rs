@@ -2,6 +2,7 @@
 
 mod figures;
 mod line;
+mod pressure;
 mod sections;
 mod sheet;
 

@@ -137,8 +137,10 @@ const fn of_rare_detail(detail: Detail) -> &'static str {
         Detail::Descriptors => "no file descriptor is left",
         Detail::Ports => "no local port is left",
         Detail::Memory => "no memory is left",
+        Detail::Processor => "we did not get the processor in time",
         Detail::Panic => "the check panicked",
         Detail::Setting => "a setting of the check cannot be used",
+        Detail::Doubted => "nearly everything failed together: it is probably us",
         Detail::IcmpForbidden => {
             "this system lets the process send no echo requests; allow it by the sysctl \
              net.ipv4.ping_group_range or by the capability CAP_NET_RAW"

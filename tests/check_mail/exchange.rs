@@ -1,13 +1,14 @@
 //! The mail exchangers of a domain.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData};
-use poller::check::{Facts, HttpOptions};
+use poller::check::{Check as _, Checks, Facts, HttpOptions};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
-use poller::target::{IpVersion, Look, MailProbe, MailProtocol, Plan};
+use poller::target::{IpVersion, Look, MailProbe, MailProtocol, Plan, Target};
 use serde_json::json;
 
 use crate::names::{NameServer, Says};
@@ -23,13 +24,20 @@ fn at(last: u8) -> Says {
     Says::Addresses(vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))], 60)
 }
 
-async fn look_up(names: &NameServer, port: u16, timeout_ms: u32) -> (Finding, Facts) {
+fn domain(port: u16) -> Target {
     let probe = MailProbe { mx: Look::Yes, ..speaking(MailProtocol::Smtp) };
     let plan = Plan { ip_version: IpVersion::V4, ..plan(probe) };
-    let options = HttpOptions { resolvers: vec![names.address], ..HttpOptions::default() };
-    let mut target = target(&format!("smtp://a.example:{port}"), plan);
+    target(&format!("smtp://a.example:{port}"), plan)
+}
+
+fn asking(names: &NameServer) -> HttpOptions {
+    HttpOptions { resolvers: vec![names.address], ..HttpOptions::default() }
+}
+
+async fn look_up(names: &NameServer, port: u16, timeout_ms: u32) -> (Finding, Facts) {
+    let mut target = domain(port);
     target.timeout_ms = timeout_ms;
-    look_with(options, target).await
+    look_with(asking(names), target).await
 }
 
 #[tokio::test]
@@ -61,6 +69,22 @@ async fn the_first_exchanger_that_accepts_is_spoken_to_in_the_order_of_preferenc
     );
     assert_eq!(fact(&facts, "addresses"), json!(["127.0.0.1"]));
     assert!(finding.phases.resolve.get().is_some());
+}
+
+#[tokio::test]
+async fn who_takes_the_mail_of_a_domain_is_asked_for_as_seldom_as_an_address() {
+    let server = Speaker::plain("220 ready\r\n", &[SMTP]).await;
+    let names = NameServer::serve(|name, _| match name {
+        "a.example" => Says::Records(vec![mx(10, "mail.example.")]),
+        _ => at(1),
+    })
+    .await;
+    let checks = Checks::new(asking(&names)).expect("good options");
+    for _ in 0..3 {
+        let (finding, ()) = checks.check(Arc::new(domain(server.site.address.port()))).await;
+        assert_eq!(finding.verdict, Verdict::Up, "{finding:?}");
+    }
+    assert_eq!(names.most_of_one(), 1);
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use poller::clock::Clock;
 use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind};
 use poller::queue::local::{LocalSink, Outbox};
 use poller::queue::{Outlet, Places, Rechecks};
-use poller::stage::scheduler::{Desk, Scheduler};
+use poller::stage::lateness::Lateness;
+use poller::stage::scheduler::{Desk, Limits, Scheduler};
 use poller::stage::worker::{self, Bench};
 use poller::target::{CheckKind, Plan, Priority, Seat, Target, TargetId};
 use tokio::task::JoinSet;
@@ -135,16 +136,28 @@ pub(crate) struct Line {
     pub(crate) desk: Arc<Desk>,
     pub(crate) places: Arc<Places>,
     pub(crate) stop: CancellationToken,
+    pub(crate) lateness: Arc<Lateness>,
     check: Arc<Scripted>,
     outbox: Arc<Outbox>,
     wall_us: Arc<AtomicI64>,
     worker: JoinSet<()>,
+    _watch: JoinSet<()>,
     outcomes: Vec<Outcome>,
 }
 
 impl Line {
     /// Polls `targets` with `places` polls at once.
     pub(crate) fn start(
+        targets: impl IntoIterator<Item = Arc<Target>>,
+        places: usize,
+        script: impl Fn(&Target, usize) -> Step + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_within(Limits::default(), targets, places, script)
+    }
+
+    /// The same, held back by `limits`.
+    pub(crate) fn start_within(
+        limits: Limits,
         targets: impl IntoIterator<Item = Arc<Target>>,
         places: usize,
         script: impl Fn(&Target, usize) -> Step + Send + Sync + 'static,
@@ -156,7 +169,7 @@ impl Line {
             wall.load(Ordering::Relaxed) + elapsed
         });
         let rechecks = Arc::<Rechecks>::default();
-        let scheduler = Scheduler::new(clock.clone(), Arc::clone(&rechecks), targets);
+        let scheduler = Scheduler::new(clock.clone(), Arc::clone(&rechecks), limits, targets);
         let check = Scripted { script: Box::new(script), seen: Mutex::default() };
         let outbox = Arc::<Outbox>::default();
         let places = NonZeroUsize::new(places).expect("some places");
@@ -165,13 +178,28 @@ impl Line {
             sink: LocalSink { outbox: Arc::clone(&outbox), rechecks },
             places: Arc::new(Places::new(places)),
             clock: clock.clone(),
+            lateness: Arc::default(),
         };
         let (desk, stop) = (scheduler.desk(), CancellationToken::new());
-        let mut worker = JoinSet::new();
+        let (mut worker, mut watch) = (JoinSet::new(), JoinSet::new());
+        watch.spawn(Arc::clone(&bench.lateness).watch());
+        let lateness = Arc::clone(&bench.lateness);
         let (places, check) = (Arc::clone(&bench.places), Arc::clone(&bench.check));
         worker.spawn(worker::run(scheduler, bench, stop.clone(), Duration::from_secs(10)));
         let outcomes = Vec::new();
-        Self { clock, desk, places, stop, check, outbox, wall_us, worker, outcomes }
+        Self {
+            clock,
+            desk,
+            places,
+            stop,
+            lateness,
+            check,
+            outbox,
+            wall_us,
+            worker,
+            _watch: watch,
+            outcomes,
+        }
     }
 
     /// Lets time pass, and the clock follow the wall once a second.

@@ -3,13 +3,15 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 #![allow(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::SOA;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -24,41 +26,57 @@ pub enum Says {
     Code(ResponseCode, u32),
     /// Nothing.
     Nothing,
+    /// This, after a while.
+    Late(Duration, Box<Says>),
 }
 
 /// A DNS server that answers by a script; it ends when dropped.
 pub struct NameServer {
     pub address: SocketAddr,
-    asked: Arc<AtomicUsize>,
+    asked: Arc<Mutex<Vec<(String, RecordType)>>>,
     _tasks: JoinSet<()>,
 }
 
 impl NameServer {
     /// Answers by `script`, which gets the name, without its last dot, and the question's number.
     pub async fn serve(script: impl Fn(&str, usize) -> Says + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port is free");
+        Self::serve_at("127.0.0.1:0", script).await
+    }
+
+    /// The same, at this address.
+    pub async fn serve_at(
+        address: &str,
+        script: impl Fn(&str, usize) -> Says + Send + 'static,
+    ) -> Self {
+        let socket = Arc::new(UdpSocket::bind(address).await.expect("a port is free"));
         let address = socket.local_addr().expect("a bound socket has an address");
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
+        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let noted = Arc::clone(&asked);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut buffer = [0; 2048];
+            let mut late = JoinSet::new();
             loop {
                 let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
                 let question = Message::from_vec(&buffer[..length]).expect("a question");
                 let query = question.queries[0].clone();
-                let number = count.fetch_add(1, Ordering::SeqCst);
-                let name = query.name().to_string();
-                let says = script(name.trim_end_matches('.'), number);
-                let mut answer =
-                    Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
-                answer.metadata.recursion_desired = true;
-                answer.metadata.recursion_available = true;
-                answer.add_query(query.clone());
-                if fill(&mut answer, query.name(), query.query_type(), says) {
-                    let bytes = answer.to_vec().expect("a good answer");
+                let name = query.name().to_string().trim_end_matches('.').to_owned();
+                let number = {
+                    let mut noted = noted.lock();
+                    noted.push((name.clone(), query.query_type()));
+                    noted.len() - 1
+                };
+                let (delay, says) = match script(&name, number) {
+                    Says::Late(delay, says) => (delay, *says),
+                    says => (Duration::ZERO, says),
+                };
+                let Some(bytes) = answer(&question, says) else { continue };
+                let socket = Arc::clone(&socket);
+                late.spawn(async move {
+                    tokio::time::sleep(delay).await;
                     let _ = socket.send_to(&bytes, peer).await;
-                }
+                });
+                while late.try_join_next().is_some() {}
             }
         });
         Self { address, asked, _tasks: tasks }
@@ -66,14 +84,37 @@ impl NameServer {
 
     /// The questions that came so far.
     pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+        self.asked.lock().len()
     }
+
+    /// Those for records of this type.
+    pub fn asked_for(&self, kind: RecordType) -> usize {
+        self.asked.lock().iter().filter(|(_, asked)| *asked == kind).count()
+    }
+
+    /// The most questions that came for one name and type.
+    pub fn most_of_one(&self) -> usize {
+        let mut counts = HashMap::new();
+        self.asked.lock().iter().for_each(|asked| *counts.entry(asked.clone()).or_insert(0) += 1);
+        counts.into_values().max().unwrap_or(0)
+    }
+}
+
+/// The message that says this to `question`; none when nothing is said.
+fn answer(question: &Message, says: Says) -> Option<Vec<u8>> {
+    let query = question.queries[0].clone();
+    let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
+    answer.metadata.recursion_desired = true;
+    answer.metadata.recursion_available = true;
+    answer.add_query(query.clone());
+    fill(&mut answer, query.name(), query.query_type(), says)
+        .then(|| answer.to_vec().expect("a good answer"))
 }
 
 /// Writes what is said into `answer`; false when nothing is.
 fn fill(answer: &mut Message, name: &Name, kind: RecordType, says: Says) -> bool {
     match says {
-        Says::Nothing => return false,
+        Says::Nothing | Says::Late(..) => return false,
         Says::Addresses(addresses, seconds) => {
             for address in addresses {
                 let data = match (address, kind) {

@@ -205,6 +205,7 @@ impl Rig {
         let desk = Desk {
             outlet,
             ledger: Arc::new(Mutex::new(ledger)),
+            court: Arc::default(),
             roster: Arc::new(RwLock::new(roster)),
             clock: clock.clone(),
             summarise: Box::new(|| "{}".to_owned()),

@@ -11,7 +11,9 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{Extension, Question, Reject, Sealed};
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
+use crate::check::meter::{Held, Traffic};
 use crate::outcome::{Cause, Detail};
 
 /// How often a question is sent over UDP.
@@ -49,7 +51,7 @@ impl Transport {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(in crate::check) enum Trouble {
     /// Nothing came in time.
     Silent,
     /// What came was no answer to the question; why the last was not.
@@ -116,7 +118,8 @@ async fn over_udp(
     socket.connect(server).await.map_err(closed)?;
     let mut last = Trouble::Silent;
     for left in (0..TRIES).rev() {
-        socket.send(&sealed.bytes).await.map_err(closed)?;
+        let went = socket.send(&sealed.bytes).await.map_err(closed)? as u64;
+        Traffic { came: 0, went }.tell();
         let now = Instant::now();
         let patience = deadline.saturating_duration_since(now) / 4;
         let until = if left == 0 { deadline } else { now + patience };
@@ -128,10 +131,16 @@ async fn over_udp(
 }
 
 /// The first answer that `socket` hears; why others are none is noted in `last`.
-async fn hear(socket: &UdpSocket, sealed: &Sealed, last: &mut Trouble) -> io::Result<Message> {
+pub(in crate::check) async fn hear(
+    socket: &UdpSocket,
+    sealed: &Sealed,
+    last: &mut Trouble,
+) -> io::Result<Message> {
     let mut buffer = vec![0; DATAGRAM];
+    let _held = Held::of(DATAGRAM);
     loop {
         let length = socket.recv(&mut buffer).await?;
+        Traffic { came: length as u64, went: 0 }.tell();
         match sealed.answer(buffer.get(..length).unwrap_or_default()) {
             Ok(message) => return Ok(message),
             Err(reject) => *last = Trouble::Rejected(reject),
@@ -140,17 +149,22 @@ async fn hear(socket: &UdpSocket, sealed: &Sealed, last: &mut Trouble) -> io::Re
 }
 
 /// Asks over a connection, where every message has its length before it (RFC 7766, section 8).
-async fn over_tcp(server: SocketAddr, sealed: &Sealed) -> Result<Message, Trouble> {
+pub(in crate::check) async fn over_tcp(
+    server: SocketAddr,
+    sealed: &Sealed,
+) -> Result<Message, Trouble> {
     let closed = |error: io::Error| Trouble::Closed(fault_of(&error, server));
-    let mut stream = TcpStream::connect(server).await.map_err(closed)?;
+    let mut stream = Counted::new(TcpStream::connect(server).await.map_err(closed)?);
     let length = u16::try_from(sealed.bytes.len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes()[..], &sealed.bytes].concat();
     stream.write_all(&framed).await.map_err(closed)?;
     let mut buffer = Vec::new();
+    let mut held = Held::none();
     let mut last = Trouble::Closed(Fault::protocol(Detail::NoAnswer));
     loop {
         let Ok(length) = stream.read_u16().await else { return Err(last) };
         buffer.resize(usize::from(length), 0);
+        held.set(buffer.capacity());
         if stream.read_exact(&mut buffer).await.is_err() {
             return Err(Trouble::Rejected(Reject::Malformed));
         }
@@ -162,7 +176,7 @@ async fn over_tcp(server: SocketAddr, sealed: &Sealed) -> Result<Message, Troubl
 }
 
 /// What stands between us and `server` by `error`.
-fn fault_of(error: &io::Error, server: SocketAddr) -> Fault {
+pub(in crate::check) fn fault_of(error: &io::Error, server: SocketAddr) -> Fault {
     match Errno::from_io_error(error) {
         // Without an IPv6 address of our own, the kernel finds none to send from.
         Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) if server.is_ipv6() => {

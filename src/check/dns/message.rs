@@ -15,17 +15,17 @@ const HEADER: usize = 12;
 
 /// What a name server is asked.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
-    pub(super) name: Name,
-    pub(super) kind: Kind,
-    pub(super) mode: Mode,
+pub(in crate::check) struct Question {
+    pub(in crate::check) name: Name,
+    pub(in crate::check) kind: Kind,
+    pub(in crate::check) mode: Mode,
     /// Whether signatures are asked for (RFC 3225).
-    pub(super) signatures: Look,
+    pub(in crate::check) signatures: Look,
 }
 
 /// How a name server shall find the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(in crate::check) enum Mode {
     /// By asking others.
     Recursive,
     /// By asking others, whatever their signatures are worth (RFC 4035, section 3.2.2).
@@ -36,22 +36,22 @@ pub(super) enum Mode {
 
 /// Whether a question has the extension that tells how long answers may be (RFC 6891).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extension {
+pub(in crate::check) enum Extension {
     With,
     Without,
 }
 
 /// A question that is ready to be sent.
 #[derive(Debug)]
-pub(super) struct Sealed {
+pub(in crate::check) struct Sealed {
     id: u16,
     query: Query,
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::check) bytes: Vec<u8>,
 }
 
 /// Why a message is no answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reject {
+pub(in crate::check) enum Reject {
     /// It is for another question, by its number.
     WrongId,
     /// It is no answer at all.
@@ -76,7 +76,7 @@ impl Reject {
 
 impl Question {
     /// The question with a new random id; none when it cannot be written.
-    pub(super) fn seal(&self, extension: Extension) -> Option<Sealed> {
+    pub(in crate::check) fn seal(&self, extension: Extension) -> Option<Sealed> {
         let mut message = Message::query();
         let query = Query::query(self.name.clone(), self.kind);
         message.add_query(query.clone());
@@ -97,7 +97,7 @@ impl Sealed {
     ///
     /// # Errors
     /// They are no answer to this question.
-    pub(super) fn answer(&self, bytes: &[u8]) -> Result<Message, Reject> {
+    pub(in crate::check) fn answer(&self, bytes: &[u8]) -> Result<Message, Reject> {
         let header = bytes.first_chunk::<HEADER>().ok_or(Reject::Malformed)?;
         let [id_high, id_low, flags, _, questions @ ..] = header;
         if u16::from_be_bytes([*id_high, *id_low]) != self.id {

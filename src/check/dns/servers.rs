@@ -1,6 +1,6 @@
 //! Which name servers are asked, and whose fault it is when none answers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::config::ProtocolConfig;
 use hickory_resolver::proto::op::ResponseCode;
@@ -58,6 +58,11 @@ impl<'a> Servers<'a> {
         }
     }
 
+    /// Their addresses.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        self.list.iter().map(SocketAddr::ip).collect()
+    }
+
     /// The first answer of a server that can serve, else the last there is.
     ///
     /// # Errors
@@ -110,9 +115,8 @@ impl<'a> Servers<'a> {
         if fault.cause.verdict() == Verdict::Unknown || self.chosen_by == Chooser::Check {
             return fault;
         }
-        let servers: Vec<_> = self.list.iter().map(SocketAddr::ip).collect();
         match fault.detail {
-            Detail::Unanswered if way::is_cut_off(&servers) => {
+            Detail::Unanswered if way::is_cut_off(&self.addresses()) => {
                 Fault::new(Cause::NoNetwork, Detail::None)
             }
             Detail::BadAnswer => Fault::new(Cause::Resolver, Detail::BadAnswer),

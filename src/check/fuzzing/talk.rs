@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::assert_plain_value;
 use crate::address::Address;
+use crate::check::counted::Counted;
 use crate::check::facts::Facts;
 use crate::check::fault::Fault;
 use crate::check::network::Network;
@@ -164,7 +165,7 @@ fn assert_told(facts: &Facts) {
 /// Has `hold` speak to a peer that says `parts` and then no more.
 fn converse(
     parts: &[&[u8]],
-    hold: impl AsyncFnOnce(TcpStream, &mut Progress) -> Result<(), Fault>,
+    hold: impl AsyncFnOnce(Counted, &mut Progress) -> Result<(), Fault>,
 ) -> Told {
     thread_local! {
         static PLACE: RefCell<(TcpListener, Runtime)> = RefCell::new((
@@ -185,7 +186,8 @@ fn converse(
             let ours = TcpStream::from_std(ours).expect("a runtime");
             let theirs = TcpStream::from_std(theirs).expect("a runtime");
             let mut progress = Progress::new(Instant::now(), Some(Box::default()));
-            let (result, _theirs) = tokio::join!(hold(ours, &mut progress), say(theirs, parts));
+            let (result, _theirs) =
+                tokio::join!(hold(Counted::new(ours), &mut progress), say(theirs, parts));
             progress.end(result)
         })
     })

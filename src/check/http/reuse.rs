@@ -25,6 +25,7 @@ impl HttpCheck {
             // not of a server that is known to be slow.
             let patience = (hop.target.timeout() / 3).max(2 * kept.waited);
             let waited_before = waited(progress);
+            progress.reach.go(kept.there)?;
             let stream = &mut kept.stream;
             let result = exchange_within(patience, stream, request, question, progress).await;
             // Only a connection that breaks before any answer is worth a second try.
@@ -52,7 +53,8 @@ impl HttpCheck {
             Stream::Plain(_) => 0,
             Stream::Tls(_) => progress.finding.certificate_until,
         };
-        let mut kept = Kept { stream, certificate_until, waited: Duration::ZERO };
+        let there = progress.reach.there();
+        let mut kept = Kept { stream, certificate_until, waited: Duration::ZERO, there };
         let received = exchange(&mut kept.stream, request, question, progress).await?;
         kept.waited = waited(progress).saturating_sub(waited_before);
         self.keep(hop, kept, &received);

@@ -12,6 +12,7 @@ use tokio::net::UdpSocket;
 use super::filter;
 use crate::check::connect::fault_of;
 use crate::check::fault::{Fault, of_machine};
+use crate::check::meter::Traffic;
 use crate::outcome::{Cause, Detail};
 
 /// How a system lets a process send echo requests.
@@ -87,7 +88,9 @@ impl Socket {
     /// # Errors
     /// As [`Self::receive`], or it cannot be sent.
     pub(super) async fn send(&self, message: &[u8]) -> io::Result<()> {
-        self.inner.send(message).await.map(|_| ())
+        let went = self.inner.send(message).await? as u64;
+        Traffic { came: 0, went }.tell();
+        Ok(())
     }
 
     /// Waits for a packet of the host and reads its first bytes into `buffer`.
@@ -106,6 +109,8 @@ impl Socket {
                 result = self.inner.try_io(Interest::ERROR, error);
             }
             if !would_block(&result) {
+                let came = result.as_ref().map_or(0, |length| *length as u64);
+                Traffic { came, went: 0 }.tell();
                 return result;
             }
         }

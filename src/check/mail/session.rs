@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::UnixTime;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 use crate::address::Host;
 use crate::check::certificate::describe;
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::check::lines::{Broken, Lines, shown};
 use crate::check::network::Network;
@@ -45,7 +45,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         (network, target): (&'a Network, &'a Target),
         probe: &'a MailProbe,
-        (tcp, host): (TcpStream, Host<'a>),
+        (tcp, host): (Counted, Host<'a>),
         progress: &'a mut Progress,
     ) -> Self {
         // What is said by steps must not wait until the last one has been acknowledged.
@@ -206,7 +206,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn secure(&mut self, tcp: TcpStream) -> Result<(), Fault> {
+    async fn secure(&mut self, tcp: Counted) -> Result<(), Fault> {
         let plan = &self.target.plan.tls;
         let handshake = Handshake { host: self.host, plan, offer: Offer::Nothing };
         let mut seen = Shown::default();

@@ -5,20 +5,29 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
+use super::families::Family;
+use super::lanes::Standing;
 use super::lookup::Job;
-use super::{Addresses, Answer, Awaited, Question, QuestionRef};
+use super::records::FAILURE;
+use super::{Answer, Awaited, Question, QuestionRef, Records};
 use crate::check::fault::Fault;
 use crate::outcome::{Cause, Detail};
 
 /// How long an expired answer may still serve when no name server has a better one (RFC 8767).
 const STALE: Duration = Duration::from_hours(1);
-/// How long it serves before the name server is asked again.
+/// How long it serves before the name server is asked again: for a name that failed, and while
+/// servers are known not to serve.
 const STALE_HOLD: Duration = Duration::from_secs(10);
+const CLOSED_HOLD: Duration = Duration::from_secs(1);
 /// How long a name whose look-up fails is not asked for again: twice as long each time.
 const FAILED_HOLD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+/// How long a name that has addresses of one family is not asked for those of the other.
+const LACKS: Duration = Duration::from_mins(5);
+/// How long what has expired, and what has not, stays unused before it goes for want of memory.
+const UNUSED: (Duration, Duration) = (Duration::from_mins(2), Duration::from_mins(15));
 /// Parts of the cache with a lock each.
 const SHARDS: usize = 16;
 
@@ -26,10 +35,26 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 pub(super) enum Held {
     /// An answer.
-    Fresh(Result<Addresses, Fault>),
-    /// Addresses that have expired, but not long ago.
-    Stale(Addresses),
+    Fresh(Answer),
+    /// Records that have expired, but not long ago.
+    Stale(Records),
     Nothing,
+}
+
+/// What a look-up came to.
+#[derive(Clone, Debug)]
+pub(super) struct News {
+    pub(super) result: Result<Records, Fault>,
+    pub(super) hold: Duration,
+    /// The family of which the name has no address.
+    pub(super) lacks: Option<Family>,
+}
+
+impl News {
+    /// Nobody says anything.
+    pub(super) const fn unanswered() -> Self {
+        Self { result: Err(Fault::unanswered()), hold: FAILURE, lacks: None }
+    }
 }
 
 /// The answers of name servers.
@@ -46,11 +71,14 @@ type Shard = HashMap<u64, Entry, BuildHasherDefault<Ready>>;
 struct Entry {
     question: Question,
     answer: Option<Answer>,
-    /// Addresses that were good until this time.
-    good: Option<(Addresses, Instant)>,
+    /// Records that were good until this time.
+    good: Option<(Records, Instant)>,
+    /// The family of which it had no address, until it is asked for again.
+    lacks: Option<(Family, Instant)>,
     /// Look-ups in a row that name servers left without an answer.
     failures: u8,
     flight: Option<watch::Receiver<Option<Answer>>>,
+    used: Instant,
 }
 
 impl Cache {
@@ -64,49 +92,59 @@ impl Cache {
 
     /// What is held for `question` at `now`.
     pub(super) fn find(&self, question: QuestionRef<'_>, now: Instant) -> Held {
-        let key = self.key(question);
-        let shard = self.shard(key).lock();
-        let Some(entry) = shard.get(&key).filter(|entry| entry.question.is(question)) else {
-            return Held::Nothing;
-        };
-        match (&entry.answer, &entry.good) {
-            (Some(answer), _) if answer.until > now => Held::Fresh(answer.result.clone()),
-            (_, Some((addresses, until))) if *until + STALE > now => Held::Stale(addresses.clone()),
-            _ => Held::Nothing,
+        let (key, mut shard) = self.shard(question);
+        let found = shard.get_mut(&key).filter(|entry| entry.question.is(question));
+        let Some(entry) = found else { return Held::Nothing };
+        entry.used = now;
+        match &entry.answer {
+            Some(answer) if answer.until > now => Held::Fresh(answer.clone()),
+            _ => entry.stale(now).map_or(Held::Nothing, Held::Stale),
         }
     }
 
+    /// Whether the last look-up for `question` was left without an answer.
+    pub(super) fn has_failed(&self, question: QuestionRef<'_>) -> bool {
+        let (key, shard) = self.shard(question);
+        shard.get(&key).is_some_and(|entry| entry.question.is(question) && entry.failures > 0)
+    }
+
     /// Joins the look-up for `question`, or has `begin` start one.
-    pub(super) fn join(&self, question: QuestionRef<'_>, begin: impl FnOnce(Job)) -> Awaited {
-        let key = self.key(question);
-        let mut shard = self.shard(key).lock();
+    pub(super) fn join(
+        &self,
+        question: QuestionRef<'_>,
+        now: Instant,
+        begin: impl FnOnce(Job),
+    ) -> Awaited {
+        let (key, mut shard) = self.shard(question);
         if shard.len() >= self.max_per_shard && !shard.contains_key(&key) {
-            make_room(&mut shard, Instant::now());
+            make_room(&mut shard, now);
         }
         let entry = shard
             .entry(key)
             .and_modify(|entry| {
                 if !entry.question.is(question) {
-                    *entry = Entry::new(question);
+                    *entry = Entry::new(question, now);
                 }
             })
-            .or_insert_with(|| Entry::new(question));
+            .or_insert_with(|| Entry::new(question, now));
         if let Some(flight) = entry.flight.as_ref().filter(|flight| is_alive(flight)) {
             return flight.clone();
         }
         let (done, awaited) = watch::channel(None);
         entry.flight = Some(awaited.clone());
-        begin(Job { question: entry.question.clone(), is_suspect: entry.failures > 0, done });
+        let lacks = entry.lacks.filter(|(_, until)| *until > now).map(|(family, _)| family);
+        let standing = if entry.failures > 0 { Standing::Suspect } else { Standing::Good };
+        begin(Job { question: entry.question.clone(), standing, lacks, done });
         awaited
     }
 
-    /// Keeps `answer`, and returns what is told to those who wait: where name servers do not
-    /// answer or report a failure, addresses that were good lately.
-    pub(super) fn keep(&self, question: &Question, mut answer: Answer, now: Instant) -> Answer {
-        let asked =
-            QuestionRef { name: &question.name, server: question.server, family: question.family };
-        let key = self.key(asked);
-        let mut shard = self.shard(key).lock();
+    /// Keeps what a look-up came to, and returns what is told to those who wait: where name
+    /// servers do not answer or report a failure, records that were good lately.
+    pub(super) fn keep(&self, question: &Question, news: News, now: Instant) -> Answer {
+        let News { result, hold, lacks } = news;
+        let mut answer = Answer { result, until: now + hold, is_stale: false };
+        let asked = question.as_ref();
+        let (key, mut shard) = self.shard(asked);
         let Some(entry) = shard.get_mut(&key).filter(|entry| entry.question.is(asked)) else {
             return answer;
         };
@@ -118,33 +156,108 @@ impl Cache {
             let hold = FAILED_HOLD.0 * (1 << doublings.min(8));
             answer.until = now + hold.min(FAILED_HOLD.1);
         }
-        match (&answer.result, &entry.good) {
-            (Ok(addresses), _) => entry.good = Some((addresses.clone(), answer.until)),
-            (Err(fault), _) if is_gone(*fault) => entry.good = None,
-            (Err(_), Some((addresses, until))) if *until + STALE > now => {
-                answer = Answer { result: Ok(addresses.clone()), until: now + STALE_HOLD };
+        if let Some(family) = lacks {
+            entry.lacks = Some((family, now + LACKS));
+        }
+        match &answer.result {
+            Ok(records) => entry.good = Some((records.clone(), answer.until)),
+            Err(fault) if is_gone(*fault) => entry.good = None,
+            Err(_) => {
+                if let Some(records) = entry.stale(now) {
+                    let until = answer.until.max(now + STALE_HOLD);
+                    answer = Answer { result: Ok(records), until, is_stale: true };
+                }
             }
-            _ => {}
         }
         entry.answer = Some(answer.clone());
         entry.flight = None;
         answer
     }
 
-    fn key(&self, question: QuestionRef<'_>) -> u64 {
-        self.state.hash_one(question)
+    /// Ends the look-up for `question`, which is not made because of `fault`, and returns what is
+    /// told to those who wait: nothing is held against the name.
+    pub(super) fn refuse(&self, question: &Question, fault: Fault, now: Instant) -> Answer {
+        let asked = question.as_ref();
+        let (key, mut shard) = self.shard(asked);
+        let refused = Answer { result: Err(fault), until: now, is_stale: false };
+        let Some(entry) = shard.get_mut(&key).filter(|entry| entry.question.is(asked)) else {
+            return refused;
+        };
+        entry.flight = None;
+        let Some(records) = entry.stale(now) else { return refused };
+        let answer = Answer { result: Ok(records), until: now + CLOSED_HOLD, is_stale: true };
+        entry.answer = Some(answer.clone());
+        answer
     }
 
-    fn shard(&self, key: u64) -> &Mutex<Shard> {
+    /// Has the answers to the questions that `is_meant` means be asked for anew; what is known
+    /// serves meanwhile.
+    pub(super) fn expire(&self, now: Instant, is_meant: impl Fn(&Question) -> bool) {
+        for shard in &self.shards {
+            for entry in shard.lock().values_mut().filter(|entry| is_meant(&entry.question)) {
+                if let Some(answer) = &mut entry.answer {
+                    answer.until = answer.until.min(now);
+                }
+                if let Some((_, until)) = &mut entry.good {
+                    *until = now.min(*until);
+                }
+                entry.lacks = None;
+            }
+        }
+    }
+
+    /// Forgets the answers to the questions that `is_meant` means.
+    pub(super) fn forget(&self, is_meant: impl Fn(&Question) -> bool) {
+        for shard in &self.shards {
+            for entry in shard.lock().values_mut().filter(|entry| is_meant(&entry.question)) {
+                (entry.answer, entry.good) = (None, None);
+            }
+        }
+    }
+
+    /// Drops what has not been used lately, and sooner what has expired, for want of memory.
+    pub(super) fn shrink(&self, now: Instant) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.retain(|_, entry| {
+                let unused = now.saturating_duration_since(entry.used);
+                let is_fresh = entry.answer.as_ref().is_some_and(|answer| answer.until > now);
+                entry.is_in_flight() || unused < if is_fresh { UNUSED.1 } else { UNUSED.0 }
+            });
+            shard.shrink_to_fit();
+        }
+    }
+
+    /// Names of which something is remembered.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    fn shard(&self, question: QuestionRef<'_>) -> (u64, MutexGuard<'_, Shard>) {
+        let key = self.state.hash_one(question);
         // The array has as many places as the remainder has values.
         let [first, ..] = &self.shards;
-        self.shards.get((key >> 60) as usize % SHARDS).unwrap_or(first)
+        (key, self.shards.get((key >> 60) as usize % SHARDS).unwrap_or(first).lock())
     }
 }
 
 impl Entry {
-    fn new(question: QuestionRef<'_>) -> Self {
-        Self { question: question.to_owned(), answer: None, good: None, failures: 0, flight: None }
+    fn new(question: QuestionRef<'_>, now: Instant) -> Self {
+        Self {
+            question: question.to_owned(),
+            answer: None,
+            good: None,
+            lacks: None,
+            failures: 0,
+            flight: None,
+            used: now,
+        }
+    }
+
+    /// Records that have expired, and may still serve.
+    fn stale(&self, now: Instant) -> Option<Records> {
+        let (records, until) = self.good.as_ref()?;
+        (*until + STALE > now).then(|| records.clone())
     }
 
     fn is_in_flight(&self) -> bool {
@@ -200,91 +313,4 @@ impl Hasher for Ready {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::target::IpVersion;
-
-    const QUESTION: QuestionRef<'_> =
-        QuestionRef { name: "a.example", server: None, family: IpVersion::Any };
-
-    fn answer(seconds: u64, now: Instant) -> Answer {
-        let addresses: Addresses = [std::net::IpAddr::from([192, 0, 2, 1])].into();
-        Answer { result: Ok(addresses), until: now + Duration::from_secs(seconds) }
-    }
-
-    fn joined(cache: &Cache, question: QuestionRef<'_>) -> usize {
-        let mut begun = 0;
-        let _awaited = cache.join(question, |job| {
-            begun += 1;
-            std::mem::forget(job.done);
-        });
-        begun
-    }
-
-    #[test]
-    fn a_name_is_asked_for_once_however_many_wait() {
-        let cache = Cache::new(100);
-        assert_eq!(joined(&cache, QUESTION), 1);
-        assert_eq!(joined(&cache, QUESTION), 0);
-    }
-
-    #[test]
-    fn an_answer_holds_until_it_expires() {
-        let (cache, now) = (Cache::new(100), Instant::now());
-        joined(&cache, QUESTION);
-        cache.keep(&QUESTION.to_owned(), answer(60, now), now);
-        assert!(matches!(cache.find(QUESTION, now), Held::Fresh(Ok(_))));
-        let later = now + Duration::from_secs(61);
-        assert!(matches!(cache.find(QUESTION, later), Held::Stale(_)));
-        assert!(matches!(cache.find(QUESTION, later + STALE), Held::Nothing));
-    }
-
-    #[test]
-    fn an_expired_answer_serves_when_no_name_server_answers_but_not_when_the_name_is_gone() {
-        let (cache, now) = (Cache::new(100), Instant::now());
-        joined(&cache, QUESTION);
-        cache.keep(&QUESTION.to_owned(), answer(1, now), now);
-        let later = now + Duration::from_mins(1);
-        let failed = |fault| Answer { result: Err(fault), until: later };
-        for fault in [Fault::unanswered(), Fault::new(Cause::Dns, Detail::ServerFailure)] {
-            let told = cache.keep(&QUESTION.to_owned(), failed(fault), later);
-            assert!(told.result.is_ok(), "{fault:?}");
-        }
-        let gone = Fault::new(Cause::Dns, Detail::NoSuchName);
-        let told = cache.keep(&QUESTION.to_owned(), failed(gone), later);
-        assert_eq!(told.result, Err(gone));
-        // Nor does it come back when what was said has expired.
-        assert!(matches!(cache.find(QUESTION, later + Duration::from_secs(1)), Held::Nothing));
-        let told = cache.keep(&QUESTION.to_owned(), failed(Fault::unanswered()), later);
-        assert_eq!(told.result, Err(Fault::unanswered()));
-    }
-
-    #[test]
-    fn a_name_that_keeps_failing_is_asked_for_less_and_less_often_and_in_its_own_lane() {
-        let (cache, mut now) = (Cache::new(100), Instant::now());
-        let failed = Answer { result: Err(Fault::unanswered()), until: now };
-        let mut holds = Vec::new();
-        for number in 0..8 {
-            let _awaited = cache.join(QUESTION, |job| assert_eq!(job.is_suspect, number > 0));
-            let told = cache.keep(&QUESTION.to_owned(), failed.clone(), now);
-            holds.push(told.until.duration_since(now).as_secs());
-            now = told.until;
-        }
-        assert_eq!(holds, [2, 4, 8, 16, 32, 60, 60, 60]);
-        cache.keep(&QUESTION.to_owned(), answer(1, now), now);
-        let _awaited = cache.join(QUESTION, |job| assert!(!job.is_suspect));
-    }
-
-    #[test]
-    fn the_cache_is_bounded() {
-        let (cache, now) = (Cache::new(160), Instant::now());
-        for number in 0..10_000 {
-            let name = format!("{number}.example");
-            let question = QuestionRef { name: &name, ..QUESTION };
-            let _awaited = cache.join(question, drop);
-            cache.keep(&question.to_owned(), answer(60, now), now);
-        }
-        let held: usize = cache.shards.iter().map(|shard| shard.lock().len()).sum();
-        assert!(held <= 160, "{held}");
-    }
-}
+mod tests;

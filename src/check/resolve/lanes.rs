@@ -11,7 +11,15 @@ const SHARE: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lane {
     pub(super) server: Option<SocketAddr>,
-    pub(super) is_suspect: bool,
+    pub(super) standing: Standing,
+}
+
+/// What is known of a name by its last look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Standing {
+    Good,
+    /// That one failed, and the next may.
+    Suspect,
 }
 
 /// What waits for its turn, and how much runs.
@@ -62,13 +70,14 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// The next job whose turn it is, and its lane, which has one more running then.
-    pub(super) fn next(&mut self) -> Option<(Lane, T)> {
+    /// The next job whose turn it is, and its lane, which has one more running then; of a lane no
+    /// more than are `allowed`.
+    pub(super) fn next(&mut self, allowed: impl Fn(Lane) -> usize) -> Option<(Lane, T)> {
         let free = self.max_running.saturating_sub(self.running);
         for _ in 0..self.turns.len() {
             let lane = self.turns.pop_front()?;
             let Some(traffic) = self.traffic.get_mut(&lane) else { continue };
-            if traffic.running >= SHARE * free {
+            if traffic.running >= (SHARE * free).min(allowed(lane)) {
                 self.turns.push_back(lane);
                 continue;
             }
@@ -93,6 +102,22 @@ impl<T> Lanes<T> {
             self.traffic.remove(&lane);
         }
     }
+
+    /// Takes out what waits for `server`.
+    pub(super) fn drain(&mut self, server: Option<SocketAddr>) -> Vec<T> {
+        let mut drained = Vec::new();
+        let lanes = self.traffic.iter_mut().filter(|(lane, _)| lane.server == server);
+        lanes.for_each(|(_, traffic)| drained.extend(traffic.waiting.drain(..)));
+        self.traffic.retain(|lane, traffic| lane.server != server || traffic.running > 0);
+        self.turns.retain(|lane| lane.server != server);
+        self.waiting -= drained.len().min(self.waiting);
+        drained
+    }
+
+    /// How many wait.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
 }
 
 #[cfg(test)]
@@ -100,11 +125,11 @@ mod tests {
     use super::*;
 
     fn lane(last: u8) -> Lane {
-        Lane { server: Some(([127, 0, 0, last], 53).into()), is_suspect: false }
+        Lane { server: Some(([127, 0, 0, last], 53).into()), standing: Standing::Good }
     }
 
     fn begin_all(lanes: &mut Lanes<u32>) -> Vec<Lane> {
-        std::iter::from_fn(|| lanes.next()).map(|(lane, _)| lane).collect()
+        std::iter::from_fn(|| lanes.next(|_| usize::MAX)).map(|(lane, _)| lane).collect()
     }
 
     #[test]
@@ -122,8 +147,8 @@ mod tests {
         (0..4).for_each(|job| lanes.push(lane(1), job));
         (10..12).for_each(|job| lanes.push(lane(2), job));
         let mut order = Vec::new();
-        while let Some((lane, job)) = lanes.next() {
-            assert!(lanes.next().is_none());
+        while let Some((lane, job)) = lanes.next(|_| usize::MAX) {
+            assert!(lanes.next(|_| usize::MAX).is_none());
             lanes.end(lane);
             order.push(job);
         }
@@ -136,8 +161,42 @@ mod tests {
         let mut lanes = Lanes::new(10, 3);
         (0..3).for_each(|job| lanes.push(lane(1), job));
         lanes.push(lane(2), 10);
-        let mut left: Vec<u32> = std::iter::from_fn(|| lanes.next()).map(|(_, job)| job).collect();
+        let mut left: Vec<u32> =
+            std::iter::from_fn(|| lanes.next(|_| usize::MAX)).map(|(_, job)| job).collect();
         left.sort_unstable();
         assert_eq!(left, [1, 2, 10]);
+    }
+
+    #[test]
+    fn no_more_of_a_lane_run_than_are_allowed_and_others_take_their_turns() {
+        let mut lanes = Lanes::new(256, 10_000);
+        (0..100).for_each(|job| lanes.push(lane(1), job));
+        (100..110).for_each(|job| lanes.push(lane(2), job));
+        let allowed = |of: Lane| if of == lane(1) { 8 } else { usize::MAX };
+        let begun: Vec<_> = std::iter::from_fn(|| lanes.next(allowed)).collect();
+        let of = |last| begun.iter().filter(|(of, _)| *of == lane(last)).count();
+        assert_eq!((of(1), of(2)), (8, 10));
+        lanes.end(lane(1));
+        assert_eq!(lanes.next(allowed), Some((lane(1), 8)));
+        assert_eq!(lanes.next(allowed), None);
+    }
+
+    #[test]
+    fn what_waits_for_a_server_is_taken_out_and_the_rest_goes_on() {
+        let mut lanes = Lanes::new(2, 10_000);
+        (0..5).for_each(|job| lanes.push(lane(1), job));
+        lanes.push(Lane { standing: Standing::Suspect, ..lane(1) }, 5);
+        (10..12).for_each(|job| lanes.push(lane(2), job));
+        let first = lanes.next(|_| usize::MAX).expect("one that waits");
+        assert_eq!(first, (lane(1), 0));
+        let mut drained = lanes.drain(lane(1).server);
+        drained.sort_unstable();
+        assert_eq!((drained, lanes.waiting()), (vec![1, 2, 3, 4, 5], 2));
+        assert_eq!(lanes.next(|_| usize::MAX), Some((lane(2), 10)));
+        lanes.end(lane(1));
+        assert_eq!(lanes.next(|_| usize::MAX), Some((lane(2), 11)));
+        lanes.push(lane(1), 20);
+        lanes.end(lane(2));
+        assert_eq!(lanes.next(|_| usize::MAX), Some((lane(1), 20)));
     }
 }

@@ -1,321 +1,307 @@
 //! Look-ups: one thread with a small runtime that asks name servers and fills the cache.
 
-use std::collections::HashMap;
-use std::future::Future;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use rustix::io::Errno;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 
-use super::cache::Cache;
-use super::clients::{Client, Clients};
-use super::lanes::{Lane, Lanes};
-use super::system::Hosts;
+use super::cache::News;
+use super::exchange::{Asker, Manner};
+use super::families::{Families, Family};
+use super::find::find;
+use super::health::{Change, Health, Sign, Turn};
+use super::lanes::{Lane, Lanes, Standing};
+use super::panels::Panels;
+use super::system::{self, Hosts};
 use super::way::WayToIpv6;
-use super::{Addresses, Answer, Question, ResolverOptions};
-use crate::check::fault::{self, Fault};
+use super::{Answer, Question, Records, ResolverOptions, Shared, Wanted};
+use crate::check::fault::Fault;
 use crate::outcome::{Cause, Detail};
 use crate::target::IpVersion;
 
-/// How long an answer holds, whatever its TTL says.
-const POSITIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
-/// How long it holds that there is no such name or address.
-const NEGATIVE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long a failure of a name server is not tried again.
-const FAILURE: Duration = Duration::from_secs(2);
 /// How long an address from `/etc/hosts` holds.
 const HOSTS: Duration = Duration::from_secs(5);
-/// How long the answer for IPv4 holds at most where there is no way to IPv6: it may come.
-const WITHOUT_IPV6: Duration = Duration::from_mins(5);
-/// How long the answer for one family waits for the other one.
-const OTHER_FAMILY: Duration = Duration::from_millis(250);
+/// How often those who have been asked are looked after.
+const TICK: Duration = Duration::from_millis(250);
 
 /// A look-up that is to be made.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) question: Question,
-    /// Whether the last one for the same question failed.
-    pub(super) is_suspect: bool,
+    pub(super) standing: Standing,
+    /// The family of which the name had no address lately.
+    pub(super) lacks: Option<Family>,
     pub(super) done: watch::Sender<Option<Answer>>,
 }
 
+/// A look-up that is made.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    lane: Lane,
+    since: Instant,
+}
+
+/// How a look-up ended.
+#[derive(Debug)]
+struct Ended {
+    job: Job,
+    /// None when it was broken off, because nobody serves.
+    news: Option<News>,
+    began: Instant,
+    generation: u64,
+}
+
+/// Whoever makes look-ups.
+struct Desk {
+    shared: Arc<Shared>,
+    panels: Panels,
+    hosts: Hosts,
+    ipv6: WayToIpv6,
+    limit: Duration,
+    lanes: Lanes<Job>,
+    running: JoinSet<Ended>,
+    begun: HashMap<Id, Begun>,
+    /// When those who have been asked were looked after last.
+    looked: Instant,
+}
+
 /// Starts the thread that makes look-ups; it ends when the returned sender is dropped.
-pub(super) fn start(options: ResolverOptions, cache: Arc<Cache>) -> io::Result<mpsc::Sender<Job>> {
+pub(super) fn start(
+    options: ResolverOptions,
+    shared: Arc<Shared>,
+) -> io::Result<mpsc::Sender<Job>> {
     let (sender, jobs) = mpsc::channel(super::QUEUE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new()
         .name("resolver".to_owned())
-        .spawn(move || runtime.block_on(serve(options, cache, jobs)))?;
+        .spawn(move || runtime.block_on(Desk::new(options, shared).serve(jobs)))?;
     Ok(sender)
 }
 
-async fn serve(options: ResolverOptions, cache: Arc<Cache>, mut jobs: mpsc::Receiver<Job>) {
-    let mut lanes = Lanes::new(options.max_lookups, super::QUEUE);
-    let mut clients = Clients::new(options);
-    let mut hosts = Hosts::new("/etc/hosts".into());
-    let mut ipv6 = WayToIpv6::default();
-    let mut running = JoinSet::new();
-    let mut begun = HashMap::new();
-    loop {
-        while let Some((lane, Job { question, done, .. })) = lanes.next() {
-            let client = clients.of(question.server);
-            let families = Families::of(question.family, ipv6.is_there(Instant::now()));
-            let (cache, limit) = (Arc::clone(&cache), clients.options.limit);
-            let task = running.spawn(async move {
-                let answer = ask(client, &question, families, limit).await;
-                let answer = cache.keep(&question, answer, Instant::now());
-                done.send_replace(Some(answer));
-            });
-            begun.insert(task.id(), lane);
+impl Desk {
+    fn new(options: ResolverOptions, shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            panels: Panels::new(options.servers),
+            hosts: Hosts::new("/etc/hosts".into()),
+            ipv6: WayToIpv6::default(),
+            limit: options.limit,
+            lanes: Lanes::new(options.max_lookups, super::QUEUE),
+            running: JoinSet::new(),
+            begun: HashMap::new(),
+            looked: Instant::now(),
         }
-        tokio::select! {
-            Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
-                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                if let Some(lane) = begun.remove(&id) {
-                    lanes.end(lane);
+    }
+
+    async fn serve(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let shared = Arc::clone(&self.shared);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.begin(Instant::now());
+            shared.counts.in_flight.store(self.running.len(), Relaxed);
+            shared.counts.waiting.store(self.lanes.waiting(), Relaxed);
+            let is_closed = self.panels.is_any_closed(Instant::now());
+            shared.counts.is_closed.store(is_closed, Relaxed);
+            tokio::select! {
+                Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
+                    self.end(ended, Instant::now());
                 }
-            }
-            job = jobs.recv() => {
-                let Some(job) = job else { return };
-                match hosts.answer(&job.question) {
-                    Some(answer) => {
-                        let answer = cache.keep(&job.question, answer, Instant::now());
-                        job.done.send_replace(Some(answer));
-                    }
-                    None => lanes.push(Lane::of(&job), job),
+                job = jobs.recv() => {
+                    let Some(job) = job else { return };
+                    self.take(job, Instant::now());
                 }
+                _ = tick.tick(), if !self.running.is_empty() => self.look_after(Instant::now()),
+                () = shared.refresh.notified() => self.refresh(Instant::now()),
             }
+        }
+    }
+
+    /// Has a look-up wait for its turn, unless its answer is known, or nobody would give it.
+    fn take(&mut self, job: Job, now: Instant) {
+        self.follow_system(now);
+        let question = &job.question;
+        if let Some(news) = self.hosts.answer(question) {
+            let answer = self.shared.cache.keep(question, news, now);
+            job.done.send_replace(Some(answer));
+            return;
+        }
+        let panel = self.panels.of(question.server, now);
+        let turn = panel.map_or(Turn::Ask, |panel| panel.health.turn(job.standing, now));
+        match turn {
+            Turn::Ask => self.lanes.push(Lane::of(&job), job),
+            Turn::Refuse(fault) => self.refuse(&job, fault, now),
+        }
+    }
+
+    fn refuse(&self, job: &Job, fault: Fault, now: Instant) {
+        let answer = self.shared.cache.refuse(&job.question, fault, now);
+        job.done.send_replace(Some(answer));
+    }
+
+    /// Begins the look-ups whose turn it is.
+    fn begin(&mut self, now: Instant) {
+        let Self { shared, panels, lanes, running, begun, .. } = self;
+        while let Some((lane, job)) = lanes.next(|lane| panels.allowed(lane.server)) {
+            let generation = panels.generation;
+            let Some(panel) = panels.of(lane.server, now) else {
+                lanes.end(lane);
+                let answer = shared.cache.keep(&job.question, News::unanswered(), now);
+                job.done.send_replace(Some(answer));
+                continue;
+            };
+            let asker = Asker {
+                servers: Arc::clone(&panel.servers.list),
+                signs: Arc::clone(&panel.signs),
+                shared: Arc::clone(shared),
+                deadline: tokio::time::Instant::from_std(now) + self.limit,
+                manner: if panel.health.is_closed() { Manner::Probing } else { Manner::InTurn },
+            };
+            let families = match job.question.wanted {
+                Wanted::Exchangers => None,
+                Wanted::Addresses(version) => {
+                    Some(Families::of(version, self.ipv6.is_there(now), job.lacks))
+                }
+            };
+            if lane.server.is_none() {
+                *shared.usual.lock() = Arc::clone(&panel.servers.list);
+            }
+            let (names, era) = (panel.servers.names(&job.question.name), panel.era.clone());
+            let task = running.spawn(async move {
+                let news = era.run_until_cancelled(find(&asker, names, families)).await;
+                Ended { job, news, began: now, generation }
+            });
+            begun.insert(task.id(), Begun { lane, since: now });
+        }
+    }
+
+    /// Keeps and tells what a look-up came to, and what it shows of those who were asked.
+    fn end(&mut self, ended: Result<(Id, Ended), JoinError>, now: Instant) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        if let Some(begun) = self.begun.remove(&id) {
+            self.lanes.end(begun.lane);
+        }
+        let Ok((_, Ended { job, news, began, generation })) = ended else { return };
+        let server = job.question.server;
+        let is_broken_off = news.is_none();
+        let mut news = news.unwrap_or_else(News::unanswered);
+        let is_former = server.is_none() && generation != self.panels.generation;
+        if is_former {
+            // Whoever said it is not asked any more.
+            news.hold = Duration::ZERO;
+        }
+        if let Some(panel) = self.panels.of(server, now).filter(|_| !is_former) {
+            let took = now.saturating_duration_since(began);
+            let sign = match news.result {
+                Ok(_) => Sign::Served,
+                Err(_) if is_broken_off => Sign::Nothing,
+                Err(fault) => Sign::of(fault, took, self.limit),
+            };
+            let change = panel.health.note(sign, job.standing, now);
+            panel.heed(change);
+            if let Err(fault) = &mut news.result {
+                *fault = panel.blame(*fault);
+                panel.health.blame(*fault);
+            }
+            self.heed(server, change, now);
+        }
+        let answer = self.shared.cache.keep(&job.question, news, now);
+        job.done.send_replace(Some(answer));
+    }
+
+    /// Looks whether those who have been asked are silent.
+    fn look_after(&mut self, now: Instant) {
+        let is_late = now.saturating_duration_since(self.looked) > TICK * 4;
+        self.looked = now;
+        if is_late {
+            // Nobody has listened for a while: what was said lies there.
+            return;
+        }
+        let mut changes = Vec::new();
+        for (server, panel) in self.panels.all() {
+            let patience = Health::patience(panel.signs.usual());
+            let Some(then) = now.checked_sub(patience) else { continue };
+            if panel.signs.is_heard_since(then) {
+                continue;
+            }
+            let lane = Lane { server, standing: Standing::Good };
+            let waits = |begun: &&Begun| begun.lane == lane && begun.since <= then;
+            let waiting = self.begun.values().filter(waits).count();
+            let change = panel.health.weigh_silence(waiting, now);
+            panel.heed(change);
+            changes.push((server, change));
+        }
+        for (server, change) in changes {
+            self.heed(server, change, now);
+        }
+    }
+
+    /// Has nobody wait for servers that do not serve.
+    fn heed(&mut self, server: Option<SocketAddr>, change: Change, now: Instant) {
+        if let Change::Closed(_) = change {
+            for job in self.lanes.drain(server) {
+                let panel = self.panels.of(server, now);
+                let fault = panel.and_then(|panel| panel.health.closed_by());
+                self.refuse(&job, fault.unwrap_or(Fault::unanswered()), now);
+            }
+        }
+    }
+
+    /// Follows the system's settings when they have changed.
+    fn follow_system(&mut self, now: Instant) {
+        let is_new = self.panels.follow_when_due(now) || self.ipv6.has_come(now);
+        let changed = self.hosts.follow_when_due(now);
+        self.heed_system(is_new, &changed, now);
+    }
+
+    /// Reads the system's settings again.
+    fn refresh(&mut self, now: Instant) {
+        let is_new = self.panels.follow(now);
+        let changed = self.hosts.follow();
+        self.heed_system(is_new, &changed, now);
+    }
+
+    /// Has names be asked for anew where other servers are asked now, and forgets those of which
+    /// the system itself says something else.
+    fn heed_system(&self, is_new: bool, changed: &HashSet<Box<str>>, now: Instant) {
+        if is_new {
+            self.shared.cache.expire(now, |question| question.server.is_none());
+        }
+        if !changed.is_empty() {
+            let is_changed = |question: &Question| changed.contains(system::key(&question.name));
+            self.shared.cache.forget(|question| question.server.is_none() && is_changed(question));
         }
     }
 }
 
 impl Lane {
     fn of(job: &Job) -> Self {
-        Self { server: job.question.server, is_suspect: job.is_suspect }
+        Self { server: job.question.server, standing: job.standing }
     }
 }
 
 impl Hosts {
     /// The answer that needs no name server, if there is one.
-    fn answer(&mut self, question: &Question) -> Option<Answer> {
-        let now = Instant::now();
-        let addresses = self.find(&question.name, now).filter(|_| question.server.is_none())?;
-        let is_wanted = |address: &IpAddr| match question.family {
+    fn answer(&self, question: &Question) -> Option<News> {
+        let Wanted::Addresses(version) = question.wanted else { return None };
+        let addresses = self.find(&question.name).filter(|_| question.server.is_none())?;
+        let is_wanted = |address: &IpAddr| match version {
             IpVersion::Any => true,
             IpVersion::V4 => address.is_ipv4(),
             IpVersion::V6 => address.is_ipv6(),
         };
-        let addresses: Addresses = addresses.into_iter().filter(is_wanted).collect();
+        let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_wanted).collect();
         let result = if addresses.is_empty() {
             Err(Fault::new(Cause::Dns, Detail::NoAddress))
         } else {
-            Ok(addresses)
+            Ok(Records::Addresses(addresses.into()))
         };
-        Some(Answer { result, until: now + HOSTS })
-    }
-}
-
-async fn ask(
-    client: Option<Client>,
-    question: &Question,
-    families: Families,
-    limit: Duration,
-) -> Answer {
-    let unanswered = || Err((Fault::unanswered(), FAILURE));
-    let result = match client {
-        Some(client) => {
-            let names = client.names(&question.name);
-            let asked = first_found(names, |name| ask_families(&client.resolver, name, families));
-            let found = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| unanswered());
-            found.map_err(|(fault, hold)| (client.blame(fault), hold))
-        }
-        None => unanswered(),
-    };
-    let now = Instant::now();
-    match result {
-        Ok((addresses, hold)) => Answer { result: Ok(addresses.into()), until: now + hold },
-        Err((fault, hold)) => Answer { result: Err(fault), until: now + hold },
-    }
-}
-
-/// What is found of the first of `names` that there is.
-async fn first_found<F: Future<Output = Found>>(
-    names: Vec<Name>,
-    ask: impl Fn(Name) -> F,
-) -> Found {
-    // A name that cannot be asked for is nobody's.
-    let mut failed = (Fault::new(Cause::Dns, Detail::NoSuchName), NEGATIVE.1);
-    for (number, name) in names.into_iter().enumerate() {
-        match ask(name).await {
-            Err((fault, hold)) if fault.cause == Cause::Dns => {
-                // That there is no such name is no news beside another failure.
-                if number == 0 || failed.0.detail == Detail::NoSuchName {
-                    failed = (fault, hold);
-                }
-            }
-            ended => return ended,
-        }
-    }
-    Err(failed)
-}
-
-type Found = Result<(Vec<IpAddr>, Duration), (Fault, Duration)>;
-
-/// The families that are asked for, and in which order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Families {
-    V4,
-    V6,
-    /// Both at once.
-    Both,
-    /// IPv6 only where a name has no address of the other family.
-    V4First,
-}
-
-impl Families {
-    const fn of(wanted: IpVersion, has_ipv6: bool) -> Self {
-        match (wanted, has_ipv6) {
-            (IpVersion::V4, _) => Self::V4,
-            (IpVersion::V6, _) => Self::V6,
-            (IpVersion::Any, true) => Self::Both,
-            (IpVersion::Any, false) => Self::V4First,
-        }
-    }
-}
-
-async fn ask_families(client: &TokioResolver, name: Name, families: Families) -> Found {
-    let v4 = ask_family(client, name.clone(), RecordType::A);
-    let v6 = ask_family(client, name, RecordType::AAAA);
-    match families {
-        Families::V4 => return v4.await,
-        Families::V6 => return v6.await,
-        Families::V4First => {
-            return match v4.await {
-                Ok((addresses, hold)) => Ok((addresses, hold.min(WITHOUT_IPV6))),
-                // It may have one that is near; whether there is a way shows when it is tried.
-                Err((fault, _)) if fault.detail == Detail::NoAddress => v6.await,
-                Err(failed) => Err(failed),
-            };
-        }
-        Families::Both => {}
-    }
-    tokio::pin!(v4, v6);
-    let (first, second) = tokio::select! {
-        first = &mut v4 => {
-            let wait = if first.is_ok() { OTHER_FAMILY } else { Duration::MAX };
-            (first, tokio::time::timeout(wait, v6).await.ok())
-        }
-        first = &mut v6 => {
-            let wait = if first.is_ok() { OTHER_FAMILY } else { Duration::MAX };
-            (first, tokio::time::timeout(wait, v4).await.ok())
-        }
-    };
-    match second {
-        None => first,
-        Some(second) => both(first, second),
-    }
-}
-
-/// What the answers for two families say together.
-fn both(one: Found, other: Found) -> Found {
-    match (one, other) {
-        (Ok((mut addresses, hold)), Ok((more, more_hold))) => {
-            // IPv6 goes first (RFC 6724), as it does in browsers.
-            addresses.extend(more);
-            addresses.sort_by_key(IpAddr::is_ipv4);
-            Ok((addresses, hold.min(more_hold)))
-        }
-        (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
-        // That there is no such address is an answer; a failure beside it is the graver news.
-        (Err((fault, hold)), Err(other)) => {
-            Err(if fault.detail == Detail::NoAddress { other } else { (fault, hold) })
-        }
-    }
-}
-
-async fn ask_family(client: &TokioResolver, name: Name, kind: RecordType) -> Found {
-    match client.lookup(name, kind).await {
-        Ok(lookup) => {
-            let addresses: Vec<IpAddr> = lookup
-                .answers()
-                .iter()
-                .filter_map(|record| match &record.data {
-                    RData::A(address) => Some(address.0.into()),
-                    RData::AAAA(address) => Some(address.0.into()),
-                    _ => None,
-                })
-                .collect();
-            let hold = lookup.valid_until().saturating_duration_since(Instant::now());
-            if addresses.is_empty() {
-                return Err((Fault::new(Cause::Dns, Detail::NoAddress), NEGATIVE.1));
-            }
-            Ok((addresses, hold.clamp(POSITIVE.0, POSITIVE.1)))
-        }
-        Err(error) => Err(fault_of(&error)),
-    }
-}
-
-/// What the resolver's error says, and how long that holds.
-pub(crate) fn fault_of(error: &NetError) -> (Fault, Duration) {
-    let of_code = |code: ResponseCode| match code {
-        ResponseCode::NXDomain => Fault::new(Cause::Dns, Detail::NoSuchName),
-        ResponseCode::NoError => Fault::new(Cause::Dns, Detail::NoAddress),
-        ResponseCode::Refused => Fault::new(Cause::Resolver, Detail::QueryRefused),
-        _ => Fault::new(Cause::Dns, Detail::ServerFailure),
-    };
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => {
-            let hold = none.negative_ttl.map_or(NEGATIVE.0, |ttl| Duration::from_secs(ttl.into()));
-            (of_code(none.response_code), hold.clamp(NEGATIVE.0, NEGATIVE.1))
-        }
-        NetError::Dns(DnsError::ResponseCode(code)) => (of_code(*code), FAILURE),
-        NetError::Dns(_) => (Fault::new(Cause::Dns, Detail::ServerFailure), FAILURE),
-        NetError::Io(error) => (of_io(error), FAILURE),
-        _ => (Fault::unanswered(), FAILURE),
-    }
-}
-
-fn of_io(error: &io::Error) -> Fault {
-    fault::of_machine(error).unwrap_or_else(|| match Errno::from_io_error(error) {
-        Some(Errno::NETUNREACH | Errno::NETDOWN) => Fault::new(Cause::NoNetwork, Detail::None),
-        _ => Fault::unanswered(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_first_name_that_there_is_counts_and_a_failure_more_than_that_there_is_none() {
-        let names = |texts: &[&str]| -> Vec<Name> {
-            texts.iter().map(|text| Name::from_ascii(text).expect("a name")).collect()
-        };
-        let dns = |detail| Err((Fault::new(Cause::Dns, detail), NEGATIVE.0));
-        let ask = |name: Name| {
-            std::future::ready(match name.to_string().as_str() {
-                "good." => Ok((vec![[192, 0, 2, 1].into()], POSITIVE.0)),
-                "broken." => dns(Detail::ServerFailure),
-                "silent." => Err((Fault::unanswered(), FAILURE)),
-                _ => dns(Detail::NoSuchName),
-            })
-        };
-        let detail = async |texts: &[&str]| {
-            let found = first_found(names(texts), ask).await;
-            found.map(|(addresses, _)| addresses.len()).map_err(|(fault, _)| fault.detail)
-        };
-        assert_eq!(detail(&["none.", "broken.", "good."]).await, Ok(1));
-        assert_eq!(detail(&["none.", "broken.", "none."]).await, Err(Detail::ServerFailure));
-        assert_eq!(detail(&["silent.", "good."]).await, Err(Detail::Unanswered));
-        assert_eq!(detail(&["none."]).await, Err(Detail::NoSuchName));
-        assert_eq!(detail(&[]).await, Err(Detail::NoSuchName));
+        Some(News { result, hold: HOSTS, lacks: None })
     }
 }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::check::counted::Counted;
 use crate::check::fault::Fault;
 use crate::outcome::Detail;
 
@@ -19,7 +19,7 @@ const TOLD: usize = 256;
 
 /// Lines that are said and heard.
 pub(super) struct Lines<'a> {
-    tcp: &'a mut TcpStream,
+    tcp: &'a mut Counted,
 }
 
 /// A reply of SMTP.
@@ -30,7 +30,7 @@ pub(super) struct Reply {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) const fn new(tcp: &'a mut TcpStream) -> Self {
+    pub(super) const fn new(tcp: &'a mut Counted) -> Self {
         Self { tcp }
     }
 

@@ -44,7 +44,7 @@ pub fn resume(
     ledger.begin();
     for target in roster.iter() {
         if let Some(record) = ledger.record(target.number) {
-            target.flight().learn(record.health.state);
+            target.flight().learn(record.health.state, record.health.since_ms);
         }
     }
     Ok(Resumed { ledger, roster, samples })

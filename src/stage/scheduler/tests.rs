@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::address::Address;
-use crate::target::{CheckKind, Seat, TargetId};
+use crate::target::{CheckKind, Priority, Seat, TargetId};
 
 fn target(number: u32) -> Arc<Target> {
     let url = format!("http://site-{number}.example/");
@@ -24,7 +24,8 @@ fn target(number: u32) -> Arc<Target> {
 #[tokio::test(start_paused = true)]
 async fn seats_of_targets_that_left_are_taken_by_others() {
     let clock = Clock::with_wall(|| 1_795_341_600_000_000);
-    let mut scheduler = Scheduler::new(clock, Arc::default(), (0..10).map(target));
+    let mut scheduler =
+        Scheduler::new(clock, Arc::default(), Limits::default(), (0..10).map(target));
     for number in 10..1_000 {
         let desk = scheduler.desk();
         desk.hand_in([Change::Remove(number - 10), Change::Add(target(number))]);
@@ -32,7 +33,8 @@ async fn seats_of_targets_that_left_are_taken_by_others() {
         scheduler.advance();
     }
     // A seat is free when it would have fallen due, at the latest a second after it was left.
-    assert!(scheduler.seats.len() <= 25, "{}", scheduler.seats.len());
-    assert_eq!(scheduler.seats.iter().flatten().count(), 10);
-    assert!(scheduler.waiting() <= 10);
+    let (seats, taken) = scheduler.seats.len();
+    assert!(seats <= 25, "{seats}");
+    assert_eq!(taken, 10);
+    assert!(scheduler.seats.ready() <= 10);
 }

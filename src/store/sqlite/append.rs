@@ -133,6 +133,16 @@ fn change_incident(connection: &Connection, change: &IncidentChange) -> rusqlite
             )?
             .execute(params![target, at_ms])
             .map(drop),
+        IncidentChange::Withdrawn { target, began_ms } => {
+            let keys = SampleKey::first_of(began_ms).0..SampleKey::first_of(began_ms + 1).0 + TRIES;
+            connection
+                .prepare_cached(
+                    "DELETE FROM incident WHERE key >= ?1 AND key < ?2 AND target = ?3
+                     AND began_ms = ?4",
+                )?
+                .execute(params![keys.start, keys.end, target, began_ms])
+                .map(drop)
+        }
     }
 }
 

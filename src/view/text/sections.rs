@@ -1,8 +1,9 @@
 //! The parts of the text form, in the order in which they are read.
 
 use super::figures::{between, clean, count, day, duration, moment, plural, shorten, size};
+use super::pressure;
 use super::sheet::{Part, Sheet, Tone, plain};
-use crate::view::{Delay, Down, Lists, Phase, Summary};
+use crate::view::{Delay, Down, Lists, OwnFault, Phase, Summary};
 
 impl Lists {
     /// How many of `all` entries are shown when `few` will do.
@@ -23,8 +24,10 @@ fn is_running(summary: &Summary) -> bool {
     summary.state == "running"
 }
 
-/// What somebody has to see first: targets that are down, and a store that does not store.
+/// What somebody has to see first: that it is probably us, targets that are down, and a store that
+/// does not store.
 pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
+    let is_ours = own_trouble(sheet, summary);
     let total = summary.targets.down.max(summary.down.len() as u64);
     if total > 0 {
         sheet.headline(&format!("DOWN: {}", plural(total, "target")), Tone::Bad);
@@ -43,9 +46,38 @@ pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
         let text = format!("STORAGE {}: {reason}", storage.state.to_uppercase());
         sheet.headline(&text, Tone::Bad);
     }
-    if total > 0 || summary.storage.is_degraded() {
+    if is_ours || total > 0 || summary.storage.is_degraded() {
         sheet.gap();
     }
+}
+
+/// What is wrong with us, as far as polls have met it; whether anything is.
+fn own_trouble(sheet: &mut Sheet, summary: &Summary) -> bool {
+    let judgement = &summary.judgement;
+    if judgement.is_held() {
+        let reason = judgement.reason.as_deref().unwrap_or("nearly all targets failed together");
+        let since = judgement.since.as_deref();
+        let since = since.map_or_else(String::new, |at| format!(", since {} UTC", moment(at)));
+        let text = format!("PROBABLY US: {reason}{since}; nothing is held against them");
+        sheet.headline(&text, Tone::Bad);
+    }
+    for fault in &summary.own_faults {
+        sheet.headline(&own_fault(fault), Tone::Bad);
+    }
+    judgement.is_held() || !summary.own_faults.is_empty()
+}
+
+fn own_fault(fault: &OwnFault) -> String {
+    let detail = match fault.detail.as_str() {
+        "" => String::new(),
+        detail => format!(" ({detail})"),
+    };
+    format!(
+        "OUR FAULT: {}{detail} × {} in the last minute, last at {} UTC",
+        fault.cause,
+        count(fault.count),
+        moment(&fault.last_at)
+    )
 }
 
 /// How to see what is not shown, for those who have not asked for all yet.
@@ -140,7 +172,7 @@ pub(super) fn polls(sheet: &mut Sheet, summary: &Summary) {
     ];
     if is_running(summary) {
         parts.push(plain(format!("{} since start", count(checks.since_start))));
-        parts.push(alarm(checks.missed, "missed", Tone::Caution));
+        parts.extend(pressure::left_out(checks));
         parts.push(plain(format!("{} rechecks", count(checks.rechecks))));
         parts.push(plain(format!("{} read", size(checks.bytes))));
     }
@@ -242,13 +274,14 @@ pub(super) fn work(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     }
     let flying = &summary.in_flight;
     let schedule = &summary.schedule;
-    sheet.row(
-        "in flight",
-        &[
-            plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
-            alarm(schedule.waiting, "waiting", Tone::Caution),
-        ],
-    );
+    let mut parts = vec![
+        plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
+        alarm(schedule.waiting, "waiting", Tone::Caution),
+    ];
+    if schedule.polite > 0 {
+        parts.push(alarm(schedule.polite, "held back for their host", Tone::Plain));
+    }
+    sheet.row("in flight", &parts);
     for one in flying.urls.iter().take(lists.shown(3)) {
         let took = format!("{:>9}", duration(one.for_seconds));
         let url = shorten(&one.url, sheet.room() - 11);
@@ -302,18 +335,9 @@ pub(super) fn machine(sheet: &mut Sheet, summary: &Summary) {
     }
     parts.push(plain(shorten(&storage.path, sheet.room())));
     sheet.row("storage", &parts);
-
-    let process = &summary.process;
     if is_running(summary) {
-        let files = (count(process.open_files), count(process.open_files_limit));
-        sheet.row(
-            "process",
-            &[
-                plain(format!("{} memory", size(process.rss_bytes))),
-                plain(format!("{} CPU", duration(process.cpu_seconds))),
-                plain(format!("{} of {} files open", files.0, files.1)),
-                plain(format!("{} polls in flight at most", count(process.workers_limit))),
-            ],
-        );
+        pressure::process(sheet, summary);
+        pressure::pressure(sheet, summary);
+        pressure::traffic(sheet, summary);
     }
 }

@@ -12,6 +12,62 @@ fn delay(number: u32, seconds: f64, code: &str) -> Delay {
     Delay { url: url(number), seconds, code: code.to_owned(), at }
 }
 
+fn resources() -> Resources {
+    Resources {
+        memory_limit_bytes: 1_600_000_000,
+        memory_limit_by: "cgroup".to_owned(),
+        buffers_bytes: 1_234_567,
+        cpu_cores: 1.237,
+        runtime_lag_max: 0.21,
+        outbox: 17,
+        read_pool_in_use: 1,
+        read_pool_size: 4,
+        read_pool_waits: 2,
+        lookups_in_flight: 256,
+        lookups_waiting: 31,
+        lookups_limit: 256,
+        bytes_in_per_second: 4_212_345.6,
+        bytes_out_per_second: 182_000.0,
+    }
+}
+
+/// The lines before the first empty one.
+fn first_lines(summary: &Summary) -> String {
+    let text = render(summary, &Style::PLAIN, Lists::Short);
+    text.split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_is_wrong_with_us_is_told_first() {
+    let mut summary = Summary {
+        judgement: Judgement {
+            state: "held".into(),
+            since: Some("2026-11-22T10:33:20.000Z".into()),
+            reason: Some(
+                "9,412 of the last 9,800 targets failed together by network causes".into(),
+            ),
+            held: 2,
+        },
+        own_faults: vec![OwnFault {
+            cause: "no_resources".into(),
+            detail: "descriptors".into(),
+            count: 1_200,
+            last_at: "2026-11-22T10:33:21.250Z".into(),
+        }],
+        ..busy()
+    };
+    let expected = "\
+PROBABLY US: 9,412 of the last 9,800 targets failed together by network causes, since 2026-11-22
+  10:33:20 UTC; nothing is held against them
+OUR FAULT: no_resources (descriptors) × 1,200 in the last minute, last at 2026-11-22 10:33:21 UTC
+DOWN: 12 targets
+";
+    assert!(first_lines(&summary).starts_with(expected), "{}", first_lines(&summary));
+    summary.judgement.state = "given".into();
+    summary.own_faults.clear();
+    assert!(first_lines(&summary).starts_with("DOWN: 12 targets"));
+}
+
 #[expect(clippy::too_many_lines, reason = "a summary has that many figures")]
 fn busy() -> Summary {
     let down = |number, since: &str, cause: &str, detail: &str| Down {
@@ -50,7 +106,14 @@ fn busy() -> Summary {
             since_start: 600_012,
             last_5m: 50_001,
             per_second: 166.67,
-            missed: 3,
+            missed: 1_015,
+            missed_by: MissedBy {
+                running: 3,
+                politeness: 1_000,
+                standstill: 12,
+                ..MissedBy::default()
+            },
+            backed_off: 40,
             rechecks: 31,
             bytes: 84_240_000_123,
         },
@@ -78,7 +141,7 @@ fn busy() -> Summary {
         certificates_expiring_total: 25,
         in_flight: InFlight {
             count: 35,
-            limit: 1_000,
+            limit: 412,
             urls: vec![Flying { url: url(1), for_seconds: 12.5 }],
         },
         schedule: Schedule {
@@ -86,6 +149,7 @@ fn busy() -> Summary {
             lag_p99: 0.005,
             lag_max: 0.051,
             waiting: 0,
+            polite: 12,
             state: "ok".to_owned(),
         },
         storage: Storage {
@@ -101,8 +165,18 @@ fn busy() -> Summary {
             cpu_seconds: 312.4,
             open_files: 71,
             open_files_limit: 20_000,
-            workers_limit: 1_000,
+            workers_limit: 412,
         },
+        places: Places {
+            state: "shrunk".to_owned(),
+            limit: 412,
+            most: 1_000,
+            reason: Some("the runtimes wake 0.21 s late".to_owned()),
+            shrunk: 3,
+            moved_at: Some("2026-11-22T10:33:18.500Z".to_owned()),
+        },
+        resources: resources(),
+        ..Summary::default()
     }
 }
 
@@ -115,6 +189,7 @@ fn idle() -> Summary {
         as_of: "2026-11-22T10:33:20.000Z".to_owned(),
         targets: Targets { total: 1, unique: 1, pending: 1, ..Targets::default() },
         in_flight: InFlight { limit: 64, ..InFlight::default() },
+        places: Places { state: "ok".to_owned(), limit: 64, most: 64, ..Places::default() },
         schedule: Schedule { state: "ok".to_owned(), ..Schedule::default() },
         storage: Storage {
             state: "ok".to_owned(),
@@ -137,6 +212,8 @@ fn stopped_and_degraded() -> Summary {
         phases_5m: Phases::default(),
         causes_5m: Vec::new(),
         checks: Checks { total: 1_234_567, ..Checks::default() },
+        places: Places::default(),
+        resources: Resources::default(),
         storage: Storage {
             state: "degraded".to_owned(),
             reason: Some("no space left on the device that holds the data directory".to_owned()),
