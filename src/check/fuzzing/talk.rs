@@ -185,7 +185,7 @@ fn converse(
         runtime.block_on(async {
             let ours = TcpStream::from_std(ours).expect("a runtime");
             let theirs = TcpStream::from_std(theirs).expect("a runtime");
-            let mut progress = Progress::new(Instant::now(), Some(Box::default()));
+            let mut progress = Progress::new(Instant::now(), Arc::default(), Some(Box::default()));
             let (result, _theirs) =
                 tokio::join!(hold(Counted::new(ours), &mut progress), say(theirs, parts));
             progress.end(result)
