@@ -123,7 +123,9 @@ async fn when_places_are_short_the_urgent_keep_their_schedule_and_nobody_starves
     let of = |wanted: Priority| {
         outcomes.iter().filter(move |outcome| priority(outcome.target) == wanted)
     };
-    assert!(most_lag_us(of(Priority::High)) < 5_000_000, "{}", most_lag_us(of(Priority::High)));
+    // Some places are left to them, so that they need not wait for slow polls of others.
+    let late = of(Priority::High).filter(|outcome| outcome.lag_us > 100_000).count();
+    assert!(late * 20 < of(Priority::High).count(), "{late}");
     let high = line.slots_polled().range(..100).map(|(_, polls)| *polls).sum::<u64>();
     assert!(high >= 100 * 29, "{high}");
     assert!(most_lag_us(of(Priority::Low)) > 60_000_000);

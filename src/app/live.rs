@@ -216,7 +216,9 @@ impl Live {
     fn tell_waiting(&self, summary: &mut Summary) {
         summary.schedule.waiting = self.desks().map(|desk| desk.waiting()).sum();
         summary.schedule.polite = self.desks().map(|desk| desk.parked()).sum();
-        if summary.schedule.waiting > 0 && self.places.taken() >= self.places.limit() {
+        if summary.schedule.waiting > 0
+            && self.places.taken() + self.places.reserve() >= self.places.limit()
+        {
             summary.schedule.state = "saturated".into();
         }
     }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+/// One place in so many is left to urgent polls.
+const RESERVED_PART: usize = 8;
+
 /// How many polls may run at once, and how many do. A source takes a place for every job that it
 /// hands out; whoever runs the job gives the place back.
 #[derive(Debug)]
@@ -72,24 +75,37 @@ impl Places {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Places that are left to urgent polls, while there may be any: where all others are taken by
+    /// slow polls, these find one at once.
+    #[must_use]
+    pub fn reserve(&self) -> usize {
+        self.limit() / RESERVED_PART
+    }
+
     /// Takes a place, if there is one. Who finds none and has enabled [`Places::freed`] before is
     /// woken when there may be one.
     #[must_use]
     pub fn take(&self) -> bool {
-        if self.try_take() {
+        self.take_leaving(0)
+    }
+
+    /// The same, if so many others are free beside it.
+    #[must_use]
+    pub fn take_leaving(&self, others: usize) -> bool {
+        if self.try_take(others) {
             return true;
         }
         self.is_short.store(true, Ordering::SeqCst);
         // A place that was given back before the flag was up would not be heard of.
-        self.try_take()
+        self.try_take(others)
     }
 
-    fn try_take(&self) -> bool {
+    fn try_take(&self, others: usize) -> bool {
         if self.is_held.load(Ordering::SeqCst) {
             return false;
         }
         let limit = self.limit.load(Ordering::SeqCst);
-        let next = |taken| (taken < limit).then_some(taken + 1);
+        let next = |taken| (taken + others < limit).then_some(taken + 1);
         self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_ok()
     }
 

@@ -213,22 +213,24 @@ impl Scheduler {
         let mut has_place = true;
         self.pause = Duration::ZERO;
         self.throttle.refill(self.clock.monotonic_us());
-        while let Some(waiting) = self.ready.peek() {
-            // Rechecks are no part of the schedule, and not held back when that catches up.
-            if waiting.tries == 0 && !self.throttle.allows() {
-                self.pause = self.throttle.wait();
-                break;
+        let reserve = if self.seats.has_urgent() { places.reserve() } else { 0 };
+        while let Some((waiting, is_urgent)) = self.ready.peek() {
+            let mut next = waiting;
+            has_place = places.take_leaving(if is_urgent { 0 } else { reserve });
+            if !has_place && let Some(urgent) = self.ready.peek_urgent() {
+                next = urgent;
+                has_place = !is_urgent && places.take();
             }
-            has_place = places.take();
             if !has_place {
                 break;
             }
-            if let Err(pause) = self.admission.take_launch(self.clock.monotonic_us()) {
+            if let Err(pause) = self.may_begin(next) {
                 places.free();
                 self.pause = pause;
                 break;
             }
-            if let Some(launch) = self.launch() {
+            let popped = if next == waiting { self.ready.pop() } else { self.ready.pop_urgent() };
+            if let Some(launch) = popped.and_then(|waiting| self.launch(waiting)) {
                 launches.push(launch);
             } else {
                 places.free();
@@ -240,9 +242,20 @@ impl Scheduler {
         has_place
     }
 
-    /// Launches who goes next, if anybody still wants that and others allow it.
-    fn launch(&mut self) -> Option<Launch> {
-        let waiting = self.ready.pop()?;
+    /// Whether `waiting` may begin by the rates of all.
+    ///
+    /// # Errors
+    /// How long they let nothing begin.
+    fn may_begin(&self, waiting: Waiting) -> Result<(), Duration> {
+        // Rechecks are no part of the schedule, and not held back when that catches up.
+        if waiting.tries == 0 && !self.throttle.allows() {
+            return Err(self.throttle.wait());
+        }
+        self.admission.take_launch(self.clock.monotonic_us())
+    }
+
+    /// Launches `waiting`, if anybody still wants that and others allow it.
+    fn launch(&mut self, waiting: Waiting) -> Option<Launch> {
         let target = self.seats.awaited(waiting)?;
         let now_us = self.clock.monotonic_us();
         let pass = match self.admission.admit(&target, now_us) {

@@ -33,10 +33,23 @@ impl Line {
         }
     }
 
-    /// Who goes next.
-    pub(super) fn peek(&self) -> Option<Waiting> {
-        let queue = self.queues.get(self.next()?)?;
-        queue.peek().map(|Reverse(waiting)| *waiting)
+    /// Who goes next, and whether that is urgent.
+    pub(super) fn peek(&self) -> Option<(Waiting, bool)> {
+        let next = self.next()?;
+        let first = self.queues.get(next)?.peek();
+        first.map(|Reverse(waiting)| (*waiting, next == Priority::High as usize))
+    }
+
+    /// Who goes next of the urgent ones.
+    pub(super) fn peek_urgent(&self) -> Option<Waiting> {
+        let [urgent, ..] = &self.queues;
+        urgent.peek().map(|Reverse(waiting)| *waiting)
+    }
+
+    /// Takes out who goes next of the urgent ones.
+    pub(super) fn pop_urgent(&mut self) -> Option<Waiting> {
+        let [urgent, ..] = &mut self.queues;
+        urgent.pop().map(|Reverse(waiting)| waiting)
     }
 
     /// Takes out who goes next.
@@ -101,7 +114,10 @@ mod tests {
         line.push(Priority::High, waiting(9, 3));
         line.push(Priority::Normal, waiting(2, 4));
         line.push(Priority::High, waiting(8, 5));
-        assert_eq!(line.peek().map(|waiting| waiting.number), Some(5));
+        assert_eq!(
+            line.peek().map(|(waiting, is_urgent)| (waiting.number, is_urgent)),
+            Some((5, true))
+        );
         assert_eq!(numbers(&mut line, 10), [5, 3, 4, 2, 1]);
         assert!(line.is_empty());
     }
@@ -119,7 +135,7 @@ mod tests {
         let mut line = Line::default();
         (0..5).for_each(|number| line.push(Priority::Normal, waiting(i64::from(number), number)));
         line.shift(-3_600_000);
-        assert_eq!(line.peek().map(|waiting| waiting.due_ms), Some(-3_600_000));
+        assert_eq!(line.peek().map(|(waiting, _)| waiting.due_ms), Some(-3_600_000));
         assert_eq!(numbers(&mut line, 10), [0, 1, 2, 3, 4]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::line::Waiting;
-use crate::target::{FlightState, Target};
+use crate::target::{FlightState, Priority, Target};
 
 /// No time at all.
 const NEVER: i64 = i64::MIN;
@@ -56,6 +56,8 @@ pub(super) struct Seats {
     seat_of: Vec<Option<u32>>,
     ready: u64,
     parked: u64,
+    /// How many of them are urgent.
+    urgent: u64,
 }
 
 impl Seats {
@@ -67,6 +69,11 @@ impl Seats {
     /// How many wait for their host or address.
     pub(super) const fn parked(&self) -> u64 {
         self.parked
+    }
+
+    /// Whether any of them is urgent.
+    pub(super) const fn has_urgent(&self) -> bool {
+        self.urgent > 0
     }
 
     /// Who sits at `seat`.
@@ -90,6 +97,7 @@ impl Seats {
             self.places.push(None);
             u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
         });
+        self.urgent += u64::from(target.priority == Priority::High);
         let number = target.number as usize;
         if number >= self.seat_of.len() {
             self.seat_of.resize(number + 1, None);
@@ -110,6 +118,7 @@ impl Seats {
         let seat = self.seat_of.get_mut(number as usize)?.take()?;
         let seated = self.places.get_mut(seat as usize)?.take()?;
         self.count(seated.held, Held::No);
+        self.urgent -= u64::from(seated.target.priority == Priority::High);
         Some((seat, seated))
     }
 
@@ -120,9 +129,11 @@ impl Seats {
 
     /// Has `target` sit where the one with its number does.
     pub(super) fn exchange(&mut self, target: Arc<Target>) {
-        if let Some(seated) = self.of_mut(target.number) {
-            seated.target = target;
-        }
+        let is_urgent = u64::from(target.priority == Priority::High);
+        let Some(seated) = self.of_mut(target.number) else { return };
+        let was_urgent = u64::from(seated.target.priority == Priority::High);
+        seated.target = target;
+        self.urgent = self.urgent + is_urgent - was_urgent;
     }
 
     /// Has the target `number` go on as `left` did, who sat in another seat.
