@@ -286,3 +286,56 @@ async fn an_address_bears_so_many_polls_a_second_whatever_names_lead_to_it() {
     assert!((290..=300).contains(&spared.len()), "{}", spared.len());
     assert_eq!(others.len(), 600);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_address_goes_on_when_the_name_leads_elsewhere_meanwhile() {
+    let (here, there): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+    let moved = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let has_moved = Arc::clone(&moved);
+    let locate = move |_: &Target| {
+        Located::At(if has_moved.load(std::sync::atomic::Ordering::Relaxed) { there } else { here })
+    };
+    let hosts = Hosts::new(Manners { address_rate: rate(0.2), ..Manners::default() });
+    let limits =
+        Limits { hosts: Arc::new(hosts), locate: Some(Arc::new(locate)), ..Limits::default() };
+    let targets: Vec<_> = (1..=10).map(|number| Arc::new(target(number, 2_000))).collect();
+    let mut line = Line::start_within(limits, targets, 1_000, |_, _| up(20));
+    line.pass(Duration::from_secs(12)).await;
+    moved.store(true, std::sync::atomic::Ordering::Relaxed);
+    line.pass(Duration::from_mins(2)).await;
+    line.end().await;
+    // One in five seconds, of each in turn.
+    let polled = line.slots_polled();
+    assert_eq!(polled.len(), 10, "{polled:?}");
+    assert!((25..=28).contains(&line.starts().len()), "{}", line.starts().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn urgent_polls_that_take_all_places_leave_others_their_turn() {
+    let targets: Vec<_> = (1..=80)
+        .map(|number| {
+            let priority = if number <= 40 { Priority::High } else { Priority::Low };
+            let every_ms = 2_000;
+            Arc::new(Target { priority, timeout_ms: 2_000, ..target(number, every_ms) })
+        })
+        .collect();
+    let mut line = Line::start(targets, 32, |_, _| up(1_900));
+    line.pass(Duration::from_mins(5)).await;
+    line.end().await;
+    let low = line.slots_polled().range(41..).map(|(_, polls)| *polls).sum::<u64>();
+    assert!(low > 100, "{low}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_nobody_tells_is_polled_all_the_same_to_say_so() {
+    let hosts = Hosts::new(Manners { address_rate: rate(5.0), ..Manners::default() });
+    let locate = |_: &Target| Located::Asking;
+    let limits =
+        Limits { hosts: Arc::new(hosts), locate: Some(Arc::new(locate)), ..Limits::default() };
+    let targets: Vec<_> = (1..=20).map(|number| Arc::new(target(number, 10_000))).collect();
+    let mut line = Line::start_within(limits, targets, 1_000, |_, _| {
+        fails(10, Cause::Resolver, Detail::Unanswered)
+    });
+    line.pass(Duration::from_mins(1)).await;
+    assert_eq!(line.slots_polled().len(), 20);
+}

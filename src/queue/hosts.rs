@@ -94,6 +94,18 @@ impl Hosts {
         if gates.is_empty() { None } else { gates.get(&host_key(target)).cloned().flatten() }
     }
 
+    /// Whether a poll of `address` may begin at `now_us` (monotonic microseconds).
+    ///
+    /// # Errors
+    /// The time at which to ask again.
+    pub fn address_opens(&self, address: IpAddr, now_us: u64) -> Result<(), u64> {
+        if self.manners.address_rate.is_none() {
+            return Ok(());
+        }
+        let next_us = self.addresses.lock().get(&address).copied();
+        next_us.filter(|next_us| *next_us > now_us).map_or(Ok(()), Err)
+    }
+
     /// When a poll of `address` may begin, if not at `now_us` (monotonic microseconds); at `now_us`
     /// it is taken to begin.
     ///

@@ -73,7 +73,9 @@ impl Lateness {
     /// ended yet is a part of.
     #[must_use]
     pub fn since(&self, mark: Mark, now: Instant) -> Duration {
-        Duration::from_millis(self.stood_still_ms(now).wrapping_sub(mark.0).into())
+        // Milliseconds are cut off on the way: what is noted may be one less than what was marked.
+        let since_ms = self.stood_still_ms(now).wrapping_sub(mark.0).cast_signed().max(0);
+        Duration::from_millis(since_ms.unsigned_abs().into())
     }
 
     /// How late the runtime woke the watch at most since this was asked last.

@@ -216,7 +216,8 @@ impl Scheduler {
         let reserve = if self.seats.has_urgent() { places.reserve() } else { 0 };
         while let Some((waiting, is_urgent)) = self.ready.peek() {
             let mut next = waiting;
-            has_place = places.take_leaving(if is_urgent { 0 } else { reserve });
+            let is_free = is_urgent || self.ready.is_turn_of_oldest();
+            has_place = places.take_leaving(if is_free { 0 } else { reserve });
             if !has_place && let Some(urgent) = self.ready.peek_urgent() {
                 next = urgent;
                 has_place = !is_urgent && places.take();
@@ -256,15 +257,21 @@ impl Scheduler {
 
     /// Launches `waiting`, if anybody still wants that and others allow it.
     fn launch(&mut self, waiting: Waiting) -> Option<Launch> {
-        let target = self.seats.awaited(waiting)?;
+        let came_for = self.admission.parked.take_roused(waiting.number);
+        let Some(target) = self.seats.awaited(waiting) else {
+            self.rouse_next(came_for);
+            return None;
+        };
         let now_us = self.clock.monotonic_us();
-        let pass = match self.admission.admit(&target, now_us) {
+        let waited_ms = self.clock.now_ms() - waiting.due_ms;
+        let pass = match self.admission.admit(&target, now_us, waited_ms) {
             Ok(pass) => pass,
             Err(parked) => {
                 self.seats.hold(waiting, Held::Parked);
                 let entry = (target.priority, waiting);
                 self.admission.parked.park(parked.key, entry, parked.until_us);
                 self.rouse_followers(&target, Some(parked.key));
+                self.rouse_next(came_for.filter(|key| *key != parked.key));
                 return None;
             }
         };
@@ -273,6 +280,7 @@ impl Scheduler {
         }
         self.seats.start(waiting.number, self.monotonic_ms());
         self.rouse_followers(&target, None);
+        self.rouse_next(came_for);
         let Waiting { due_ms, tries, .. } = waiting;
         Some(Launch { job: Job { target, due_ms, tries }, pass })
     }
@@ -281,6 +289,14 @@ impl Scheduler {
     /// alone, or has begun.
     fn rouse_followers(&mut self, target: &Target, parked: Option<u64>) {
         for key in self.admission.follows(target, parked) {
+            self.rouse(key);
+        }
+    }
+
+    /// Has the next one wait for a place that waits for `key`, now that the one before is gone.
+    fn rouse_next(&mut self, key: Option<u64>) {
+        if let Some(key) = key {
+            self.admission.parked.note_gone(key);
             self.rouse(key);
         }
     }

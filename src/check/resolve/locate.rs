@@ -26,7 +26,7 @@ impl Resolver {
             Held::Fresh(answer) => answer.result.map_or(Whereabouts::Nowhere, |found| at(&found)),
             Held::Stale(records) => at(&records),
             // Its next poll is what finds out when that ends.
-            Held::Nothing if self.shared.cache.has_failed(question) => Whereabouts::Nowhere,
+            Held::Nothing if self.is_hopeless(question) => Whereabouts::Nowhere,
             Held::Nothing => match self.jobs().and_then(|jobs| jobs.try_reserve().ok()) {
                 Some(place) => {
                     // Whoever comes next sees what came of it.
@@ -36,6 +36,13 @@ impl Resolver {
                 None => Whereabouts::Nowhere,
             },
         }
+    }
+}
+
+impl Resolver {
+    /// Whether nobody answers `question`: its look-up failed, or name servers are silent.
+    fn is_hopeless(&self, question: QuestionRef<'_>) -> bool {
+        self.shared.cache.has_failed(question) || self.shared.counts.facts().is_server_silent
     }
 }
 

@@ -15,6 +15,9 @@ use super::parked::Parked;
 
 /// How long a poll waits until it is asked again where its host is, in microseconds.
 const LOCATE_US: u64 = 20_000;
+/// How long a poll waits at most for the address of its host, in milliseconds: when nobody tells it,
+/// the poll itself has to say so.
+const LONGEST_ASKING_MS: i64 = 5_000;
 /// What tells the keys of names whose address is asked for from those of hosts.
 const ASKING: u64 = 0x5bd1_e995_9e37_79b9;
 
@@ -83,15 +86,27 @@ impl Admission {
         self.limits.hosts.leave(target);
     }
 
-    /// Lets a poll of `target` begin at `now_us` (monotonic microseconds).
+    /// Lets a poll of `target` begin at `now_us` (monotonic microseconds), which has waited for so
+    /// many milliseconds.
     ///
     /// # Errors
     /// For whose sake it has to wait.
-    pub(super) fn admit(&self, target: &Target, now_us: u64) -> Result<Option<Pass>, Wait> {
+    pub(super) fn admit(
+        &self,
+        target: &Target,
+        now_us: u64,
+        waited_ms: i64,
+    ) -> Result<Option<Pass>, Wait> {
         let located = self.limits.locate.as_ref().map(|locate| locate(target));
-        if located == Some(Located::Asking) {
+        if located == Some(Located::Asking) && waited_ms < LONGEST_ASKING_MS {
             let key = host_key(target) ^ ASKING;
             return Err(Wait { key, until_us: Some(now_us + LOCATE_US) });
+        }
+        let full = |address, at_us| Wait { key: address_key(address), until_us: Some(at_us) };
+        if let Some(Located::At(address)) = located {
+            // Nothing of the host's is spent while its address is closed.
+            let opens = self.limits.hosts.address_opens(address, now_us);
+            opens.map_err(|at_us| full(address, at_us))?;
         }
         let pass = match self.limits.hosts.gate(target) {
             None => None,
@@ -105,7 +120,7 @@ impl Admission {
         };
         if let Some(Located::At(address)) = located {
             let passed = self.limits.hosts.pass_address(address, now_us);
-            passed.map_err(|at_us| Wait { key: address_key(address), until_us: Some(at_us) })?;
+            passed.map_err(|at_us| full(address, at_us))?;
         }
         Ok(pass)
     }

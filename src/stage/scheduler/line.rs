@@ -46,8 +46,14 @@ impl Line {
         urgent.peek().map(|Reverse(waiting)| *waiting)
     }
 
-    /// Takes out who goes next of the urgent ones.
+    /// Whether it is the turn of who has waited longest, whatever its priority.
+    pub(super) const fn is_turn_of_oldest(&self) -> bool {
+        self.turn % FAIRNESS == FAIRNESS - 1
+    }
+
+    /// Takes out who goes next of the urgent ones, out of turn.
     pub(super) fn pop_urgent(&mut self) -> Option<Waiting> {
+        self.turn = self.turn.wrapping_add(1);
         let [urgent, ..] = &mut self.queues;
         urgent.pop().map(|Reverse(waiting)| waiting)
     }
@@ -83,7 +89,7 @@ impl Line {
             .iter()
             .enumerate()
             .filter_map(|(index, queue)| Some((index, oldest(queue)?)));
-        let next = if self.turn % FAIRNESS == FAIRNESS - 1 {
+        let next = if self.is_turn_of_oldest() {
             waiting.min_by_key(|&(_, due_ms)| due_ms)
         } else {
             waiting.next()

@@ -13,6 +13,8 @@ use crate::target::Priority;
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     lots: HashMap<u64, Lot>,
+    /// For whose sake those had waited that are ready now, by the number of their target.
+    roused: HashMap<u32, u64>,
     /// When to look at a lot again, in monotonic microseconds.
     timers: BinaryHeap<Reverse<(u64, u64)>>,
 }
@@ -54,10 +56,18 @@ impl Parked {
         }
         let next = lot.line.pop();
         lot.is_roused = next.is_some();
+        if let Some(next) = next {
+            self.roused.insert(next.number, key);
+        }
         if lot.line.is_empty() {
             self.lots.remove(&key);
         }
         next
+    }
+
+    /// For whose sake a poll of the target `number` had waited that is not ready any more.
+    pub(super) fn take_roused(&mut self, number: u32) -> Option<u64> {
+        if self.roused.is_empty() { None } else { self.roused.remove(&number) }
     }
 
     /// Notes that one that waited for `key` is not among those that are ready any more.
