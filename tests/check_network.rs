@@ -164,5 +164,7 @@ fn an_interface_that_is_down_or_without_a_carrier_is_no_fault_of_what_lies_behin
         while found("http://127.1.2.3/").await != no_network {
             assert!(Instant::now() < end, "it is not seen that it is down");
         }
+        // Now that this is known, nobody sends anything to hang, nor to come late.
+        assert_eq!(found("http://127.3.2.1/").await, no_network);
     });
 }

@@ -98,7 +98,7 @@ impl Asker {
 
     async fn attempt(&self, number: usize, question: &Question) -> Result<Message, Fault> {
         let server = self.servers.get(number).copied().ok_or(Fault::unanswered())?;
-        let message = self.over_udp(number, server, question).await?;
+        let message = self.over_udp(server, question).await?;
         let message = if message.metadata.truncation {
             self.shared.counts.query();
             let sealed = question.seal(Extension::Without).ok_or(Fault::setting())?;
@@ -108,7 +108,10 @@ impl Asker {
             message
         };
         match message.metadata.response_code {
-            ResponseCode::NoError | ResponseCode::NXDomain => Ok(message),
+            ResponseCode::NoError | ResponseCode::NXDomain => {
+                self.signs.prefer(number);
+                Ok(message)
+            }
             ResponseCode::Refused => Err(Fault::new(Cause::Resolver, Detail::QueryRefused)),
             _ => Err(Fault::new(Cause::Dns, Detail::ServerFailure)),
         }
@@ -117,12 +120,7 @@ impl Asker {
     /// The answer of one server, which is asked again at most once.
     ///
     /// The socket has a port of its own that is hard to guess, and hears nobody but the server.
-    async fn over_udp(
-        &self,
-        number: usize,
-        server: SocketAddr,
-        question: &Question,
-    ) -> Result<Message, Fault> {
+    async fn over_udp(&self, server: SocketAddr, question: &Question) -> Result<Message, Fault> {
         let sealed = question.seal(Extension::Without).ok_or(Fault::setting())?;
         let closed = |error: io::Error| of_io(&error, server);
         let any: IpAddr = match server {
@@ -142,7 +140,7 @@ impl Asker {
                     let message = heard.map_err(closed)?;
                     // Which of the two was answered cannot be told.
                     let delay = (!is_sent_again).then(|| sent.elapsed());
-                    self.signs.heard(number, delay, now());
+                    self.signs.heard(delay, now());
                     return Ok(message);
                 }
                 Err(_) if until >= self.deadline => return Err(Fault::unanswered()),

@@ -21,7 +21,7 @@ pub(super) struct Signs {
     heard_us: AtomicU64,
     /// How long an answer takes, smoothed; 0: not known.
     delay_us: AtomicU64,
-    /// Which of them answered last.
+    /// Which of them served last.
     preferred: AtomicUsize,
     /// When the first of them was asked last while another one is preferred.
     first_asked_us: AtomicU64,
@@ -64,10 +64,14 @@ impl Signs {
         self.is_heard_since(then) || self.open.load(Relaxed) <= COMPANY
     }
 
-    /// The server of this number answers, after `delay` if that is known.
-    pub(super) fn heard(&self, number: usize, delay: Option<Duration>, now: Instant) {
-        self.heard_us.fetch_max(self.us(now), Relaxed);
+    /// The server of this number serves: it is asked first from now on.
+    pub(super) fn prefer(&self, number: usize) {
         self.preferred.store(number, Relaxed);
+    }
+
+    /// A server speaks, after `delay` if that is known.
+    pub(super) fn heard(&self, delay: Option<Duration>, now: Instant) {
+        self.heard_us.fetch_max(self.us(now), Relaxed);
         let Some(delay) = delay else { return };
         let delay_us = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).max(1);
         let usual_us = match self.delay_us.load(Relaxed) {
@@ -126,15 +130,15 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn whoever_answered_last_is_asked_first_and_the_first_one_again_now_and_then() {
+    fn whoever_served_last_is_asked_first_and_the_first_one_again_now_and_then() {
         let start = Instant::now();
         let signs = Signs::new(start);
         assert_eq!(signs.order(3, start), (vec![0, 1, 2], 1));
-        signs.heard(2, None, start + SECOND);
+        signs.prefer(2);
         assert_eq!(signs.order(3, start + SECOND), (vec![2, 0, 1], 1));
         assert_eq!(signs.order(3, start + FIRST), (vec![2, 0, 1], 2));
         assert_eq!(signs.order(3, start + FIRST + SECOND), (vec![2, 0, 1], 1));
-        signs.heard(0, None, start + FIRST + SECOND);
+        signs.prefer(0);
         assert_eq!(signs.order(3, start + FIRST * 3), (vec![0, 1, 2], 1));
         assert_eq!(signs.order(0, start), (vec![], 1));
     }
@@ -144,9 +148,9 @@ mod tests {
         let start = Instant::now();
         let signs = Signs::new(start);
         assert_eq!((signs.stagger(), signs.lost()), (STAGGER.0, LOST.0));
-        signs.heard(0, Some(Duration::from_millis(700)), start);
+        signs.heard(Some(Duration::from_millis(700)), start);
         assert_eq!((signs.stagger(), signs.lost()), (SECOND * 14 / 10, SECOND * 14 / 10));
-        (0..100).for_each(|_| signs.heard(0, Some(SECOND * 2), start));
+        (0..100).for_each(|_| signs.heard(Some(SECOND * 2), start));
         assert_eq!((signs.stagger(), signs.lost()), (STAGGER.1, LOST.1));
     }
 
@@ -155,7 +159,7 @@ mod tests {
         let start = Instant::now();
         let signs = Signs::new(start);
         assert!(!signs.is_heard_since(start));
-        signs.heard(0, None, start + SECOND);
+        signs.heard(None, start + SECOND);
         assert!(signs.is_heard_since(start) && !signs.is_heard_since(start + SECOND));
     }
 
@@ -167,7 +171,7 @@ mod tests {
         assert!(signs.may_be_lost(start));
         open.push(signs.ask());
         assert!(!signs.may_be_lost(start));
-        signs.heard(0, None, start + SECOND);
+        signs.heard(None, start + SECOND);
         assert!(signs.may_be_lost(start) && !signs.may_be_lost(start + SECOND));
         drop(open);
         assert!(signs.may_be_lost(start + SECOND));
