@@ -1,21 +1,29 @@
 //! The questions that the daemon answers over HTTP, on its socket and wherever it listens.
 //!
-//! `GET /api/v1/stats?all=`, `/api/v1/in-flight?all=`, `/api/v1/targets?state=&label=&after=&limit=`,
-//! `/api/v1/follow`; `GET /healthz` or `/livez` or `/-/healthy` (it works), `/readyz` or `/-/ready`
-//! (it polls); `POST /-/reload`, `/-/stop`.
+//! Each resource is a file with its routes, its documentation and the trait behind them; `routes`
+//! puts them together and says who may use them, `guard` finds out who asks.
 
 pub mod client;
 
 mod facts;
+mod fleet;
 mod follow;
+mod guard;
+mod openapi;
 mod problem;
+mod process;
+mod query;
 mod routes;
 mod server;
+mod services;
 mod socket;
+mod visitor;
 
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
 pub use problem::Problem;
 pub use routes::router;
-pub use server::Server;
+pub use server::{Server, listen};
+pub use services::{ApiOptions, Services};
 pub use socket::{SocketError, socket_path};
+pub use visitor::{Role, Via, Visitor};

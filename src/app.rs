@@ -21,6 +21,7 @@ mod once;
 mod plan;
 mod pulse;
 mod reload;
+mod services;
 mod stored;
 
 pub use boot::{Booted, StartError, boot};

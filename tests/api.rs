@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use captured::Captured;
 use facts::FakeFacts;
 use poller::api::client::{AskError, Client};
-use poller::api::{Server, socket_path};
+use poller::api::{Server, Services, socket_path};
 use poller::cli::health::{Strictness, health};
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
@@ -39,7 +39,7 @@ fn daemon() -> Daemon {
     let mut lock = Lock::take(folder.path()).expect("free");
     let facts = Arc::new(FakeFacts::default());
     let socket = socket_path(folder.path(), |_| None);
-    let server = Server::start(&socket, facts.clone()).expect("a socket");
+    let server = Server::start(&socket, None, &Services::of(facts.clone())).expect("a socket");
     lock.announce(&socket).expect("written");
     let client = Client::of(folder.path()).with_patience(Duration::from_mins(1));
     Daemon { facts, client, server, lock, folder }

@@ -92,13 +92,22 @@ const CLOCKS: [&str; 4] = ["Instant::now", "SystemTime::now", "Utc::now", "Local
 
 /// Crates whose types stay in the modules that need them.
 const KEPT: &[(&str, &[&str])] = &[
+    ("askama", &["api"]),
     ("axum", &["api"]),
     ("daemonize", &["daemon"]),
     ("hickory_resolver", &["check"]),
     ("indicatif", &["cli"]),
+    ("parquet", &["api"]),
+    ("prometheus_client", &["api"]),
+    ("ratatui", &["cli"]),
     ("r2d2", &["store"]),
     ("r2d2_sqlite", &["store"]),
     ("rusqlite", &["store"]),
+    ("serde_saphyr", &["config"]),
+    ("tower", &["api"]),
+    ("tower_http", &["api"]),
+    ("utoipa", &["api", "view"]),
+    ("utoipa_axum", &["api"]),
 ];
 
 /// Lines that a file may have, its tests among them.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use facts::FakeFacts;
 use poller::api::client::Client;
-use poller::api::{Server, socket_path};
+use poller::api::{Server, Services, socket_path};
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Rhythm, ViewOptions, viewstats};
 use poller::daemon::{Detached, Notifier, Ready, Stopped, detach, stop};
@@ -110,7 +110,8 @@ fn daemon(role: &str, directory: &Path, ready: Ready) {
     let (_listener, mut signals) = signal::listen().expect("signals");
     let facts = Arc::new(FakeFacts::default());
     let socket = socket_path(directory, |_| None);
-    let server = (role != "mute").then(|| Server::start(&socket, facts.clone()).expect("a socket"));
+    let server = (role != "mute")
+        .then(|| Server::start(&socket, None, &Services::of(facts.clone())).expect("a socket"));
     lock.announce(&socket).expect("written");
     tracing::info!("polling");
     ready.ready(&format!("polling with pid {}", std::process::id()));

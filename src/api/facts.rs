@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::follow::Feed;
 use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
@@ -13,7 +14,7 @@ use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The answer to a wish that the daemon stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(super) struct Stopping {
     /// How long it may take until it is gone.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::door::Door;
+use super::door::{Door, Events};
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
 use super::gauges::{Gauges, Lookups};
@@ -15,6 +15,7 @@ use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
 use super::reload::{Reloads, log_rejects};
+use super::services::{self, Behind};
 use crate::api::{Feed, Server, finished_line, socket_path};
 use crate::check::{Checks, HttpOptions, Whereabouts};
 use crate::clock::Clock;
@@ -31,6 +32,7 @@ use crate::stage::recorder::{self, Recorder, Resumed};
 use crate::stage::scheduler::{Limits, Locate, Located};
 use crate::stage::throttle::Cycle;
 use crate::store::StoreError;
+use crate::store::reader::Reader;
 use crate::store::spill::{self, Spill};
 use crate::store::sqlite::{self, SqliteOptions, SqliteStore};
 use crate::target::Target;
@@ -49,12 +51,23 @@ pub enum StartError {
     /// The store is no good.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store cannot be read beside its writer.
+    #[error(transparent)]
+    Read(#[from] crate::store::reader::ReadError),
     /// The check cannot be set up.
     #[error(transparent)]
     Check(#[from] crate::check::SetupError),
     /// The control socket cannot be opened.
     #[error(transparent)]
     Socket(#[from] crate::api::SocketError),
+    /// The API cannot be where somebody wants it.
+    #[error("--listen: {address} cannot be had ({source}); name another place, or off")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The system refuses something else.
     #[error("{what}: {source}")]
     System {
@@ -130,10 +143,8 @@ pub fn boot(
     let _ = live.desks.set(engine.desks().to_vec());
     let governing = govern(&settings, &live, &engine, parts)
         .map_err(StartError::system("cannot start a thread"))?;
-    let socket = socket_path(&settings.data, |name| std::env::var_os(name));
-    let (door, events) = Door::new(Arc::clone(&live), feed);
-    let server = Server::start(&socket, Arc::new(door))?;
-    lock.announce(&socket).map_err(StartError::system("cannot write the pid file"))?;
+    let (server, events) = serve(&settings, &live, &check, &recorder, feed)?;
+    lock.announce(server.path()).map_err(StartError::system("cannot write the pid file"))?;
     let word = word(&settings, targets.len(), &rejects);
     let reloads = Reloads::new(sources, listing);
     let keeper = Keeper {
@@ -149,6 +160,39 @@ pub fn boot(
         lock,
     };
     Ok(Booted { keeper, word })
+}
+
+/// Connections for reading the store beside its writer.
+fn open_reader(settings: &Settings, live: &Live) -> Result<Reader, StartError> {
+    let reader = Reader::open(&settings.data.join(sqlite::FILE_NAME))?;
+    let told = reader.clone();
+    live.gauges.read_pool.set(move || told.pool_use());
+    Ok(reader)
+}
+
+/// Has the daemon answer on its socket, and on the network where that is wanted.
+fn serve(
+    settings: &Settings,
+    live: &Arc<Live>,
+    check: &Arc<Checks>,
+    recorder: &Recorder,
+    feed: Arc<Feed>,
+) -> Result<(Server, Events), StartError> {
+    let network = services::open(&settings.api)?;
+    let socket = socket_path(&settings.data, |name| std::env::var_os(name));
+    let (door, events) = Door::new(Arc::clone(live), feed);
+    let behind = Behind {
+        live: Arc::clone(live),
+        check: Arc::clone(check),
+        reader: open_reader(settings, live)?,
+        access: recorder.access(),
+        events: events.sender.clone(),
+    };
+    let server = Server::start(&socket, network, &services::services(settings, door, &behind))?;
+    if let Some(address) = server.address() {
+        let _ = live.listen.set(services::told(address, &settings.api));
+    }
+    Ok((server, events))
 }
 
 /// What is said to who started a daemon of so many targets.
@@ -254,6 +298,7 @@ impl Memory {
             pulse: Mutex::default(),
             standing: Mutex::default(),
             gauges,
+            listen: OnceLock::new(),
         };
         Ok((Self { store, journal, samples }, live))
     }

@@ -63,6 +63,8 @@ pub(super) struct Live {
     pub standing: Mutex<Standing>,
     /// What the daemon uses of its machine.
     pub gauges: Gauges,
+    /// Where the API is on the network, once it is there.
+    pub listen: OnceLock<String>,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -99,6 +101,7 @@ impl Live {
             started_at: Some(rfc3339(self.started_ms)),
             uptime_seconds: seconds(uptime_us),
             as_of: rfc3339(now_us.div_euclid(1_000)),
+            listen: self.listen.get().cloned(),
             targets: self.targets(&roster, &ledger),
             checks: self.checks(&ledger),
             top_codes: recent::top_codes(ledger.fleet().totals),

@@ -1,24 +1,23 @@
 //! The settings file, TOML: every setting by its flag's name, `[defaults]` and `[[match]]`.
 
+mod give;
+
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::fields::Fields;
-use crate::config::given::{Given, ProxyText, count, header_text, max_per_host, positive_size};
-use crate::config::keys::{KEYS, name_server};
+use crate::config::given::Given;
+use crate::config::keys::KEYS;
 use crate::config::nearest::unknown;
 use crate::config::rules::Match;
 use crate::config::settings::{Mistake, SettingsError};
 use crate::config::substitute::{Origin, Variables};
-use crate::config::targets::source::Source;
-use crate::config::units::{duration, positive_duration, rate};
-use crate::config::values::{interval, loose_text, shown, timeout};
+use crate::config::values::{loose_text, shown};
 
 /// Every key at the top of the file that is a setting.
 pub const SETTINGS: &[&str] = &[
@@ -44,6 +43,20 @@ pub const SETTINGS: &[&str] = &[
     "proxy",
     "user_agent",
     "grace",
+    "listen",
+    "tls_cert",
+    "tls_key",
+    "jwt_secret",
+    "cors_origin",
+    "api_rate",
+    "allow_targets",
+    "open_probe",
+    "modules",
+    "metrics_label",
+    "metrics_targets",
+    "status_label",
+    "status_public",
+    "status_title",
     "data",
     "keep",
     "max_disk",
@@ -52,6 +65,9 @@ pub const SETTINGS: &[&str] = &[
     "log_size",
     "log_files",
 ];
+
+/// Settings that may be lists of values.
+const LISTS: &[&str] = &["resolver", "cors_origin", "allow_targets", "metrics_label"];
 
 /// Keys of an entry whose own keys are told apart, each on its line.
 const TABLES: &[&str] = &["labels", "headers", "expect", "tls", "label"];
@@ -253,7 +269,7 @@ impl<'t> Reader<'t> {
         }
         let value = self.value(key, value)?;
         let texts: Option<Vec<String>> = match &value {
-            Value::Array(items) if key == "resolver" => {
+            Value::Array(items) if LISTS.contains(&key) => {
                 items.iter().map(|item| loose_text(item).map(Cow::into_owned)).collect()
             }
             single => loose_text(single).map(|text| vec![text.into_owned()]),
@@ -262,83 +278,15 @@ impl<'t> Reader<'t> {
             texts.ok_or_else(|| format!("\"{key}\" is a list or table; write one value"))?;
         let folder = &self.origin.folder;
         for text in texts {
-            let result = give(&mut self.file.given, key, &text, folder);
+            let result = give::give(&mut self.file.given, key, &text, folder);
             result.map_err(|want| match key {
                 // It may hold a password.
-                "proxy" => format!("\"{key}\" has a wrong value; {want}"),
+                "proxy" | "jwt_secret" => format!("\"{key}\" has a wrong value; {want}"),
                 _ => format!("\"{key}\" is \"{}\"; {want}", shown(&text)),
             })?;
         }
         Ok(())
     }
-}
-
-fn give(given: &mut Given, key: &str, text: &str, folder: &Path) -> Result<(), String> {
-    match key {
-        "urls" => given.urls = Some(source(text, folder)),
-        "limit" => given.limit = Some(count(text)?),
-        "interval" => given.interval = Some(interval(text)?),
-        "timeout" => given.timeout = Some(timeout(text)?),
-        "strict" => given.strict = Some(truth(text)?),
-        "allow_shrink" => given.allow_shrink = Some(truth(text)?),
-        "threading" => given.threading = Some(choice(text)?),
-        "max_workers" => given.max_workers = Some(count(text)?),
-        "max_per_cycle" => given.max_per_cycle = Some(count(text)?),
-        "parallel" => given.parallel = Some(switch(text)?),
-        "adaptive" => given.adaptive = Some(switch(text)?),
-        "max_memory" => given.max_memory = Some(positive_size(text)?),
-        "max_per_host" => given.max_per_host = Some(max_per_host(text)?),
-        "host_rate" => given.host_rate = Some(rate(text)?),
-        "address_rate" => given.address_rate = Some(rate(text)?),
-        "backoff_dead" => given.backoff_dead = Some(duration(text)?),
-        "max_body" => given.max_body = Some(positive_size(text)?),
-        "resolver" => given.resolver.push(name_server(text)?),
-        "ca" => given.ca = Some(folder.join(text)),
-        "proxy" => {
-            let written = ProxyText::from(text);
-            written.parse()?;
-            given.proxy = Some(written);
-        }
-        "user_agent" => given.user_agent = Some(header_text(text)?),
-        "grace" => given.grace = Some(duration(text)?),
-        "data" => given.data = Some(folder.join(text)),
-        "keep" => given.keep = Some(positive_duration(text)?),
-        "max_disk" => given.max_disk = Some(positive_size(text)?),
-        "log_level" => given.log_level = Some(choice(text)?),
-        "log_format" => given.log_format = Some(choice(text)?),
-        "log_size" => given.log_size = Some(positive_size(text)?),
-        "log_files" => given.log_files = Some(count(text)?),
-        _ => return Err(unknown("key", key, SETTINGS)),
-    }
-    Ok(())
-}
-
-fn source(text: &str, folder: &Path) -> Source {
-    match text.parse() {
-        Ok(Source::File(path)) => Source::File(folder.join(path)),
-        Ok(other) => other,
-        Err(never) => match never {},
-    }
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "write true or false".to_owned())
-}
-
-fn switch(text: &str) -> Result<bool, String> {
-    match text {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
-        _ => Err("write on or off, or true or false".to_owned()),
-    }
-}
-
-fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
-    T::from_str(text, true).map_err(|_| {
-        let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
-        format!("write one of {}", names.join(", "))
-    })
 }
 
 /// `value` as JSON, with variables and files put in wherever its texts name them.

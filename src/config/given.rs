@@ -1,5 +1,7 @@
 //! `Given`: the settings as flags, environment or file name them, each of which may be missing.
 
+mod api;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -16,6 +18,9 @@ use crate::config::units::{positive_duration, rate, size};
 use crate::config::values::{interval, timeout};
 use crate::manners::Rate;
 use crate::target::Proxy;
+
+pub use api::{ApiGiven, Listen, Networks, SecretText};
+pub(crate) use api::{label, listen, networks, origin};
 
 const LIST: &str = "List";
 const POLLING: &str = "Polling";
@@ -159,6 +164,10 @@ pub struct Given {
     #[arg(value_parser = crate::config::units::duration, help_heading = POLLING)]
     pub grace: Option<Duration>,
 
+    /// The HTTP API.
+    #[command(flatten)]
+    pub api: ApiGiven,
+
     /// Directory of store, socket, pid file and log (default ./data)
     ///
     /// Else what the service manager names, else ./data if it holds a store, else /var/lib/poller if that does,
@@ -225,6 +234,7 @@ impl Given {
             proxy: self.proxy.or(weaker.proxy),
             user_agent: self.user_agent.or(weaker.user_agent),
             grace: self.grace.or(weaker.grace),
+            api: self.api.or(weaker.api),
             data: self.data.or(weaker.data),
             keep: self.keep.or(weaker.keep),
             max_disk: self.max_disk.or(weaker.max_disk),

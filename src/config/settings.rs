@@ -1,5 +1,7 @@
 //! `Settings`: what is in force, flags before environment before file before what is built in.
 
+mod api;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +18,8 @@ use crate::config::substitute::Variables;
 use crate::config::targets::source::Source;
 use crate::manners::Manners;
 use crate::target::Proxy;
+
+pub use api::{ApiSettings, Listening, Probing, Secret, StatusSettings};
 
 /// All settings.
 #[derive(Clone, Debug)]
@@ -48,6 +52,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Time that polls in flight get when the daemon stops.
     pub grace: Duration,
+    /// The HTTP API, its pages and its metrics.
+    pub api: ApiSettings,
     /// Directory of store, socket, pid file and log.
     pub data: PathBuf,
     /// Age up to which every single result is kept.
@@ -122,6 +128,9 @@ pub enum SettingsError {
     /// The proxy that flag or environment give is none.
     #[error("the proxy (--proxy, POLLER_PROXY) is wrong; {0}")]
     Proxy(String),
+    /// What is said of the API is wrong.
+    #[error("{0}")]
+    Api(String),
     /// The settings file is wrong, in each of these places; there is at least one.
     #[error("{}", lines(.0))]
     Mistakes(Vec<Mistake>),
@@ -175,6 +184,7 @@ impl Settings {
             ("ca", self.ca != newer.ca),
             ("user_agent", self.user_agent != newer.user_agent),
             ("grace", self.grace != newer.grace),
+            ("the API", self.api != newer.api),
             ("data", self.data != newer.data),
             ("keep", self.keep != newer.keep),
             ("max_disk", self.max_disk != newer.max_disk),
@@ -233,6 +243,7 @@ impl Settings {
             ca: given.ca,
             user_agent: given.user_agent.unwrap_or_else(agent),
             grace: given.grace.unwrap_or(Duration::from_secs(10)),
+            api: ApiSettings::complete(given.api)?,
             data: data_directory(given.data, state_directory, holds_store),
             keep: given.keep.unwrap_or(Duration::from_hours(7 * 24)),
             max_disk: given.max_disk.unwrap_or(10_000_000_000),

@@ -1,10 +1,11 @@
 //! How the daemon bears its load: what it has, what it holds back, and what it thinks of itself.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Slots since start that came round while the target's last one still waited or ran, by what that
 /// was due to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MissedBy {
     /// Its poll still ran, or waited for its recheck.
@@ -18,7 +19,7 @@ pub struct MissedBy {
 }
 
 /// The places of polls, which follow how this machine is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Places {
     /// `ok`, `shrunk` while this machine is short of something, or `held` while no poll begins.
@@ -47,7 +48,7 @@ impl Places {
 }
 
 /// What the daemon uses of its machine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Resources {
     /// Bytes of memory that it may use, and 0 when nobody says.
@@ -81,7 +82,7 @@ pub struct Resources {
 }
 
 /// Whether what polls find is held against their targets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Judgement {
     /// `given`, or `held` while it is probably us that fail.
@@ -105,7 +106,7 @@ impl Judgement {
 }
 
 /// A fault of ours that polls met in the last minute.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct OwnFault {
     /// The cause.

@@ -1,11 +1,12 @@
 //! `Summary`: what is going on, as one value with the names that programs rely on.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Judgement, MissedBy, OwnFault, Places, Resources};
 
 /// What is going on. Durations are seconds, times RFC 3339 in UTC with milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Summary {
     /// Version of this form.
@@ -69,7 +70,7 @@ pub struct Summary {
 }
 
 /// The targets by state.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the states speak for themselves")]
 pub struct Targets {
@@ -88,7 +89,7 @@ pub struct Targets {
 }
 
 /// The polls.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Checks {
     /// Every sample that was ever stored.
@@ -112,7 +113,7 @@ pub struct Checks {
 }
 
 /// How often a code occurred.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CodeCount {
     /// The status, or the cause of polls without one.
     pub code: String,
@@ -121,7 +122,7 @@ pub struct CodeCount {
 }
 
 /// A long poll.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Delay {
     /// Its target.
     pub url: String,
@@ -134,7 +135,7 @@ pub struct Delay {
 }
 
 /// A slow target.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Slow {
     /// Its address.
     pub url: String,
@@ -143,7 +144,7 @@ pub struct Slow {
 }
 
 /// How latencies are spread.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the quantiles speak for themselves")]
 pub struct Quantiles {
@@ -156,7 +157,7 @@ pub struct Quantiles {
 }
 
 /// Where the time went.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the phases speak for themselves")]
 pub struct Phases {
@@ -168,7 +169,7 @@ pub struct Phases {
 }
 
 /// How long one phase took; 0 when no poll passed through it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the quantiles speak for themselves")]
 pub struct Phase {
@@ -177,7 +178,7 @@ pub struct Phase {
 }
 
 /// How often a cause occurred.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CauseCount {
     /// The cause.
     pub cause: String,
@@ -188,7 +189,7 @@ pub struct CauseCount {
 }
 
 /// A target that is down.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Down {
     /// Its address.
     pub url: String,
@@ -203,7 +204,7 @@ pub struct Down {
 }
 
 /// A target whose certificate runs out soon.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Expiring {
     /// Its address.
     pub url: String,
@@ -212,7 +213,7 @@ pub struct Expiring {
 }
 
 /// Polls that run now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct InFlight {
     /// How many.
@@ -224,7 +225,7 @@ pub struct InFlight {
 }
 
 /// A poll that runs now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Flying {
     /// Its target.
     pub url: String,
@@ -233,7 +234,7 @@ pub struct Flying {
 }
 
 /// How punctual the last five minutes were.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the quantiles speak for themselves")]
 pub struct Schedule {
@@ -249,7 +250,7 @@ pub struct Schedule {
 }
 
 /// How the store is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Storage {
     /// `ok`, or `degraded` while it does not take what it is given.
@@ -282,7 +283,7 @@ impl Storage {
 }
 
 /// How the process is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Process {
     /// Resident memory.

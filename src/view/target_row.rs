@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One target. Durations are seconds, times RFC 3339 in UTC with milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct TargetRow {
     /// Its id.
@@ -32,7 +33,7 @@ pub struct TargetRow {
 }
 
 /// The share of the time that a target was up over some spans; `None` where that is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Uptime {
     /// Over a day.
@@ -57,7 +58,7 @@ impl From<[Option<f64>; 4]> for Uptime {
 }
 
 /// A part of the list of targets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct TargetPage {
     /// The targets of this part.

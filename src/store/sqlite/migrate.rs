@@ -8,12 +8,16 @@ use super::fault;
 use crate::store::StoreError;
 
 /// The steps from each version to the next; the first makes a store from nothing.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("../schema.sql"), include_str!("../second.sql"), include_str!("../third.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("../schema.sql"),
+    include_str!("../second.sql"),
+    include_str!("../third.sql"),
+    include_str!("../fourth.sql"),
+];
 
 /// The version that the last step leads to.
-pub(in crate::store) const VERSION: i64 = 3;
-const _: () = assert!(STEPS.len() == 3, "the version is the number of steps");
+pub(in crate::store) const VERSION: i64 = 4;
+const _: () = assert!(STEPS.len() == 4, "the version is the number of steps");
 
 /// Tells our files from other SQLite databases: "poll".
 const APPLICATION: i64 = 0x706f_6c6c;
