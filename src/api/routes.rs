@@ -52,9 +52,9 @@ impl Routes {
 /// All routes of `services`. Answers that go on for ever end when `ending` is cancelled.
 pub fn router(services: &Services, ending: &CancellationToken) -> Router {
     let Routes { open, read, run, admin } = Routes::of(services, ending);
-    let guarded = |routes: OpenApiRouter, role| match routes.get_openapi().paths.paths.is_empty() {
-        true => routes,
-        false => routes.route_layer(from_fn_with_state(role, need)),
+    let guarded = |routes: OpenApiRouter, role| {
+        let is_empty = routes.get_openapi().paths.paths.is_empty();
+        if is_empty { routes } else { routes.route_layer(from_fn_with_state(role, need)) }
     };
     let all = OpenApiRouter::with_openapi(openapi::document())
         .merge(open)
