@@ -8,6 +8,7 @@ pub mod once;
 pub mod out;
 mod parse;
 pub mod progress;
+pub mod top;
 pub mod viewstats;
 
 pub use man::man_page;
@@ -134,6 +135,8 @@ pub enum Command {
     Explain(Explain),
     /// List the targets with state, since, last code and latency
     Targets(Targets),
+    /// Show the figures of the running daemon live in this terminal
+    Top,
     /// Ask the store a read-only SQL query; safe while the daemon runs
     Sql(Sql),
     /// Tell in one line whether the daemon polls on time and stores; 0, 1, 2 or 3 as Nagios has it

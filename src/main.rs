@@ -11,7 +11,7 @@ use poller::cli::checks::Asked;
 use poller::cli::health::Strictness;
 use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
-use poller::cli::{Action, Command, Explain, Options, Output, follow, health, once};
+use poller::cli::{Action, Command, Explain, Options, Output, follow, health, once, top};
 use poller::config::Settings;
 use poller::config::given::{LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
@@ -22,6 +22,7 @@ use poller::lock::Lock;
 use poller::log::{self, Destination, Rotation};
 use poller::view::Lists;
 use poller::view::table::Address;
+use poller::view::text::Colour;
 
 /// Gives memory back to the system that polls no longer need; the one of the system does not.
 #[global_allocator]
@@ -182,6 +183,11 @@ fn asked(
         Command::Health { live } => {
             let strictness = if live { Strictness::Live } else { Strictness::Whole };
             return Ok(health::health(client, HEALTH, strictness, out));
+        }
+        Command::Top => {
+            let is_coloured = out.style.colour == Colour::Ansi;
+            let seen = top::top(client, is_coloured);
+            return seen.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::of(1, &error));
         }
         Command::Targets(targets) => {
             let address = if out.is_terminal { Address::Short } else { Address::Whole };

@@ -6,7 +6,7 @@ mod pressure;
 mod sections;
 mod sheet;
 
-pub use figures::{clean, count, duration, moment, plural, shorten, size};
+pub use figures::{between, clean, count, duration, moment, plural, shorten, size};
 pub use line::one_line;
 pub(super) use sheet::Tone;
 

@@ -78,8 +78,9 @@ pub(super) fn day(time: &str) -> String {
     parse(time).map_or_else(|| shorten(time, 11), |at| at.format("%m-%d %H:%M").to_string())
 }
 
-/// Seconds from `from` to `to`, both RFC 3339.
-pub(super) fn between(from: &str, to: &str) -> Option<f64> {
+/// Seconds from `from` to `to`, both RFC 3339; at least 0.
+#[must_use]
+pub fn between(from: &str, to: &str) -> Option<f64> {
     let milliseconds = (parse(to)? - parse(from)?).num_milliseconds().max(0);
     #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
     Some(milliseconds as f64 / 1e3)
