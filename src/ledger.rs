@@ -4,6 +4,7 @@
 //! sample and into whatever it changes, and notes both in one [`Batch`]. A batch is written whole
 //! or not at all, so that the ledger can be rebuilt from the store at any time.
 
+mod changes;
 mod figures;
 mod retired;
 mod settle;
@@ -11,6 +12,7 @@ mod withdraw;
 
 use std::collections::BTreeSet;
 
+use changes::Changes;
 pub use figures::{EXPIRY_DAYS, Fleet, Ranked};
 use retired::Retired;
 use settle::Unsettled;
@@ -42,6 +44,7 @@ pub struct Ledger {
     changed_seconds: BTreeSet<i64>,
     changed_hours: Vec<(u32, Tally)>,
     batch: Batch,
+    changes: Changes,
     /// How many batches were closed.
     batches: u64,
 }
@@ -50,7 +53,13 @@ pub struct Ledger {
 struct Entry {
     record: Record,
     is_dirty: bool,
+    /// Lag of the last poll that had a slot, in microseconds; [`NO_LAG`] when there was none since
+    /// start.
+    lag_us: u32,
 }
+
+/// A lag that is not known.
+const NO_LAG: u32 = u32::MAX;
 
 impl Ledger {
     /// The ledger as it was when `restored` was written. The targets of this run join it by
@@ -87,8 +96,9 @@ impl Ledger {
         let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
         self.rank(&record);
         if let Some(place) = self.records.get_mut(index) {
-            *place = Some(Entry { record, is_dirty: false });
+            *place = Some(Entry { record, is_dirty: false, lag_us: NO_LAG });
         }
+        self.changes.note(number);
     }
 
     /// Takes in again what was stored after its record was, as after a crash.
@@ -130,6 +140,7 @@ impl Ledger {
             return;
         };
         let mut record = entry.record;
+        self.changes.note(number);
         self.unrank(&record);
         if record.has_incident {
             record.has_incident = false;
@@ -166,6 +177,10 @@ impl Ledger {
         let until = entry.record.certificate_until;
         let transition = observe(&mut entry.record, &sample);
         let closed = count_in(&mut entry.record, outcome);
+        if outcome.kind == SampleKind::Slot {
+            entry.lag_us = outcome.lag_us.min(NO_LAG - 1);
+        }
+        self.changes.note(outcome.target);
         self.batch.samples.push(sample);
         if let Some(transition) = transition {
             let change = incident(&mut entry.record, &transition);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::expectation::CERTIFICATE_DAYS;
-use crate::target::{FlightState, Target};
+use crate::target::Target;
 
 /// The targets of this run, by their number.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +76,12 @@ impl Roster {
         self.changes
     }
 
+    /// All numbers lie below this one.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.targets.len()
+    }
+
     /// How many targets there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -86,18 +92,5 @@ impl Roster {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
-    }
-
-    /// The polls that run now: since when (monotonic microseconds) and of which target, the
-    /// longest-running first.
-    #[must_use]
-    pub fn in_flight(&self) -> Vec<(u64, Arc<Target>)> {
-        let running = |target: &&Arc<Target>| match target.flight().state() {
-            FlightState::Running(since_us) => Some((since_us, Arc::clone(target))),
-            FlightState::Idle | FlightState::Waiting => None,
-        };
-        let mut polls: Vec<_> = self.iter().filter_map(|target| running(&target)).collect();
-        polls.sort_by_key(|&(since_us, _)| since_us);
-        polls
     }
 }

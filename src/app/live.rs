@@ -5,12 +5,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use super::columns::Columns;
 use super::gauges::Gauges;
 use super::governing::Standing;
 use super::judgement;
 use super::pulse::Pulse;
+use crate::api::Broadcast;
 use crate::clock::{Clock, rfc3339};
 use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
@@ -18,7 +21,7 @@ use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::{Court, StorageFacts};
 use crate::stage::scheduler::{self, Miss};
-use crate::target::State;
+use crate::target::{FlightState, State, Target};
 use crate::view::recent::{self, seconds};
 use crate::view::{
     Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Places, Storage, Summary, Targets,
@@ -28,6 +31,8 @@ use crate::view::{
 const FLIGHTS_SHOWN: usize = 100;
 /// Entries of the other lists, unless all are asked for.
 const SHOWN: usize = 20;
+/// Microseconds for which a summary that was told is told again.
+const TOLD_US: u64 = 100_000;
 
 /// Everything that the summary is made of.
 pub(super) struct Live {
@@ -65,7 +70,16 @@ pub(super) struct Live {
     pub gauges: Gauges,
     /// Where the API is on the network, once it is there.
     pub listen: OnceLock<String>,
+    /// The figures of all targets, for questions about many of them.
+    pub columns: Columns,
+    /// Where events are told.
+    pub broadcast: Broadcast,
+    /// The short summary that was told last.
+    pub told: Told,
 }
+
+/// A short summary as JSON, and when it was made in monotonic microseconds.
+pub(super) type Told = Mutex<Option<(u64, Bytes)>>;
 
 /// How many entries of a list are shown that has `usual` in short.
 const fn shown(lists: Lists, usual: usize) -> usize {
@@ -126,18 +140,46 @@ impl Live {
     #[must_use]
     pub(super) fn in_flight(&self, lists: Lists) -> InFlight {
         let now_us = self.clock.monotonic_us();
-        let polls = self.roster.read().in_flight();
+        let roster = self.roster.read();
+        let running = self.places.running().filter_map(|number| {
+            let target = roster.target(number)?;
+            match target.flight().state() {
+                FlightState::Running(since_us) => Some((since_us, target)),
+                FlightState::Idle | FlightState::Waiting => None,
+            }
+        });
+        let mut polls: Vec<(u64, &Arc<Target>)> = running.collect();
+        let count = polls.len() as u64;
+        let most = shown(lists, FLIGHTS_SHOWN);
+        if most < polls.len() {
+            polls.select_nth_unstable_by_key(most, |&(since_us, _)| since_us);
+            polls.truncate(most);
+        }
+        polls.sort_by_key(|&(since_us, _)| since_us);
         InFlight {
-            count: polls.len() as u64,
+            count,
             limit: self.places.limit() as u64,
             urls: polls
                 .iter()
-                .take(shown(lists, FLIGHTS_SHOWN))
                 .map(|(since_us, target)| Flying {
                     url: target.address.to_string(),
                     for_seconds: seconds(now_us.saturating_sub(*since_us)),
                 })
                 .collect(),
+        }
+    }
+
+    /// The short summary as JSON, of now or of a moment ago.
+    pub(super) fn told_summary(&self) -> Bytes {
+        // Whoever else asks meanwhile waits for the same one.
+        let mut told = self.told.lock();
+        let now_us = self.clock.monotonic_us();
+        match &*told {
+            Some((at_us, text)) if now_us - at_us < TOLD_US => text.clone(),
+            _ => {
+                let text = serde_json::to_vec(&self.summary(Lists::Short)).unwrap_or_default();
+                told.insert((now_us, text.into())).1.clone()
+            }
         }
     }
 

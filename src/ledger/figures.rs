@@ -60,6 +60,14 @@ impl Ledger {
         self.records.get(number as usize)?.as_ref().map(|entry| &entry.record)
     }
 
+    /// How late the last poll of a target began that had a slot, in microseconds; none when it had
+    /// none since start.
+    #[must_use]
+    pub fn lag_us(&self, number: u32) -> Option<u32> {
+        let entry = self.records.get(number as usize)?.as_ref()?;
+        (entry.lag_us != super::NO_LAG).then_some(entry.lag_us)
+    }
+
     /// Forgets what lies more than five minutes before `now_s`, in Unix seconds.
     pub fn expire(&mut self, now_s: i64) {
         self.recent.expire(now_s);
