@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::expectation::CERTIFICATE_DAYS;
 use crate::target::Target;
 
 /// The targets of this run, by their number.
@@ -10,7 +9,6 @@ use crate::target::Target;
 pub struct Roster {
     targets: Vec<Option<Arc<Target>>>,
     count: usize,
-    certificate_days: u32,
     changes: u64,
 }
 
@@ -32,8 +30,6 @@ impl Roster {
             self.targets.resize(index + 1, None);
         }
         self.changes += 1;
-        let expected = target.plan.expect.certificate_days.unwrap_or(CERTIFICATE_DAYS);
-        self.certificate_days = self.certificate_days.max(expected);
         if let Some(place) = self.targets.get_mut(index) {
             self.count += usize::from(place.replace(target).is_none());
         }
@@ -62,12 +58,6 @@ impl Roster {
     pub fn after(&self, number: u32) -> impl Iterator<Item = &Arc<Target>> {
         let first = (number as usize).saturating_add(1);
         self.targets.get(first..).unwrap_or_default().iter().flatten()
-    }
-
-    /// The most days for which a certificate had to be valid, of all targets so far.
-    #[must_use]
-    pub const fn certificate_days(&self) -> u32 {
-        self.certificate_days
     }
 
     /// How often a target was taken in or given up so far.

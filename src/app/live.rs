@@ -15,7 +15,6 @@ use super::judgement;
 use super::pulse::Pulse;
 use crate::api::Broadcast;
 use crate::clock::{Clock, rfc3339};
-use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
 use crate::queue;
 use crate::roster::Roster;
@@ -100,13 +99,14 @@ impl Live {
         let monotonic_us = self.clock.monotonic_us();
         let resources = self.gauges.resources(monotonic_us, process.cpu_seconds);
         let opinion = self.court.lock().opinion(self.clock.monotonic_us());
+        let storage = self.storage();
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
         let uptime_us = u64::try_from(now_us - self.started_ms * 1_000).unwrap_or(0);
         let most = shown(lists, SHOWN);
-        let (certificates_expiring, certificates_expiring_total) =
-            expiring(&roster, &ledger, second, most);
+        let soon = ledger.expiring_soon().take(most);
+        let soon = soon.map(|ranked| expiring(&roster, &ranked, second));
         let mut summary = Summary {
             schema: 1,
             state: "running".into(),
@@ -120,10 +120,10 @@ impl Live {
             checks: self.checks(&ledger),
             top_codes: recent::top_codes(ledger.fleet().totals),
             down: ledger.down().take(most).map(|ranked| down(&roster, &ranked)).collect(),
-            certificates_expiring,
-            certificates_expiring_total,
+            certificates_expiring: soon.collect(),
+            certificates_expiring_total: ledger.count_expiring_soon(),
             in_flight,
-            storage: self.storage(),
+            storage,
             places: self.places(),
             process,
             resources,
@@ -131,6 +131,7 @@ impl Live {
         };
         let url = |number| url_of(&roster, number);
         recent::tell(&mut summary, ledger.fleet().recent, url, second);
+        drop(ledger);
         judgement::tell(&mut summary, &opinion, &self.clock);
         self.tell_waiting(&mut summary);
         summary
@@ -316,24 +317,7 @@ fn down(roster: &Roster, ranked: &Ranked) -> Down {
     }
 }
 
-/// The targets whose certificate is valid for fewer days than each of them expects: `most` of them,
-/// and how many there are.
-fn expiring(roster: &Roster, ledger: &Ledger, now_s: i64, most: usize) -> (Vec<Expiring>, u64) {
-    let is_soon = |ranked: &Ranked, days: i64| {
-        let target = roster.target(ranked.target);
-        let expected = target.and_then(|target| target.plan.expect.certificate_days);
-        days < i64::from(expected.unwrap_or(CERTIFICATE_DAYS))
-    };
-    let mut soon = ledger
-        .expiring()
-        .map(|ranked| ((ranked.certificate_until - now_s).div_euclid(86_400), ranked))
-        .take_while(|(days, _)| *days < i64::from(roster.certificate_days()))
-        .filter(|(days, ranked)| is_soon(ranked, *days));
-    let listed: Vec<Expiring> = soon
-        .by_ref()
-        .take(most)
-        .map(|(days, ranked)| Expiring { url: url_of(roster, ranked.target), days })
-        .collect();
-    let total = listed.len() + soon.count();
-    (listed, total as u64)
+fn expiring(roster: &Roster, ranked: &Ranked, now_s: i64) -> Expiring {
+    let days = (ranked.certificate_until - now_s).div_euclid(86_400);
+    Expiring { url: url_of(roster, ranked.target), days }
 }
