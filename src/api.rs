@@ -5,6 +5,8 @@
 
 pub mod client;
 
+mod answer;
+mod events;
 mod facts;
 mod fleet;
 mod follow;
@@ -19,6 +21,7 @@ mod services;
 mod socket;
 mod visitor;
 
+pub use events::{Broadcast, Events};
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
 pub use problem::Problem;

@@ -3,6 +3,7 @@
 mod amend;
 mod boot;
 mod check;
+mod columns;
 mod crowd;
 mod door;
 mod engine;
@@ -18,11 +19,13 @@ mod list;
 mod live;
 mod minute;
 mod once;
+mod pages;
 mod plan;
 mod pulse;
 mod reload;
 mod services;
 mod stored;
+mod telling;
 
 pub use boot::{Booted, StartError, boot};
 pub use check::check;

@@ -4,6 +4,8 @@
 //! sample and into whatever it changes, and notes both in one [`Batch`]. A batch is written whole
 //! or not at all, so that the ledger can be rebuilt from the store at any time.
 
+mod certificates;
+mod changes;
 mod figures;
 mod retired;
 mod settle;
@@ -11,7 +13,10 @@ mod withdraw;
 
 use std::collections::BTreeSet;
 
-pub use figures::{EXPIRY_DAYS, Fleet, Ranked};
+pub use certificates::EXPIRY_DAYS;
+use certificates::{Certificates, USUAL_DAYS};
+use changes::Changes;
+pub use figures::{Fleet, Ranked};
 use retired::Retired;
 use settle::Unsettled;
 
@@ -38,10 +43,11 @@ pub struct Ledger {
     since_start: Totals,
     states: [u64; 6],
     down: BTreeSet<(i64, u32)>,
-    expiring: BTreeSet<(i64, u32)>,
+    certificates: Certificates,
     changed_seconds: BTreeSet<i64>,
     changed_hours: Vec<(u32, Tally)>,
     batch: Batch,
+    changes: Changes,
     /// How many batches were closed.
     batches: u64,
 }
@@ -50,7 +56,15 @@ pub struct Ledger {
 struct Entry {
     record: Record,
     is_dirty: bool,
+    /// Lag of the last poll that had a slot, in microseconds; [`NO_LAG`] when there was none since
+    /// start.
+    lag_us: u32,
+    /// Days for which its certificate has to be valid.
+    days: u16,
 }
+
+/// A lag that is not known.
+const NO_LAG: u32 = u32::MAX;
 
 impl Ledger {
     /// The ledger as it was when `restored` was written. The targets of this run join it by
@@ -85,10 +99,12 @@ impl Ledger {
         let is_newer = |own: &Record| stored.as_ref().is_none_or(|stored| own.last >= stored.last);
         let newer = self.retired.remove(number).filter(is_newer);
         let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
-        self.rank(&record);
+        let own = record.clone();
         if let Some(place) = self.records.get_mut(index) {
-            *place = Some(Entry { record, is_dirty: false });
+            *place = Some(Entry { record, is_dirty: false, lag_us: NO_LAG, days: USUAL_DAYS });
         }
+        self.rank(&own);
+        self.changes.note(number);
     }
 
     /// Takes in again what was stored after its record was, as after a crash.
@@ -126,11 +142,12 @@ impl Ledger {
     /// Gives up the target `number`: an open outage of it ends now, and should it come back it
     /// has yet to be polled.
     pub fn retire(&mut self, number: u32, now_ms: i64) {
-        let Some(entry) = self.records.get_mut(number as usize).and_then(Option::take) else {
-            return;
-        };
-        let mut record = entry.record;
+        let Some(mut record) = self.record(number).cloned() else { return };
+        self.changes.note(number);
         self.unrank(&record);
+        if let Some(place) = self.records.get_mut(number as usize) {
+            *place = None;
+        }
         if record.has_incident {
             record.has_incident = false;
             self.batch.incidents.push(IncidentChange::Ended { target: number, at_ms: now_ms });
@@ -166,6 +183,10 @@ impl Ledger {
         let until = entry.record.certificate_until;
         let transition = observe(&mut entry.record, &sample);
         let closed = count_in(&mut entry.record, outcome);
+        if outcome.kind == SampleKind::Slot {
+            entry.lag_us = outcome.lag_us.min(NO_LAG - 1);
+        }
+        self.changes.note(outcome.target);
         self.batch.samples.push(sample);
         if let Some(transition) = transition {
             let change = incident(&mut entry.record, &transition);

@@ -5,6 +5,7 @@ mod hosts;
 pub mod local;
 mod places;
 mod rechecks;
+mod running;
 
 use std::future::Future;
 use std::time::Duration;

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::expectation::CERTIFICATE_DAYS;
-use crate::target::{FlightState, Target};
+use crate::target::Target;
 
 /// The targets of this run, by their number.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     targets: Vec<Option<Arc<Target>>>,
     count: usize,
-    certificate_days: u32,
     changes: u64,
 }
 
@@ -32,8 +30,6 @@ impl Roster {
             self.targets.resize(index + 1, None);
         }
         self.changes += 1;
-        let expected = target.plan.expect.certificate_days.unwrap_or(CERTIFICATE_DAYS);
-        self.certificate_days = self.certificate_days.max(expected);
         if let Some(place) = self.targets.get_mut(index) {
             self.count += usize::from(place.replace(target).is_none());
         }
@@ -64,16 +60,16 @@ impl Roster {
         self.targets.get(first..).unwrap_or_default().iter().flatten()
     }
 
-    /// The most days for which a certificate had to be valid, of all targets so far.
-    #[must_use]
-    pub const fn certificate_days(&self) -> u32 {
-        self.certificate_days
-    }
-
     /// How often a target was taken in or given up so far.
     #[must_use]
     pub const fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// All numbers lie below this one.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.targets.len()
     }
 
     /// How many targets there are.
@@ -86,18 +82,5 @@ impl Roster {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
-    }
-
-    /// The polls that run now: since when (monotonic microseconds) and of which target, the
-    /// longest-running first.
-    #[must_use]
-    pub fn in_flight(&self) -> Vec<(u64, Arc<Target>)> {
-        let running = |target: &&Arc<Target>| match target.flight().state() {
-            FlightState::Running(since_us) => Some((since_us, Arc::clone(target))),
-            FlightState::Idle | FlightState::Waiting => None,
-        };
-        let mut polls: Vec<_> = self.iter().filter_map(|target| running(&target)).collect();
-        polls.sort_by_key(|&(since_us, _)| since_us);
-        polls
     }
 }

@@ -104,6 +104,14 @@ pub struct Record {
     pub tally: Tally,
 }
 
+impl Record {
+    /// Whether it has been polled; its last code and latency say something only then.
+    #[must_use]
+    pub const fn is_polled(&self) -> bool {
+        self.last_code != 0 || self.last.0 != 0
+    }
+}
+
 /// A tally of one target and hour that will not change any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedHour {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::address::Address;
+use crate::expectation::CERTIFICATE_DAYS;
 
 pub use flight::{Flight, FlightState};
 pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, Role, TlsPlan, Verify};
@@ -149,6 +150,12 @@ impl Target {
     #[must_use]
     pub fn shown_id(&self) -> String {
         self.given_id.as_deref().map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
+    /// Days for which its certificate has to be valid.
+    #[must_use]
+    pub fn certificate_days(&self) -> u32 {
+        self.plan.expect.certificate_days.unwrap_or(CERTIFICATE_DAYS)
     }
 
     /// The time a poll may take in all.

@@ -11,12 +11,16 @@ pub mod words;
 mod pressure;
 mod stored;
 mod summary;
+mod target_query;
 mod target_row;
+mod told;
 
 pub use pressure::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;
+pub use target_query::*;
 pub use target_row::*;
+pub use told::*;
 
 /// How much of the lists within a view is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +27,12 @@ pub(super) struct Stopping {
 pub trait Facts: Send + Sync + 'static {
     /// What is going on.
     fn summary(&self, lists: Lists) -> Summary;
+
+    /// The short summary as JSON, of a tenth of a second ago at most.
+    fn told_summary(&self) -> Bytes {
+        // It is made of values alone, which JSON can always tell.
+        serde_json::to_vec(&self.summary(Lists::Short)).unwrap_or_default().into()
+    }
 
     /// Polls that run now, the longest-running first.
     fn in_flight(&self, lists: Lists) -> InFlight;

@@ -1,8 +1,9 @@
 //! The fleet: `stats`, `in-flight`, `targets`, and polls as they finish.
 
+mod page;
+
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -11,15 +12,12 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer::{Caller, json};
 use super::facts::Facts;
 use super::problem::Problem;
 use super::query::{bad, pairs};
 use super::routes::Routes;
-use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
-
-/// Targets in one answer when nobody says how many, and at most.
-const PAGE: usize = 1_000;
-const PAGE_MAX: usize = 10_000;
+use crate::view::{InFlight, Lists, Summary, TargetPage};
 
 #[derive(Clone)]
 struct Context {
@@ -42,10 +40,22 @@ pub(super) fn routes(facts: Arc<dyn Facts>, ending: CancellationToken) -> Routes
 #[utoipa::path(
     get, path = "/api/v1/stats", tag = "fleet",
     params(("all" = Option<bool>, Query, description = "Whole lists instead of their first entries")),
-    responses((status = 200, description = "The summary", body = Summary))
+    responses(
+        (status = 200, description = "The summary, of a tenth of a second ago at most", body = Summary),
+        (status = 304, description = "It is what If-None-Match names"),
+    )
 )]
-async fn stats(state: State<Context>, query: RawQuery) -> Result<Json<Summary>, Problem> {
-    Ok(Json(state.facts.summary(lists(&query)?)))
+async fn stats(
+    State(state): State<Context>,
+    visitor: Caller,
+    query: RawQuery,
+) -> Result<Response, Problem> {
+    let lists = lists(&query)?;
+    let make = move || match lists {
+        Lists::Short => state.facts.told_summary(),
+        Lists::All => json(&state.facts.summary(Lists::All)),
+    };
+    visitor.answer(make).await
 }
 
 /// Polls that run now, the longest-running first.
@@ -54,8 +64,13 @@ async fn stats(state: State<Context>, query: RawQuery) -> Result<Json<Summary>, 
     params(("all" = Option<bool>, Query, description = "All of them instead of the first 100")),
     responses((status = 200, description = "The polls in flight", body = InFlight))
 )]
-async fn in_flight(state: State<Context>, query: RawQuery) -> Result<Json<InFlight>, Problem> {
-    Ok(Json(state.facts.in_flight(lists(&query)?)))
+async fn in_flight(
+    State(state): State<Context>,
+    visitor: Caller,
+    query: RawQuery,
+) -> Result<Response, Problem> {
+    let lists = lists(&query)?;
+    visitor.answer(move || json(&state.facts.in_flight(lists))).await
 }
 
 /// Targets, page by page.
@@ -64,13 +79,25 @@ async fn in_flight(state: State<Context>, query: RawQuery) -> Result<Json<InFlig
     params(
         ("state" = Option<String>, Query, description = "Only those in this state: up, warning, down, unknown, pending or paused"),
         ("label" = Option<String>, Query, description = "Only those with this label, NAME=VALUE; may be repeated"),
+        ("text" = Option<String>, Query, description = "Only those with this text in their address, name, id or group, in whatever case"),
+        ("cause" = Option<String>, Query, description = "Only those whose state has this cause, as timeout"),
+        ("group" = Option<String>, Query, description = "Only those of this group"),
+        ("sort" = Option<String>, Query, description = "latency, downtime or lag, the largest first, or number (number)"),
         ("after" = Option<String>, Query, description = "What `next` of the page before says"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10000, description = "How many at most (1000)"),
     ),
-    responses((status = 200, description = "A page of targets", body = TargetPage))
+    responses(
+        (status = 200, description = "A page of targets", body = TargetPage),
+        (status = 304, description = "It is what If-None-Match names"),
+    )
 )]
-async fn targets(state: State<Context>, query: RawQuery) -> Result<Json<TargetPage>, Problem> {
-    Ok(Json(state.facts.targets(&target_query(&query)?)))
+async fn targets(
+    State(state): State<Context>,
+    visitor: Caller,
+    query: RawQuery,
+) -> Result<Response, Problem> {
+    let asked = page::asked(&query)?;
+    visitor.answer(move || json(&state.facts.targets(&asked))).await
 }
 
 /// Finished polls as lines of text, for as long as the visitor stays.
@@ -106,31 +133,6 @@ fn lists(query: &RawQuery) -> Result<Lists, Problem> {
     Ok(lists)
 }
 
-fn target_query(query: &RawQuery) -> Result<TargetQuery, Problem> {
-    const STATES: [&str; 6] = ["up", "warning", "down", "unknown", "pending", "paused"];
-    let mut asked = TargetQuery { limit: PAGE, ..TargetQuery::default() };
-    for (name, value) in pairs(query) {
-        match name.as_str() {
-            "state" if STATES.contains(&value.as_str()) => asked.state = Some(value),
-            "state" => return Err(bad(format!("state is one of {}", STATES.join(", ")))),
-            "label" => match value.split_once('=') {
-                Some((key, value)) => asked.labels.push((key.to_owned(), value.to_owned())),
-                None => return Err(bad(format!("label is NAME=VALUE, not {value:?}"))),
-            },
-            "after" => asked.after = Some(value),
-            "limit" => match value.parse() {
-                Ok(limit @ 1..=PAGE_MAX) => asked.limit = limit,
-                _ => return Err(bad(format!("limit is a number from 1 to {PAGE_MAX}"))),
-            },
-            _ => {
-                let known = "state, label, after and limit are the ones";
-                return Err(bad(format!("there is no parameter {name:?}; {known}")));
-            }
-        }
-    }
-    Ok(asked)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,19 +148,5 @@ mod tests {
         assert_eq!(lists(&query("all")), Ok(Lists::All));
         assert_eq!(lists(&query("all=maybe")).expect_err("no bool").status, 400);
         assert!(lists(&query("al=true")).expect_err("a slip").detail.contains("\"al\""));
-    }
-
-    #[test]
-    fn a_query_for_targets_is_read_in_full_or_refused() {
-        let asked =
-            target_query(&query("state=down&label=team%3Dweb&label=a%3Db%3Dc&after=9&limit=5"))
-                .expect("a good query");
-        assert_eq!(asked.state.as_deref(), Some("down"));
-        assert_eq!(asked.labels.len(), 2);
-        assert_eq!(asked.labels[1], ("a".to_owned(), "b=c".to_owned()));
-        assert_eq!((asked.after.as_deref(), asked.limit), (Some("9"), 5));
-        for slip in ["state=dwon", "label=team", "limit=0", "limit=99999", "page=2"] {
-            assert_eq!(target_query(&query(slip)).expect_err(slip).status, 400);
-        }
     }
 }

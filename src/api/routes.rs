@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{fleet, openapi, process};
+use super::{answer, events, fleet, openapi, process};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -45,7 +45,11 @@ impl Routes {
     /// Every resource that `services` offer.
     fn of(services: &Services, ending: &CancellationToken) -> Self {
         let facts = || Arc::clone(&services.facts);
-        fleet::routes(facts(), ending.clone()).and(process::routes(facts()))
+        let mut all = fleet::routes(facts(), ending.clone()).and(process::routes(facts()));
+        if let Some(events) = &services.events {
+            all = all.and(events::routes(Arc::clone(events), ending.clone()));
+        }
+        all
     }
 }
 
@@ -68,6 +72,7 @@ pub fn router(services: &Services, ending: &CancellationToken) -> Router {
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(map_response(openapi::as_problem))
+        .layer(answer::compression())
         .layer(from_fn_with_state(Arc::clone(&services.options), identify))
 }
 

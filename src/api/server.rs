@@ -28,7 +28,7 @@ use super::socket::{self, SocketError};
 use super::visitor::Peer;
 
 /// Connections at a time, over the socket and over the network each; further ones wait.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 320;
 /// How long a connection may be silent before its next question.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long answers may take to end when the server stops.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::events::Events;
 use super::facts::Facts;
 
 /// What a process offers over HTTP.
@@ -12,13 +13,15 @@ pub struct Services {
     pub facts: Arc<dyn Facts>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
+    /// Events as they happen.
+    pub events: Option<Arc<dyn Events>>,
 }
 
 impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default() }
+        Self { facts, options: Arc::default(), events: None }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::columns::Columns;
 use super::door::{Door, Events};
 use super::engine::{Engine, Parts};
 use super::files::{Shares, told_places};
@@ -13,21 +14,20 @@ use super::gauges::{Gauges, Lookups};
 use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
-use super::live::Live;
+use super::live::{Live, Told};
 use super::reload::{Reloads, log_rejects};
 use super::services::{self, Behind};
-use crate::api::{Feed, Server, finished_line, socket_path};
+use super::telling;
+use crate::api::{Broadcast, Feed, Server, socket_path};
 use crate::check::{Checks, HttpOptions, Whereabouts};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::sources::Sources;
 use crate::config::targets::{List, ListError};
 use crate::lock::Lock;
-use crate::outcome::Outcome;
 use crate::process::{MemoryLimit, open_files_limit, raise_open_files_limit};
 use crate::queue::local::Outbox;
 use crate::queue::{Hosts, Outlet, Places};
-use crate::roster::Roster;
 use crate::stage::recorder::{self, Recorder, Resumed};
 use crate::stage::scheduler::{Limits, Locate, Located};
 use crate::stage::throttle::Cycle;
@@ -299,6 +299,9 @@ impl Memory {
             standing: Mutex::default(),
             gauges,
             listen: OnceLock::new(),
+            columns: Columns::default(),
+            broadcast: Broadcast::default(),
+            told: Told::default(),
         };
         Ok((Self { store, journal, samples }, live))
     }
@@ -306,7 +309,7 @@ impl Memory {
 
 /// What the recorder works with.
 fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::Desk {
-    let (summarised, roster, feed) = (Arc::clone(live), Arc::clone(&live.roster), Arc::clone(feed));
+    let summarised = Arc::clone(live);
     let outlet: Arc<dyn Outlet> = Arc::<Outbox>::clone(outbox);
     recorder::Desk {
         outlet,
@@ -317,22 +320,8 @@ fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::D
         summarise: Box::new(move || {
             serde_json::to_string(&summarised.summary(Lists::Short)).unwrap_or_default()
         }),
-        tap: Box::new(move |outcomes| tell(&feed, &roster, outcomes)),
+        tap: telling::tap(live, feed),
         most_held: recorder::MOST_HELD,
-    }
-}
-
-/// Tells finished polls to those who follow them.
-fn tell(feed: &Feed, roster: &RwLock<Roster>, outcomes: &[Outcome]) {
-    if !feed.has_followers() {
-        return;
-    }
-    let roster = roster.read();
-    for outcome in outcomes {
-        if let Some(target) = roster.target(outcome.target) {
-            let second = outcome.finished_us.div_euclid(1_000_000);
-            feed.publish(second, || finished_line(&target.address.to_string(), outcome));
-        }
     }
 }
 

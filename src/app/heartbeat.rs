@@ -5,13 +5,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::live::Live;
 use crate::daemon::Notifier;
 
 /// How often the heart beats, unless the service manager wants to hear it more often.
 const PERIOD: Duration = Duration::from_secs(1);
+/// How much time lies between two summaries that are told, a little less than a period.
+const TELL_AFTER: Duration = Duration::from_millis(900);
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -45,8 +47,14 @@ impl Drop for Heartbeat {
 
 fn beat(live: &Live, notifier: Notifier, ended: &Receiver<()>) {
     let period = notifier.watchdog_interval().unwrap_or(PERIOD).min(PERIOD);
+    let mut told = None;
     while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
         live.gauges.look(live.clock.monotonic_us());
+        live.columns.look_after(live.known());
+        if told.is_none_or(|at: Instant| at.elapsed() >= TELL_AFTER) {
+            told = Some(Instant::now());
+            live.broadcast.summary(|| live.told_summary());
+        }
         if let Some(drift_us) = live.clock.follow_wall() {
             let seconds = Duration::from_micros(drift_us.unsigned_abs()).as_secs();
             tracing::warn!(

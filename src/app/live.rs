@@ -5,20 +5,22 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use super::columns::Columns;
 use super::gauges::Gauges;
 use super::governing::Standing;
 use super::judgement;
 use super::pulse::Pulse;
+use crate::api::Broadcast;
 use crate::clock::{Clock, rfc3339};
-use crate::expectation::CERTIFICATE_DAYS;
 use crate::ledger::{Ledger, Ranked};
 use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::{Court, StorageFacts};
 use crate::stage::scheduler::{self, Miss};
-use crate::target::State;
+use crate::target::{FlightState, State, Target};
 use crate::view::recent::{self, seconds};
 use crate::view::{
     Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Places, Storage, Summary, Targets,
@@ -28,6 +30,8 @@ use crate::view::{
 const FLIGHTS_SHOWN: usize = 100;
 /// Entries of the other lists, unless all are asked for.
 const SHOWN: usize = 20;
+/// Microseconds for which a summary that was told is told again.
+const TOLD_US: u64 = 100_000;
 
 /// Everything that the summary is made of.
 pub(super) struct Live {
@@ -65,7 +69,16 @@ pub(super) struct Live {
     pub gauges: Gauges,
     /// Where the API is on the network, once it is there.
     pub listen: OnceLock<String>,
+    /// The figures of all targets, for questions about many of them.
+    pub columns: Columns,
+    /// Where events are told.
+    pub broadcast: Broadcast,
+    /// The short summary that was told last.
+    pub told: Told,
 }
+
+/// A short summary as JSON, and when it was made in monotonic microseconds.
+pub(super) type Told = Mutex<Option<(u64, Bytes)>>;
 
 /// How many entries of a list are shown that has `usual` in short.
 const fn shown(lists: Lists, usual: usize) -> usize {
@@ -86,13 +99,14 @@ impl Live {
         let monotonic_us = self.clock.monotonic_us();
         let resources = self.gauges.resources(monotonic_us, process.cpu_seconds);
         let opinion = self.court.lock().opinion(self.clock.monotonic_us());
+        let storage = self.storage();
         let roster = self.roster.read();
         let mut ledger = self.ledger.lock();
         ledger.expire(second);
         let uptime_us = u64::try_from(now_us - self.started_ms * 1_000).unwrap_or(0);
         let most = shown(lists, SHOWN);
-        let (certificates_expiring, certificates_expiring_total) =
-            expiring(&roster, &ledger, second, most);
+        let soon = ledger.expiring_soon().take(most);
+        let soon = soon.map(|ranked| expiring(&roster, &ranked, second));
         let mut summary = Summary {
             schema: 1,
             state: "running".into(),
@@ -106,10 +120,10 @@ impl Live {
             checks: self.checks(&ledger),
             top_codes: recent::top_codes(ledger.fleet().totals),
             down: ledger.down().take(most).map(|ranked| down(&roster, &ranked)).collect(),
-            certificates_expiring,
-            certificates_expiring_total,
+            certificates_expiring: soon.collect(),
+            certificates_expiring_total: ledger.count_expiring_soon(),
             in_flight,
-            storage: self.storage(),
+            storage,
             places: self.places(),
             process,
             resources,
@@ -117,6 +131,7 @@ impl Live {
         };
         let url = |number| url_of(&roster, number);
         recent::tell(&mut summary, ledger.fleet().recent, url, second);
+        drop(ledger);
         judgement::tell(&mut summary, &opinion, &self.clock);
         self.tell_waiting(&mut summary);
         summary
@@ -126,18 +141,46 @@ impl Live {
     #[must_use]
     pub(super) fn in_flight(&self, lists: Lists) -> InFlight {
         let now_us = self.clock.monotonic_us();
-        let polls = self.roster.read().in_flight();
+        let roster = self.roster.read();
+        let running = self.places.running().filter_map(|number| {
+            let target = roster.target(number)?;
+            match target.flight().state() {
+                FlightState::Running(since_us) => Some((since_us, target)),
+                FlightState::Idle | FlightState::Waiting => None,
+            }
+        });
+        let mut polls: Vec<(u64, &Arc<Target>)> = running.collect();
+        let count = polls.len() as u64;
+        let most = shown(lists, FLIGHTS_SHOWN);
+        if most < polls.len() {
+            polls.select_nth_unstable_by_key(most, |&(since_us, _)| since_us);
+            polls.truncate(most);
+        }
+        polls.sort_by_key(|&(since_us, _)| since_us);
         InFlight {
-            count: polls.len() as u64,
+            count,
             limit: self.places.limit() as u64,
             urls: polls
                 .iter()
-                .take(shown(lists, FLIGHTS_SHOWN))
                 .map(|(since_us, target)| Flying {
                     url: target.address.to_string(),
                     for_seconds: seconds(now_us.saturating_sub(*since_us)),
                 })
                 .collect(),
+        }
+    }
+
+    /// The short summary as JSON, of now or of a moment ago.
+    pub(super) fn told_summary(&self) -> Bytes {
+        // Whoever else asks meanwhile waits for the same one.
+        let mut told = self.told.lock();
+        let now_us = self.clock.monotonic_us();
+        match &*told {
+            Some((at_us, text)) if now_us - at_us < TOLD_US => text.clone(),
+            _ => {
+                let text = serde_json::to_vec(&self.summary(Lists::Short)).unwrap_or_default();
+                told.insert((now_us, text.into())).1.clone()
+            }
         }
     }
 
@@ -274,24 +317,7 @@ fn down(roster: &Roster, ranked: &Ranked) -> Down {
     }
 }
 
-/// The targets whose certificate is valid for fewer days than each of them expects: `most` of them,
-/// and how many there are.
-fn expiring(roster: &Roster, ledger: &Ledger, now_s: i64, most: usize) -> (Vec<Expiring>, u64) {
-    let is_soon = |ranked: &Ranked, days: i64| {
-        let target = roster.target(ranked.target);
-        let expected = target.and_then(|target| target.plan.expect.certificate_days);
-        days < i64::from(expected.unwrap_or(CERTIFICATE_DAYS))
-    };
-    let mut soon = ledger
-        .expiring()
-        .map(|ranked| ((ranked.certificate_until - now_s).div_euclid(86_400), ranked))
-        .take_while(|(days, _)| *days < i64::from(roster.certificate_days()))
-        .filter(|(days, ranked)| is_soon(ranked, *days));
-    let listed: Vec<Expiring> = soon
-        .by_ref()
-        .take(most)
-        .map(|(days, ranked)| Expiring { url: url_of(roster, ranked.target), days })
-        .collect();
-    let total = listed.len() + soon.count();
-    (listed, total as u64)
+fn expiring(roster: &Roster, ranked: &Ranked, now_s: i64) -> Expiring {
+    let days = (ranked.certificate_until - now_s).div_euclid(86_400);
+    Expiring { url: url_of(roster, ranked.target), days }
 }

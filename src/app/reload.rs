@@ -214,6 +214,7 @@ impl Keeper {
             } else {
                 hand(&target, scheduler::Change::Replace(Arc::clone(&target)));
             }
+            ledger.expect_certificate(target.number, target.certificate_days());
             roster.seat(target);
         }
         drop((ledger, roster));

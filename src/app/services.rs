@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use super::boot::StartError;
 use super::door::{Door, Event};
 use super::live::Live;
-use crate::api::{ApiOptions, Services, listen};
+use crate::api::{ApiOptions, Events, Services, listen};
 use crate::check::Checks;
 use crate::config::Settings;
 use crate::config::settings::{ApiSettings, Listening};
@@ -31,8 +31,9 @@ pub(super) struct Behind {
 
 /// All that the daemon behind `door` offers.
 pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Services {
-    let _ = behind;
-    Services { facts: Arc::new(door), options: Arc::new(options(&settings.api)) }
+    let options = Arc::new(options(&settings.api));
+    let events = Some(Arc::clone(&behind.live) as Arc<dyn Events>);
+    Services { facts: Arc::new(door), options, events }
 }
 
 fn options(settings: &ApiSettings) -> ApiOptions {

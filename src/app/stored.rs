@@ -114,6 +114,7 @@ fn target_row(row: &Row) -> TargetRow {
         interval_seconds: f64::from(row.interval_ms) / 1e3,
         labels: row.labels.clone(),
         uptime: row.uptime.into(),
+        ..TargetRow::default()
     }
 }
 

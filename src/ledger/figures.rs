@@ -6,9 +6,6 @@ use crate::stats::Recent;
 use crate::store::{Record, Totals};
 use crate::target::State;
 
-/// Certificates that run out within so many days are ranked.
-pub const EXPIRY_DAYS: i64 = 90;
-
 /// The fleet's figures at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet<'a> {
@@ -49,20 +46,25 @@ impl Ledger {
         self.down.iter().filter_map(|&(_, number)| self.ranked(number))
     }
 
-    /// The targets whose certificate runs out within 90 days, the soonest first.
-    pub fn expiring(&self) -> impl Iterator<Item = Ranked> + '_ {
-        self.expiring.iter().filter_map(|&(_, number)| self.ranked(number))
-    }
-
     /// What is known of one target.
     #[must_use]
     pub fn record(&self, number: u32) -> Option<&Record> {
         self.records.get(number as usize)?.as_ref().map(|entry| &entry.record)
     }
 
-    /// Forgets what lies more than five minutes before `now_s`, in Unix seconds.
+    /// How late the last poll of a target began that had a slot, in microseconds; none when it had
+    /// none since start.
+    #[must_use]
+    pub fn lag_us(&self, number: u32) -> Option<u32> {
+        let entry = self.records.get(number as usize)?.as_ref()?;
+        (entry.lag_us != super::NO_LAG).then_some(entry.lag_us)
+    }
+
+    /// Forgets what lies more than five minutes before `now_s`, in Unix seconds, and sees which
+    /// certificates run out soon by now.
     pub fn expire(&mut self, now_s: i64) {
         self.recent.expire(now_s);
+        self.ripen(now_s);
     }
 
     /// Takes `record` into the counts by state and the rankings.
@@ -74,10 +76,7 @@ impl Ledger {
         if state == State::Down {
             self.down.insert((record.health.since_ms, record.target));
         }
-        let horizon_s = self.newest.at_ms().div_euclid(1_000) + EXPIRY_DAYS * 86_400;
-        if record.certificate_until != 0 && record.certificate_until < horizon_s {
-            self.expiring.insert((record.certificate_until, record.target));
-        }
+        self.rank_certificate(record.target, record.certificate_until);
     }
 
     /// Takes `record` out of the counts by state and the rankings.
@@ -92,10 +91,10 @@ impl Ledger {
             *count = count.saturating_sub(1);
         }
         self.down.remove(&(since_ms, number));
-        self.expiring.remove(&(until, number));
+        self.unrank_certificate(number, until);
     }
 
-    fn ranked(&self, number: u32) -> Option<Ranked> {
+    pub(super) fn ranked(&self, number: u32) -> Option<Ranked> {
         self.record(number).map(|record| Ranked {
             target: number,
             health: record.health,

@@ -22,6 +22,7 @@ impl Ledger {
         entry.is_dirty = false;
         let record = entry.record.clone();
         self.batch.transitions.push(transition);
+        self.changes.note(number);
         self.unrank(&before);
         self.rank(&record);
         self.batch.records.push(record);

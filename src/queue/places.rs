@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use super::running::Running;
+
 /// One place in so many is left to urgent polls.
 const RESERVED_PART: usize = 8;
 
@@ -22,6 +24,8 @@ pub struct Places {
     /// Whether somebody found no place and waits for one.
     is_short: AtomicBool,
     freed: Notify,
+    /// Of which targets.
+    running: Running,
 }
 
 impl Places {
@@ -35,6 +39,7 @@ impl Places {
             taken: AtomicUsize::new(0),
             is_short: AtomicBool::new(false),
             freed: Notify::new(),
+            running: Running::default(),
         }
     }
 
@@ -73,6 +78,22 @@ impl Places {
     #[must_use]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a poll of the target `number` begins.
+    pub fn note_begun(&self, number: u32) {
+        self.running.mark(number);
+    }
+
+    /// Notes that the poll of the target `number` ends; before another one of it may begin.
+    pub fn note_ended(&self, number: u32) {
+        self.running.clear(number);
+    }
+
+    /// Numbers of the targets of which a poll runs, in their order; some polls among them may have
+    /// ended by now.
+    pub fn running(&self) -> impl Iterator<Item = u32> + '_ {
+        self.running.iter()
     }
 
     /// Places that are left to urgent polls, while there may be any: where all others are taken by

@@ -24,6 +24,7 @@ pub use resume::{Resumed, resume};
 use watch::Watch;
 
 use crate::clock::Clock;
+use crate::health::Transition;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::queue::Outlet;
@@ -58,14 +59,14 @@ pub struct Desk {
     pub clock: Clock,
     /// Makes the summary that is stored for when no daemon runs.
     pub summarise: Box<dyn Fn() -> String + Send>,
-    /// Sees every outcome that is recorded.
+    /// Sees every outcome that is recorded, and every change of state.
     pub tap: Tap,
     /// Samples that wait in memory at most; [`MOST_HELD`] for a daemon.
     pub most_held: usize,
 }
 
-/// Sees outcomes as they are recorded.
-pub type Tap = Box<dyn Fn(&[Outcome]) + Send>;
+/// Sees outcomes as they are recorded, and the changes of state that they bring about.
+pub type Tap = Box<dyn Fn(&[Outcome], &[Transition]) + Send>;
 
 /// A recorder at work.
 pub struct Recorder {
@@ -266,13 +267,13 @@ fn take_in(desk: &Desk, outcomes: &mut Vec<Outcome>) {
     drop(court);
     if !transitions.is_empty() {
         let roster = desk.roster.read();
-        for transition in transitions {
+        for transition in &transitions {
             if let Some(target) = roster.target(transition.target) {
                 target.flight().learn(transition.to, transition.at_ms);
             }
         }
     }
-    (desk.tap)(outcomes);
+    (desk.tap)(outcomes, &transitions);
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
         self.started = Instant::now();
         self.mark = self.bench.lateness.mark(self.started);
         target.flight().begin_running(self.bench.clock.monotonic_us());
+        self.bench.places.note_begun(target.number);
         self.started_us = self.bench.clock.now_us();
         let (finding, facts) = self.bench.check.check(target).await;
         self.finish(finding, facts);
@@ -110,6 +111,7 @@ impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
         let recheck = recheck_after(&job, &finding, self.bench.clock.now_ms());
         self.note_wish(&job.target, &finding);
         drop(self.pass.take());
+        self.bench.places.note_ended(job.target.number);
         self.bench.places.free();
         let outcome = Outcome {
             target: job.target.number,
@@ -158,6 +160,7 @@ impl<C: Check, K: Sink<C::Facts>> Drop for Poll<C, K> {
             self.finish(finding, C::Facts::default());
         } else if let Some(job) = self.job.take() {
             // Given up when the daemon stops: no answer, and nobody's fault.
+            self.bench.places.note_ended(job.target.number);
             self.bench.places.free();
             job.target.flight().end();
         }

@@ -30,6 +30,35 @@ pub struct TargetRow {
     pub labels: BTreeMap<String, String>,
     /// The share of the time that it was up.
     pub uptime: Uptime,
+    /// The group that it belongs to, when it has one.
+    pub group: Option<String>,
+    /// Why its state is not simply up.
+    pub cause: Option<String>,
+    /// What exactly went wrong.
+    pub detail: Option<String>,
+    /// When its last poll finished.
+    pub last_at: Option<String>,
+    /// How late its last poll of a slot began; `None` when it had none since the daemon started.
+    pub lag_seconds: Option<f64>,
+    /// Whole days until its certificate runs out, negative when it has; `None` when none was seen.
+    pub certificate_days: Option<i64>,
+    /// How long its poll has run, while one runs.
+    pub in_flight_seconds: Option<f64>,
+    /// `list` when an entry of the list names it, `api` when it was given through the API.
+    pub origin: Origin,
+    /// Until when it is paused, when it is for a time.
+    pub paused_until: Option<String>,
+}
+
+/// Where a target comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// An entry of the list.
+    #[default]
+    List,
+    /// The API.
+    Api,
 }
 
 /// The share of the time that a target was up over some spans; `None` where that is not known.
@@ -65,17 +94,6 @@ pub struct TargetPage {
     pub targets: Vec<TargetRow>,
     /// What to give as `after` for the part that follows; `None` when this is the last.
     pub next: Option<String>,
-}
-
-/// Which targets are asked for; the default asks for the first of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TargetQuery {
-    /// Only those in this state.
-    pub state: Option<String>,
-    /// Only those with all these labels, as name and value.
-    pub labels: Vec<(String, String)>,
-    /// Only those that follow this place, as [`TargetPage::next`] named it.
-    pub after: Option<String>,
-    /// How many at most.
-    pub limit: usize,
+    /// How many targets match in all.
+    pub total: u64,
 }

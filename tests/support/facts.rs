@@ -42,9 +42,9 @@ impl Facts for FakeFacts {
     }
 
     fn targets(&self, query: &TargetQuery) -> TargetPage {
-        let state = query.state.clone().unwrap_or_default();
+        let state = query.state.map(|state| state.as_str().to_owned()).unwrap_or_default();
         let row = TargetRow { state, ..TargetRow::default() };
-        TargetPage { targets: vec![row], next: Some(query.limit.to_string()) }
+        TargetPage { targets: vec![row], next: Some(query.limit.to_string()), total: 1 }
     }
 
     fn reload(&self) -> Answer<'_, Result<String, String>> {

@@ -209,7 +209,7 @@ impl Rig {
             roster: Arc::new(RwLock::new(roster)),
             clock: clock.clone(),
             summarise: Box::new(|| "{}".to_owned()),
-            tap: Box::new(move |outcomes| tapped.lock().extend(outcomes)),
+            tap: Box::new(move |outcomes, _| tapped.lock().extend(outcomes)),
             most_held,
         };
         let recorder =

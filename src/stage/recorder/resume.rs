@@ -66,6 +66,7 @@ fn rebuild(roster: &Roster, mut restored: Restored, now_ms: i64) -> Ledger {
     for target in roster.iter() {
         let stored = records.get_mut(target.number as usize).and_then(Option::take);
         ledger.enrol(target.number, stored, now_ms);
+        ledger.expect_certificate(target.number, target.certificate_days());
     }
     // Targets that were given up since have to be settled as well, for when they come back.
     let mut gone = BTreeSet::new();
