@@ -11,6 +11,8 @@ mod facts;
 mod fleet;
 mod follow;
 mod guard;
+mod keys;
+mod login;
 mod openapi;
 mod problem;
 mod process;
@@ -19,14 +21,19 @@ mod routes;
 mod server;
 mod services;
 mod socket;
+mod tokens;
 mod visitor;
 
 pub use events::{Broadcast, Events};
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
+pub use guard::JwtKey;
+pub use keys::{
+    CreatedToken, Key, Keys, KeysError, Minted, NewToken, TokenRow, TokenState, Unmintable,
+};
 pub use problem::Problem;
 pub use routes::router;
-pub use server::{Server, listen};
-pub use services::{ApiOptions, Services};
+pub use server::{Server, Tls, TlsError, listen};
+pub use services::{ApiOptions, Patience, Services};
 pub use socket::{SocketError, socket_path};
 pub use visitor::{Role, Via, Visitor};

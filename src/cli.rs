@@ -8,6 +8,7 @@ pub mod once;
 pub mod out;
 mod parse;
 pub mod progress;
+pub mod token;
 pub mod top;
 pub mod viewstats;
 
@@ -139,6 +140,8 @@ pub enum Command {
     Top,
     /// Ask the store a read-only SQL query; safe while the daemon runs
     Sql(Sql),
+    /// Make, list and revoke tokens of the HTTP API
+    Token(token::Token),
     /// Tell in one line whether the daemon polls on time and stores; 0, 1, 2 or 3 as Nagios has it
     Health {
         /// Exit with 0 on a warning as well: a restart cures neither a full disk nor late polls

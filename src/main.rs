@@ -195,6 +195,7 @@ fn asked(
             shown.map(|text| (text, None))
         }
         Command::Sql(sql) => app::show_sql(&settings.data, &sql),
+        Command::Token(asked) => app::token(&settings.data, client, &asked),
         _ => Ok((String::new(), None)),
     };
     let (text, notice) = shown.map_err(|reason| Failure::of(1, &reason))?;

@@ -8,11 +8,13 @@ pub mod memory;
 pub mod reader;
 pub mod spill;
 pub mod sqlite;
+pub mod tokens;
 
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Detail, Outcome};
 use crate::stats::Tally;
 use crate::target::Target;
+use tokens::KeptToken;
 
 /// An outcome with its place in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,8 +266,30 @@ pub trait Store: Send + 'static {
     /// [`StoreError::Stalled`] when it may succeed later.
     fn trim(&mut self, now_ms: i64) -> Result<Trimmed, StoreError>;
 
+    /// Adds a token of the API.
+    ///
+    /// # Errors
+    /// The store cannot be written, has such a token already, or keeps none.
+    fn keep_token(&mut self, token: &KeptToken) -> Result<(), StoreError> {
+        Err(keeps_no_tokens(&token.id))
+    }
+
+    /// Notes that the token `id` of the API is revoked since `now_ms` (Unix milliseconds); tells
+    /// whether there is one.
+    ///
+    /// # Errors
+    /// The store cannot be written, or keeps no tokens.
+    fn revoke_token(&mut self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
+        let _ = now_ms;
+        Err(keeps_no_tokens(id))
+    }
+
     /// Bytes that the store takes on the disk, its log included.
     fn bytes(&self) -> u64;
+}
+
+fn keeps_no_tokens(id: &str) -> StoreError {
+    StoreError::Stalled { reason: format!("this store keeps no tokens, and so not {id}") }
 }
 
 /// What a call of [`Store::trim`] did.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::facts::Stopping;
+use super::keys::{CreatedToken, NewToken, TokenRow};
 use super::problem::Problem;
 use super::socket::FILE_NAME;
 use crate::lock::holder;
@@ -106,6 +107,34 @@ impl Client {
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
+    /// All tokens, the oldest first.
+    ///
+    /// # Errors
+    /// When no daemon runs, or it cannot be asked.
+    pub fn tokens(&self) -> Result<Vec<TokenRow>, AskError> {
+        self.value("/api/v1/tokens")
+    }
+
+    /// Makes a token; its secret is in the answer, and nowhere else.
+    ///
+    /// # Errors
+    /// When no daemon runs, it cannot be asked, or makes none; then with its reason.
+    pub fn create_token(&self, wanted: &NewToken) -> Result<CreatedToken, AskError> {
+        let body = serde_json::to_vec(wanted).map_err(|error| self.garbled(&error))?;
+        let answer = self.tell(Method::POST, "/api/v1/tokens", body.into(), self.patience)?;
+        serde_json::from_slice(&answer).map_err(|error| self.garbled(&error))
+    }
+
+    /// Makes the token `id` worth nothing.
+    ///
+    /// # Errors
+    /// When no daemon runs, it cannot be asked, or there is no such token.
+    pub fn revoke_token(&self, id: &str) -> Result<TokenRow, AskError> {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        let answer = self.ask(Method::DELETE, &format!("/api/v1/tokens/{id}"), self.patience)?;
+        serde_json::from_slice(&answer).map_err(|error| self.garbled(&error))
+    }
+
     /// Hands every line of finished polls to `each` until it breaks or the daemon ends.
     ///
     /// # Errors
@@ -113,7 +142,7 @@ impl Client {
     pub fn follow(&self, mut each: impl FnMut(&str) -> ControlFlow<()>) -> Result<(), AskError> {
         runtime()?.block_on(async {
             let mut held = JoinSet::new();
-            let response = self.send(&mut held, Method::GET, "/api/v1/follow");
+            let response = self.send(&mut held, Method::GET, "/api/v1/follow", Bytes::new());
             let response = self.in_time(self.patience, response).await??;
             let mut body = self.checked(response).await?.into_body();
             let mut rest = BytesMut::new();
@@ -139,10 +168,21 @@ impl Client {
     }
 
     fn ask(&self, method: Method, path: &str, limit: Duration) -> Result<Bytes, AskError> {
+        self.tell(method, path, Bytes::new(), limit)
+    }
+
+    /// Asks with a `body` of JSON, unless it is empty.
+    fn tell(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Bytes, AskError> {
         runtime()?.block_on(async {
             let mut held = JoinSet::new();
             let whole = async {
-                let response = self.send(&mut held, method, path).await?;
+                let response = self.send(&mut held, method, path, body).await?;
                 self.body(self.checked(response).await?).await
             };
             self.in_time(limit, whole).await?
@@ -154,6 +194,7 @@ impl Client {
         held: &mut JoinSet<()>,
         method: Method,
         path: &str,
+        body: Bytes,
     ) -> Result<Response<Incoming>, AskError> {
         let stream = self.connect().await?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
@@ -162,11 +203,13 @@ impl Client {
             // Its end is seen on the answer.
             let _ = connection.await;
         });
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
+        let mut request = Request::builder().method(method).uri(path);
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request
             .header(header::HOST, "localhost")
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(body))
             .map_err(|error| self.garbled(&error))?;
         sender.send_request(request).await.map_err(|error| self.garbled(&error))
     }

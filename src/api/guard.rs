@@ -1,19 +1,41 @@
 //! The door-keepers: who asks, by which name they call us, and whether they may.
 
+mod credentials;
+mod host;
+mod jwt;
+mod limiter;
+mod origin;
+mod refusal;
+mod sessions;
+
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use subtle::ConstantTimeEq;
 
+pub(super) use credentials::{COOKIE_NAME, SECURE_COOKIE_NAME};
+pub use jwt::JwtKey;
+pub(super) use refusal::{Refusal, seconds};
+use sessions::Holder;
+pub(super) use sessions::Opened;
+
+use super::keys::{Key, Keys, digest, parts};
 use super::problem::Problem;
-use super::services::ApiOptions;
+use super::services::{ApiOptions, Services};
 use super::visitor::{Peer, Role, Via, Visitor};
+use crate::clock::Clock;
+use credentials::Presented;
+use limiter::Limiter;
+use sessions::Sessions;
 
-/// What every answer says to browsers: nothing from elsewhere, in no frame, taken for what it is.
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
+/// What every answer says to browsers: nothing from elsewhere, in no frame, taken for what it is,
+/// and not kept by anybody between us and them.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -27,28 +49,222 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
 ];
+/// The header by which a page shows that it is ours.
+const CSRF: &str = "x-csrf-token";
+/// Bytes of an address at most.
+const LONGEST_URI: usize = 8_192;
+/// Bad tokens of one address: so many at once, and then one after each of these spans.
+const FAILURES: u32 = 20;
+const FAILURE_EVERY: Duration = Duration::from_secs(3);
+
+/// Knows whom to let in.
+pub(super) struct Guard {
+    options: Arc<ApiOptions>,
+    keys: Option<Arc<dyn Keys>>,
+    clock: Clock,
+    sessions: Sessions,
+    rate: Option<Limiter>,
+    failures: Limiter,
+}
+
+/// What is known of a visitor beside what they may; it stands in the extensions of every request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// What their token is for.
+    pub name: Option<String>,
+    /// What a page has to send with each change.
+    pub csrf: Option<String>,
+}
+
+type Found = (Visitor, Known);
+
+impl Guard {
+    /// The guard of `services`.
+    pub(super) fn of(services: &Services) -> Self {
+        let options = Arc::clone(&services.options);
+        Self {
+            keys: services.keys.clone(),
+            clock: services.clock.clone(),
+            sessions: Sessions::default(),
+            rate: options
+                .rate
+                .map(|rate| Limiter::new(rate.get(), Duration::from_secs(1) / rate.get())),
+            failures: Limiter::new(FAILURES, FAILURE_EVERY),
+            options,
+        }
+    }
+
+    /// Who sends `request`.
+    ///
+    /// # Errors
+    /// They are not let in, whatever they ask for.
+    fn admit(&self, request: &Request) -> Result<Found, Refusal> {
+        let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Socket);
+        self.hold_rate(peer)?;
+        if request.uri().to_string().len() > LONGEST_URI {
+            let detail = format!("the address is longer than {LONGEST_URI} bytes");
+            return Err(Refusal::plain(StatusCode::URI_TOO_LONG, detail));
+        }
+        let shown = match credentials::presented(request.headers()) {
+            Presented::Nothing => None,
+            Presented::Unreadable(why) => return Err(self.failed(peer, why)),
+            Presented::Token(text) => Some(text),
+        };
+        if let Some(text) = shown {
+            let known = self.holder_of(text).and_then(|holder| self.found(&holder));
+            return known.ok_or_else(|| self.failed(peer, "this token is not valid, or no longer"));
+        }
+        if let Peer::Network(_) = peer
+            && !request.method().is_safe()
+            && origin::is_elsewhere(request)
+        {
+            let detail = "this comes from a page of another origin, which may change nothing here \
+                          without a token of its own";
+            return Err(Refusal::plain(StatusCode::FORBIDDEN, detail));
+        }
+        self.ambient(peer, request)
+    }
+
+    /// Who they are without a token: by what comes along with every request of theirs.
+    fn ambient(&self, peer: Peer, request: &Request) -> Result<Found, Refusal> {
+        if peer == Peer::Socket {
+            let visitor = Visitor { role: Some(Role::Admin), via: Via::Socket };
+            return Ok((visitor, Known::default()));
+        }
+        if let Some(found) = self.in_session(request) {
+            return Ok(found);
+        }
+        if !peer.is_local() || credentials::is_forwarded(request.headers()) {
+            return Ok((Visitor { role: None, via: Via::Nothing }, Known::default()));
+        }
+        if !host::is_known(request, &self.options.hosts) {
+            let detail = "this name is not ours; ask by IP address or localhost, or send a token";
+            return Err(Refusal::plain(StatusCode::MISDIRECTED_REQUEST, detail));
+        }
+        Ok((Visitor { role: Some(Role::Read), via: Via::Loopback }, Known::default()))
+    }
+
+    /// Refuses who asks too often; the socket may as often as it likes.
+    fn hold_rate(&self, peer: Peer) -> Result<(), Refusal> {
+        let (Some(rate), Peer::Network(address)) = (&self.rate, peer) else { return Ok(()) };
+        rate.admit(address.ip(), Instant::now()).map_err(|wait| {
+            Refusal::too_often(
+                "this address asks too often; ask less, or allow more with --api-rate",
+                wait,
+            )
+        })
+    }
+
+    /// What is answered to a token that is worth nothing.
+    fn failed(&self, peer: Peer, why: &'static str) -> Refusal {
+        match self.note_failure(peer) {
+            Ok(()) => Refusal::bad_token(why),
+            Err(wait) => Refusal::too_often("too many bad tokens came from this address", wait),
+        }
+    }
+
+    fn note_failure(&self, peer: Peer) -> Result<(), Duration> {
+        match peer {
+            Peer::Socket => Ok(()),
+            Peer::Network(address) => self.failures.admit(address.ip(), Instant::now()),
+        }
+    }
+
+    /// Whose the token `text` is, if it is valid.
+    fn holder_of(&self, text: &str) -> Option<Holder> {
+        if let Some((id, secret)) = parts(text) {
+            let key = self.key(id);
+            // As long for an id that nobody has as for another secret.
+            let kept = key.as_ref().map_or([0; 32], |key| key.digest);
+            let is_it = bool::from(digest(secret).ct_eq(&kept));
+            return key.filter(|_| is_it).map(|_| Holder::Token(id.to_owned()));
+        }
+        let claims = self.options.jwt.as_ref()?.claims(text, self.clock.now_ms())?;
+        Some(Holder::Jwt(claims))
+    }
+
+    /// The token `id`, while it is worth something.
+    fn key(&self, id: &str) -> Option<Key> {
+        let key = self.keys.as_ref()?.find(id)?;
+        key.ends_ms.is_none_or(|ends| self.clock.now_ms() < ends).then_some(key)
+    }
+
+    /// What `holder` may, by their own token.
+    fn found(&self, holder: &Holder) -> Option<Found> {
+        let (role, via, name) = match holder {
+            Holder::Token(id) => {
+                let key = self.key(id)?;
+                (key.role, Via::Token(id.clone()), key.name)
+            }
+            Holder::Jwt(claims) => {
+                let is_over = claims.is_over(self.clock.now_ms());
+                let subject = claims.subject.clone();
+                (!is_over).then(|| (claims.role, Via::Jwt(subject.clone()), subject))?
+            }
+        };
+        let name = Some(name).filter(|name| !name.is_empty());
+        Some((Visitor { role: Some(role), via }, Known { name, csrf: None }))
+    }
+
+    /// Who they are by a cookie of theirs; one that is over counts as none.
+    fn in_session(&self, request: &Request) -> Option<Found> {
+        credentials::cookies(request.headers()).find_map(|secret| {
+            let (holder, csrf) = self.sessions.find(secret, self.clock.now_ms())?;
+            let Some((visitor, known)) = self.found(&holder) else {
+                self.sessions.close(secret);
+                return None;
+            };
+            let (Via::Token(name) | Via::Jwt(name)) = visitor.via else { return None };
+            let visitor = Visitor { via: Via::Session(name), ..visitor };
+            Some((visitor, Known { csrf: Some(csrf), ..known }))
+        })
+    }
+
+    /// Begins a session by the token `text`, for who comes from `peer`.
+    ///
+    /// # Errors
+    /// The token is worth nothing, or too many were that came from there.
+    pub(super) fn open_session(&self, text: &str, peer: Peer) -> Result<Opened, Refusal> {
+        let Some(holder) = self.holder_of(text).filter(|holder| self.found(holder).is_some())
+        else {
+            return Err(self.failed(peer, "this token is not valid, or no longer"));
+        };
+        self.sessions
+            .open(holder, self.clock.now_ms())
+            .map_err(|error| Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
+    }
+
+    /// Ends all sessions that `request` has a cookie of.
+    pub(super) fn close_sessions(&self, headers: &axum::http::HeaderMap) {
+        credentials::cookies(headers).for_each(|secret| self.sessions.close(secret));
+    }
+
+    /// Whether what is sent to `request`'s sender goes over TLS.
+    pub(super) fn is_secure(&self, headers: &axum::http::HeaderMap) -> bool {
+        self.options.tls.is_some() || credentials::is_secure_before(headers)
+    }
+}
 
 /// Notes who asks, and refuses those who call us by another's name (DNS rebinding).
 pub(super) async fn identify(
-    State(options): State<Arc<ApiOptions>>,
+    State(guard): State<Arc<Guard>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Socket);
-    if let Peer::Network(_) = peer
-        && !is_known_host(&request, &options.hosts)
-    {
-        let detail = "this name is not ours; ask by IP address or localhost, or at the name that \
-                      the settings give";
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response();
+    match guard.admit(&request) {
+        Ok((visitor, known)) => {
+            request.extensions_mut().insert(visitor);
+            request.extensions_mut().insert(known);
+            next.run(request).await
+        }
+        Err(refusal) => refusal.into_response(),
     }
-    let visitor = match peer {
-        Peer::Socket => Visitor { role: Some(Role::Admin), via: Via::Socket },
-        peer if peer.is_local() => Visitor { role: Some(Role::Read), via: Via::Loopback },
-        Peer::Network(_) => Visitor { role: None, via: Via::Nothing },
-    };
-    request.extensions_mut().insert(visitor);
+}
+
+/// Adds what every answer says to browsers.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
@@ -58,54 +274,57 @@ pub(super) async fn identify(
 
 /// Lets those pass who may do what `role` may.
 pub(super) async fn need(State(role): State<Role>, request: Request, next: Next) -> Response {
-    match request.extensions().get::<Visitor>() {
-        Some(visitor) if visitor.may(role) => next.run(request).await,
-        Some(Visitor { role: Some(own), .. }) => {
+    let Some(visitor) = request.extensions().get::<Visitor>() else {
+        return ask_for_token(role);
+    };
+    match (visitor.role, &visitor.via) {
+        (Some(_), Via::Session(_)) if !request.method().is_safe() && !shows_csrf(&request) => {
+            let detail = "a change from a browser needs the header X-CSRF-Token with what \
+                          /api/v1/me says";
+            Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+        }
+        _ if visitor.may(role) => next.run(request).await,
+        (Some(own), Via::Token(_) | Via::Jwt(_) | Via::Session(_) | Via::Socket) => {
             let (own, role) = (own.as_str(), role.as_str());
             let detail = format!("this needs the role {role}, and yours is {own}");
             Problem::new(StatusCode::FORBIDDEN, detail).into_response()
         }
-        _ => {
-            let detail = "this needs a token: send Authorization: Bearer TOKEN; poller token create \
-                          makes one";
-            let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            ([challenge], Problem::new(StatusCode::UNAUTHORIZED, detail)).into_response()
-        }
+        _ if is_page(&request) => Redirect::to("/login").into_response(),
+        _ => ask_for_token(role),
     }
 }
 
-/// Whether a request names a host that is us: an IP address, `localhost` or one of `hosts`.
-fn is_known_host(request: &Request, hosts: &[String]) -> bool {
-    let given = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = request.uri().host().or(given) else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') && !name.contains(':') => name,
-        Some((name, _)) if name.ends_with(']') => name,
-        _ => host,
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().is_ok()
-        || bare.eq_ignore_ascii_case("localhost")
-        || hosts.iter().any(|known| known.eq_ignore_ascii_case(bare))
+fn ask_for_token(role: Role) -> Response {
+    let detail = format!(
+        "this needs a token with the role {}: send Authorization: Bearer TOKEN; poller token create \
+         makes one",
+        role.as_str()
+    );
+    let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    ([challenge], Problem::new(StatusCode::UNAUTHORIZED, detail)).into_response()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn shows_csrf(request: &Request) -> bool {
+    let known = request.extensions().get::<Known>().and_then(|known| known.csrf.as_deref());
+    let shown = request.headers().get(CSRF);
+    known.zip(shown).is_some_and(|(known, shown)| known.as_bytes().ct_eq(shown.as_bytes()).into())
+}
 
-    fn is_known(host: &str) -> bool {
-        let request = Request::builder().header(header::HOST, host).body(axum::body::Body::empty());
-        is_known_host(&request.expect("a request"), &["board.example".to_owned()])
-    }
+/// Whether a browser asks for a page, and not a program.
+fn is_page(request: &Request) -> bool {
+    let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("text/html"));
+    request.method() == axum::http::Method::GET
+        && !request.uri().path().starts_with("/api/")
+        && request.headers().get_all(header::ACCEPT).iter().any(accepts)
+}
 
-    #[test]
-    fn we_are_known_by_addresses_localhost_and_the_names_that_were_given() {
-        for own in ["127.0.0.1:9870", "[::1]:9870", "[::1]", "LOCALHOST", "Board.example:80"] {
-            assert!(is_known(own), "{own}");
+/// The address that `peer` is counted under: a network of IPv6 is one visitor.
+fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(network.into())
         }
-        for other in ["evil.example", "evil.example:9870", "localhost.evil.example", "", "127.1.x"]
-        {
-            assert!(!is_known(other), "{other}");
-        }
+        v4 @ IpAddr::V4(_) => v4,
     }
 }

@@ -1,5 +1,7 @@
 //! The `OpenAPI` document, generated from the routes, and what all routes have in common in it.
 
+mod answers;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,8 +9,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa::OpenApi;
+use utoipa::openapi::Server;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::problem::Problem;
+pub(super) use answers::tell_answers;
+
+/// Names of the two ways to send a token.
+const BEARER: &str = "bearer";
+const API_KEY: &str = "api_key";
 
 /// What is said of the whole; routes add themselves.
 #[derive(OpenApi)]
@@ -24,7 +33,18 @@ struct Document;
 
 /// The document without its routes.
 pub(super) fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    document.servers = Some(vec![Server::new("/")]);
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of poller token create, or a JWT of a service that has the key"))
+        .build();
+    let key = ApiKeyValue::with_description("X-API-Key", "The same in a header of its own");
+    components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    components.add_security_scheme(API_KEY, SecurityScheme::ApiKey(ApiKey::Header(key)));
+    components.responses.extend(answers::all());
+    document
 }
 
 /// The route of the finished document.

@@ -1,10 +1,16 @@
 //! `Services`: all that the API has to tell and to do, each behind a trait of its own; a process
 //! offers the routes of what it has.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::events::Events;
 use super::facts::Facts;
+use super::guard::JwtKey;
+use super::keys::Keys;
+use super::server::Tls;
+use crate::clock::Clock;
 
 /// What a process offers over HTTP.
 #[derive(Clone)]
@@ -15,23 +21,73 @@ pub struct Services {
     pub options: Arc<ApiOptions>,
     /// Events as they happen.
     pub events: Option<Arc<dyn Events>>,
+    /// The time.
+    pub clock: Clock,
+    /// The tokens.
+    pub keys: Option<Arc<dyn Keys>>,
 }
 
 impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default(), events: None }
+        Self { facts, options: Arc::default(), clock: Clock::system(), events: None, keys: None }
     }
 }
 
 /// How visitors are treated.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct ApiOptions {
     /// Origins whose pages may ask.
     pub cors_origins: Vec<String>,
     /// Questions a second of one address at most; none: any number.
-    pub rate: Option<std::num::NonZeroU32>,
-    /// Host names that requests over the network may name beside IP addresses and `localhost`.
+    pub rate: Option<NonZeroU32>,
+    /// Host names that requests over loopback may name beside IP addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// The key by which other services sign tokens.
+    pub jwt: Option<JwtKey>,
+    /// The certificate, where the network is spoken to over TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// Connections over the network at a time.
+    pub connections: usize,
+    /// How long visitors may take.
+    pub patience: Patience,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            cors_origins: Vec::new(),
+            rate: None,
+            hosts: Vec::new(),
+            jwt: None,
+            tls: None,
+            connections: 64,
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// How long visitors may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a handshake of TLS.
+    pub handshake: Duration,
+    /// For the head of a question, and before it while nothing is asked.
+    pub head: Duration,
+    /// For a whole question with its body.
+    pub body: Duration,
+    /// For taking something of an answer.
+    pub write: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+        }
+    }
 }

@@ -32,6 +32,18 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// The role that was stored under this name; one that nobody knows any more allows the least.
+    #[must_use]
+    pub(super) fn of_stored(name: &str) -> Self {
+        Self::named(name).unwrap_or(Self::Read)
+    }
 }
 
 /// Where a connection comes from.
@@ -68,6 +80,21 @@ pub enum Via {
     Session(String),
     /// Nothing: a stranger.
     Nothing,
+}
+
+impl Via {
+    /// What it is called.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Loopback => "loopback",
+            Self::Token(_) => "token",
+            Self::Jwt(_) => "jwt",
+            Self::Session(_) => "session",
+            Self::Nothing => "nothing",
+        }
+    }
 }
 
 /// Who asks; it stands in the extensions of every request.

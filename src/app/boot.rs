@@ -60,6 +60,9 @@ pub enum StartError {
     /// The control socket cannot be opened.
     #[error(transparent)]
     Socket(#[from] crate::api::SocketError),
+    /// The API cannot speak TLS.
+    #[error(transparent)]
+    Tls(#[from] crate::api::TlsError),
     /// The API cannot be where somebody wants it.
     #[error("--listen: {address} cannot be had ({source}); name another place, or off")]
     Listen {
@@ -188,7 +191,7 @@ fn serve(
         access: recorder.access(),
         events: events.sender.clone(),
     };
-    let server = Server::start(&socket, network, &services::services(settings, door, &behind))?;
+    let server = Server::start(&socket, network, &services::services(settings, door, &behind)?)?;
     if let Some(address) = server.address() {
         let _ = live.listen.set(services::told(address, &settings.api));
     }

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use crate::view::text::count;
 
 /// Files that are not for polls: look-ups get half of them, and the other half has room for the
-/// store, the log, the socket and its visitors, and `KEPT` connections.
+/// store, the log, the socket and its visitors, a twelfth of all for visitors over the network, and
+/// `KEPT` connections.
 const RESERVED: u64 = 512;
 /// Connections that are kept between polls even where no file is left over.
 const KEPT: u64 = 128;
@@ -17,6 +18,8 @@ const MOST_LOOKUPS: u64 = 256;
 const LOOKUP_FILES: u64 = 4;
 /// Connections that are kept between polls at most.
 const MOST_KEPT: u64 = 4_096;
+/// Visitors of the API over the network at a time, at least and at most.
+const VISITORS: std::ops::RangeInclusive<u64> = 4..=1_024;
 
 /// How many files may be open for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub(super) struct Shares {
     pub(super) lookups: usize,
     /// Connections that are kept between polls at most.
     pub(super) kept: usize,
+    /// Visitors of the API over the network at most.
+    pub(super) visitors: usize,
 }
 
 impl Shares {
@@ -40,8 +45,10 @@ impl Shares {
         let places = NonZeroUsize::new(size(asked.min(left))).unwrap_or(NonZeroUsize::MIN);
         let spare = left.saturating_sub(u64::try_from(places.get()).unwrap_or(u64::MAX));
         let lookups = (reserved / 2 + spare / 2) / LOOKUP_FILES;
-        let kept = reserved.saturating_sub(RESERVED - KEPT) + spare.div_ceil(2);
+        let kept = reserved.saturating_sub(RESERVED - KEPT) + spare.div_ceil(2) - spare / 8;
+        let visitors = reserved / 12 + spare / 8;
         Self {
+            visitors: size(visitors.clamp(*VISITORS.start(), *VISITORS.end())),
             places,
             lookups: size(lookups.clamp(1, MOST_LOOKUPS)),
             kept: size(kept.min(MOST_KEPT)),
@@ -114,16 +121,17 @@ mod tests {
     }
 
     #[test]
-    fn look_ups_and_kept_connections_get_what_polls_leave() {
+    fn look_ups_visitors_and_kept_connections_get_what_polls_leave() {
         let shares = |asked, open_files| {
             let shares = Shares::of(NonZeroUsize::new(asked), open_files);
-            (shares.lookups, shares.kept)
+            (shares.lookups, shares.kept, shares.visitors)
         };
-        assert_eq!(shares(0, 1 << 20), (256, 4_096));
-        assert_eq!(shares(0, 1_024), (64, 128));
-        assert_eq!(shares(112, 1_024), (114, 328));
-        assert_eq!(shares(5_000, 1_024), (64, 128));
-        assert_eq!(shares(0, 64), (4, 0));
-        assert_eq!(shares(0, 0), (1, 0));
+        assert_eq!(shares(0, 1 << 20), (256, 4_096, 1_024));
+        assert_eq!(shares(0, 20_000), (256, 1_292, 430));
+        assert_eq!(shares(0, 1_024), (64, 128, 42));
+        assert_eq!(shares(112, 1_024), (114, 278, 92));
+        assert_eq!(shares(5_000, 1_024), (64, 128, 42));
+        assert_eq!(shares(0, 64), (4, 0, 4));
+        assert_eq!(shares(0, 0), (1, 0, 4));
     }
 }

@@ -111,6 +111,7 @@ impl Keeper {
             What::All => {
                 notifier.reloading();
                 self.check.refresh_names();
+                self.server.renew_certificate();
                 self.reloads.sources.settings().map_err(|error| error.to_string())
             }
         };

@@ -6,8 +6,9 @@ use std::sync::mpsc::SyncSender;
 
 use super::boot::StartError;
 use super::door::{Door, Event};
+use super::keys::KeptKeys;
 use super::live::Live;
-use crate::api::{ApiOptions, Events, Services, listen};
+use crate::api::{ApiOptions, JwtKey, Keys, Patience, Services, Tls, listen};
 use crate::check::Checks;
 use crate::config::Settings;
 use crate::config::settings::{ApiSettings, Listening};
@@ -30,17 +31,59 @@ pub(super) struct Behind {
 }
 
 /// All that the daemon behind `door` offers.
-pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Services {
-    let options = Arc::new(options(&settings.api));
-    let events = Some(Arc::clone(&behind.live) as Arc<dyn Events>);
-    Services { facts: Arc::new(door), options, events }
+///
+/// # Errors
+/// The tokens cannot be read, or the certificate cannot be used.
+pub(super) fn services(
+    settings: &Settings,
+    door: Door,
+    behind: &Behind,
+) -> Result<Services, StartError> {
+    let clock = behind.live.clock.clone();
+    let known = behind.reader.tokens()?;
+    let keys = Arc::new(KeptKeys::new(known, behind.access.clone(), clock.clone()));
+    if let Listening::At(address) = settings.api.listen {
+        warn_of_network(address, &settings.api, keys.list().is_empty());
+    }
+    Ok(Services {
+        facts: Arc::new(door),
+        options: Arc::new(options(settings)?),
+        clock,
+        events: Some(Arc::clone(&behind.live) as _),
+        keys: Some(keys),
+    })
 }
 
-fn options(settings: &ApiSettings) -> ApiOptions {
-    ApiOptions {
-        cors_origins: settings.cors_origins.clone(),
-        rate: Some(settings.rate),
+fn options(settings: &Settings) -> Result<ApiOptions, StartError> {
+    let api = &settings.api;
+    let tls = api.tls.as_ref().map(|(certificate, key)| Tls::load(certificate, key)).transpose()?;
+    Ok(ApiOptions {
+        cors_origins: api.cors_origins.clone(),
+        rate: Some(api.rate),
         hosts: Vec::new(),
+        jwt: api.jwt_secret.as_ref().map(|secret| JwtKey::new(secret.bytes())),
+        tls: tls.map(Arc::new),
+        connections: super::boot::shares(settings).visitors,
+        patience: Patience::default(),
+    })
+}
+
+/// Says what to do where others than this machine can come in.
+fn warn_of_network(address: SocketAddr, settings: &ApiSettings, has_no_tokens: bool) {
+    if address.ip().is_loopback() {
+        return;
+    }
+    if has_no_tokens && settings.jwt_secret.is_none() {
+        tracing::warn!(
+            "the API is on the network at {address}, where everything needs a token, and there is \
+             none yet: poller token create --role read makes one"
+        );
+    }
+    if settings.tls.is_none() {
+        tracing::warn!(
+            "tokens go over the network to {address} as they are; give the API a certificate with \
+             --tls-cert and --tls-key, or put a proxy that has one before it"
+        );
     }
 }
 

@@ -15,7 +15,8 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::Sample;
-use super::sqlite::{SAMPLE_COLUMNS, sample_from_row};
+use super::sqlite::{SAMPLE_COLUMNS, all_tokens, sample_from_row};
+use super::tokens::KeptToken;
 use crate::stats::Tally;
 
 pub use sql::{Answer, Limits, Value};
@@ -120,6 +121,14 @@ impl Reader {
             size: self.pool.max_size().into(),
             waits: self.waits.load(Ordering::Relaxed),
         }
+    }
+
+    /// The tokens of the API, the oldest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn tokens(&self) -> Result<Vec<KeptToken>, ReadError> {
+        self.read(all_tokens)
     }
 
     /// The newest samples of the target `number`, the newest first, `limit` at most.

@@ -9,6 +9,7 @@ pub(in crate::store) mod fuzzing;
 mod migrate;
 mod restore;
 mod rows;
+mod tokens;
 mod trim;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::tokens::KeptToken;
 use super::{Batch, Record, Restored, Store, StoreError, Trimmed};
 use crate::target::Target;
 
@@ -23,6 +25,7 @@ pub(super) use fault::fault;
 pub(super) use migrate::VERSION;
 pub(super) use restore::{seconds, totals};
 pub(super) use rows::{SAMPLE_COLUMNS, sample_from_row};
+pub(super) use tokens::all as all_tokens;
 
 /// The name of the store's file in the data directory.
 pub const FILE_NAME: &str = "poller.db";
@@ -99,6 +102,22 @@ impl SqliteStore {
         self.id
     }
 
+    /// Does `work` in one transaction that a loss of power does not undo either.
+    fn write_for_good<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let set = |connection: &Connection, level| {
+            let set = connection.pragma_update(None, "synchronous", level);
+            set.map_err(|error| fault(&path, &error))
+        };
+        set(&self.connection, "FULL")?;
+        let done = self.write(work);
+        set(&self.connection, "NORMAL")?;
+        done
+    }
+
     /// Does `work` in one transaction, all of it or nothing.
     fn write<T>(
         &mut self,
@@ -158,6 +177,14 @@ impl Store for SqliteStore {
 
     fn trim(&mut self, now_ms: i64) -> Result<Trimmed, StoreError> {
         self.trim_slice(now_ms)
+    }
+
+    fn keep_token(&mut self, token: &KeptToken) -> Result<(), StoreError> {
+        self.write_for_good(|transaction| tokens::keep(transaction, token))
+    }
+
+    fn revoke_token(&mut self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
+        self.write_for_good(|transaction| tokens::revoke(transaction, id, now_ms))
     }
 
     fn bytes(&self) -> u64 {
