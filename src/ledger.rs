@@ -49,6 +49,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Entry {
     record: Record,
+    /// The key of the sample before the last one: that one may not be stored yet.
+    before: SampleKey,
     is_dirty: bool,
 }
 
@@ -87,7 +89,8 @@ impl Ledger {
         let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
         self.rank(&record);
         if let Some(place) = self.records.get_mut(index) {
-            *place = Some(Entry { record, is_dirty: false });
+            let before = SampleKey::default();
+            *place = Some(Entry { record, before, is_dirty: false });
         }
     }
 
@@ -106,6 +109,7 @@ impl Ledger {
         }
         // The hour that this sample closed was written together with the record.
         count_in(&mut record, &sample.outcome);
+        entry.before = before.last;
         entry.record = record.clone();
         self.unrank(&before);
         self.rank(&record);
@@ -164,6 +168,7 @@ impl Ledger {
         let sample = Sample { key, previous: entry.record.last, outcome: *outcome };
         let (state, since) = (entry.record.health.state, entry.record.health.since_ms);
         let until = entry.record.certificate_until;
+        entry.before = sample.previous;
         let transition = observe(&mut entry.record, &sample);
         let closed = count_in(&mut entry.record, outcome);
         self.batch.samples.push(sample);
