@@ -5,11 +5,14 @@
 
 pub mod client;
 
+mod badges;
+mod export;
 mod facts;
 mod fleet;
 mod follow;
 mod guard;
 mod openapi;
+mod past;
 mod problem;
 mod process;
 mod query;
@@ -21,6 +24,7 @@ mod visitor;
 
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
+pub use past::{Parts, Past, PastError, Told};
 pub use problem::Problem;
 pub use routes::router;
 pub use server::{Server, listen};

@@ -18,6 +18,7 @@ mod list;
 mod live;
 mod minute;
 mod once;
+mod past;
 mod plan;
 mod pulse;
 mod reload;

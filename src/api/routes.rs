@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{fleet, openapi, process};
+use super::{badges, export, fleet, openapi, past, process};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -45,7 +45,14 @@ impl Routes {
     /// Every resource that `services` offer.
     fn of(services: &Services, ending: &CancellationToken) -> Self {
         let facts = || Arc::clone(&services.facts);
-        fleet::routes(facts(), ending.clone()).and(process::routes(facts()))
+        let mut all = fleet::routes(facts(), ending.clone()).and(process::routes(facts()));
+        if let Some(past) = &services.past {
+            all = all
+                .and(past::routes(Arc::clone(past)))
+                .and(export::routes(Arc::clone(past), ending.clone()))
+                .and(badges::routes(Arc::clone(past)));
+        }
+        all
     }
 }
 

@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use super::facts::Facts;
+use super::past::Past;
 
 /// What a process offers over HTTP.
 #[derive(Clone)]
 pub struct Services {
     /// What the daemon knows and does.
     pub facts: Arc<dyn Facts>,
+    /// What is stored of the past.
+    pub past: Option<Arc<dyn Past>>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
 }
@@ -18,7 +21,7 @@ impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default() }
+        Self { facts, past: None, options: Arc::default() }
     }
 }
 

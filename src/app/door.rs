@@ -159,7 +159,8 @@ fn is_wanted(target: &Target, record: Option<&Record>, query: &TargetQuery) -> b
         })
 }
 
-fn row(target: &Target, record: Option<&Record>) -> TargetRow {
+/// A target as lists show it.
+pub(super) fn row(target: &Target, record: Option<&Record>) -> TargetRow {
     let polled = record.filter(|record| record.last_code != 0 || record.last.0 != 0);
     TargetRow {
         id: target.shown_id(),

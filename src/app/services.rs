@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use super::boot::StartError;
 use super::door::{Door, Event};
 use super::live::Live;
+use super::past::Archive;
 use crate::api::{ApiOptions, Services, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -31,8 +32,12 @@ pub(super) struct Behind {
 
 /// All that the daemon behind `door` offers.
 pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Services {
-    let _ = behind;
-    Services { facts: Arc::new(door), options: Arc::new(options(&settings.api)) }
+    let (live, reader) = (Arc::clone(&behind.live), behind.reader.clone());
+    Services {
+        facts: Arc::new(door),
+        past: Some(Arc::new(Archive::new(live, reader))),
+        options: Arc::new(options(&settings.api)),
+    }
 }
 
 fn options(settings: &ApiSettings) -> ApiOptions {

@@ -57,7 +57,10 @@ impl Grain {
     #[must_use]
     pub(super) const fn coarsened(bucket: u16) -> u16 {
         let (low, _) = Self::Fine.range(bucket);
-        #[expect(clippy::cast_possible_truncation, reason = "a bucket begins at a value of 32 bits")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a bucket begins at a value of 32 bits"
+        )]
         Self::Coarse.bucket(low as u32)
     }
 

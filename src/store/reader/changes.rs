@@ -83,7 +83,9 @@ impl Reader {
     pub fn outages(&self, wanted: &Outages) -> Result<(Vec<Outage>, Option<SampleKey>), ReadError> {
         let (index, condition) = match (wanted.target, wanted.lasting) {
             (Some(_), _) => ("INDEXED BY incident_of", "target = ?3 AND"),
-            (None, Some(true)) => ("INDEXED BY incident_lasting", "?3 = 0 AND ended_ms IS NULL AND"),
+            (None, Some(true)) => {
+                ("INDEXED BY incident_lasting", "?3 = 0 AND ended_ms IS NULL AND")
+            }
             (None, _) => ("", "?3 = 0 AND"),
         };
         let sql = format!(

@@ -117,10 +117,10 @@ impl Reader {
                 if names.contains_key(&number) {
                     continue;
                 }
-                let named = statement.query_row([number], |row| {
+                let called = statement.query_row([number], |row| {
                     Ok(Named { id: row.get(0)?, url: row.get(1)?, name: row.get(2)? })
                 });
-                names.insert(number, named.optional()?.unwrap_or_default());
+                names.insert(number, called.optional()?.unwrap_or_default());
             }
             Ok(names)
         })

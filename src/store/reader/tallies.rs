@@ -70,10 +70,7 @@ impl Reader {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn fleet_hours(
-        &self,
-        (first, last): (u32, u32),
-    ) -> Result<Vec<(u32, Tally)>, ReadError> {
+    pub fn fleet_hours(&self, (first, last): (u32, u32)) -> Result<Vec<(u32, Tally)>, ReadError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT hour, tally FROM fleet_hour WHERE hour >= ?1 AND hour <= ?2
