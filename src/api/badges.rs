@@ -213,26 +213,4 @@ fn stranger() -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_outage_is_rounded_away() {
-        let shown = [1.0, 0.999_999, 0.9995, 0.5, 0.0].map(percent);
-        assert_eq!(shown, ["100%", "99.99%", "99.95%", "50.00%", "0.00%"]);
-    }
-
-    #[test]
-    fn a_badge_is_named_by_figure_and_form() {
-        let none = RawQuery(None);
-        assert!(Asked::of("status.svg", &none).is_ok_and(|asked| asked.is_svg));
-        assert!(Asked::of("latency.json", &none).is_ok_and(|asked| !asked.is_svg));
-        for slip in ["status", "status.png", "mood.svg"] {
-            assert_eq!(Asked::of(slip, &none).err().map(|problem| problem.status), Some(404));
-        }
-        for slip in ["span=5m", "style=plastic", "label=", "colour=red"] {
-            let slip = RawQuery(Some(slip.to_owned()));
-            assert_eq!(Asked::of("uptime.svg", &slip).err().map(|slip| slip.status), Some(400));
-        }
-    }
-}
+mod tests;

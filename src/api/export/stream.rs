@@ -148,3 +148,102 @@ impl Stream for Export {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Semaphore;
+    use tokio_stream::StreamExt;
+
+    /// Writes a letter for every row.
+    struct Letters;
+
+    impl RowWriter<u8> for Letters {
+        fn begin(&mut self) -> io::Result<Vec<u8>> {
+            Ok(b"<".to_vec())
+        }
+
+        fn write(&mut self, rows: Vec<u8>) -> io::Result<Vec<u8>> {
+            Ok(rows)
+        }
+
+        fn end(&mut self) -> io::Result<Vec<u8>> {
+            Ok(b">".to_vec())
+        }
+    }
+
+    /// An export without end, how many of its parts were read, and the places of exports.
+    fn endless() -> (Export, Arc<AtomicUsize>, Arc<Semaphore>, CancellationToken) {
+        let (read, places) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(1)));
+        let counted = Arc::clone(&read);
+        let parts: Parts<u8> = Box::new(std::iter::from_fn(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Some(Ok(vec![b'x']))
+        }));
+        let place = Arc::clone(&places).try_acquire_owned().expect("a place");
+        let ending = CancellationToken::new();
+        let export = Work::new(parts, Box::new(Letters)).into_stream(place, ending.clone());
+        (export, read, places, ending)
+    }
+
+    #[tokio::test]
+    async fn an_export_ends_with_what_stands_behind_its_rows() {
+        let parts: Parts<u8> = Box::new([Ok(b"ab".to_vec()), Ok(Vec::new())].into_iter());
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        let work = Work::new(parts, Box::new(Letters));
+        let export = work.into_stream(place, CancellationToken::new());
+        let chunks: Vec<_> = export.map(|chunk| chunk.expect("bytes")).collect().await;
+        assert_eq!(chunks.concat(), b"<ab>");
+    }
+
+    #[tokio::test]
+    async fn a_part_that_cannot_be_read_breaks_the_answer_off() {
+        let fault = crate::api::PastError::Unreadable("the disk is gone".to_owned());
+        let parts: Parts<u8> = Box::new([Ok(b"ab".to_vec()), Err(fault)].into_iter());
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        let work = Work::new(parts, Box::new(Letters));
+        let export = work.into_stream(place, CancellationToken::new());
+        let chunks: Vec<_> = export.collect().await;
+        let last = chunks.last().and_then(|chunk| chunk.as_ref().err()).expect("an error");
+        assert_eq!((chunks.len(), last.to_string().as_str()), (3, "the disk is gone"));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_that_the_client_does_not_take() {
+        let (mut export, read, places, _ending) = endless();
+        for _ in 0..5 {
+            export.next().await.expect("more").expect("bytes");
+        }
+        // What waits, what is about to wait, and nothing else.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(read.load(Ordering::Relaxed) <= 4 + WAITING + 1, "{read:?}");
+        drop(export);
+        let place = timeout(STALL, places.acquire()).await;
+        assert!(place.is_ok(), "a client that goes away leaves its place");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_for_a_minute_is_left() {
+        let (mut export, _, places, _ending) = endless();
+        export.next().await.expect("more").expect("bytes");
+        let place = timeout(2 * STALL, places.acquire()).await;
+        assert!(place.is_ok(), "its place is free again");
+        let chunks: Vec<_> = export.collect().await;
+        assert!(chunks.last().is_some_and(Result::is_err), "and what it has is not all");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_stops_waits_for_no_export() {
+        let (mut export, _, places, ending) = endless();
+        export.next().await.expect("more").expect("bytes");
+        ending.cancel();
+        let place = timeout(STALL, places.acquire()).await;
+        assert!(place.is_ok());
+        let chunks: Vec<_> = export.collect().await;
+        assert!(chunks.last().is_some_and(Result::is_err));
+    }
+}
