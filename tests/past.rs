@@ -45,7 +45,7 @@ fn past() -> Past {
         outcomes.push(outcome(2, at_ms + 100, 150_000));
     }
     outcomes.push(outcome(1, now - 5, 90_000));
-    write(&directory.path().join("data"), &mut targets, &outcomes);
+    write(&directory.path().join("data"), &mut targets, outcomes);
     let [a, _, c] = targets;
     Past { daemon: history::daemon(directory, &[a, c]), hour_ms }
 }
@@ -272,7 +272,7 @@ fn every_poll_is_on_one_page_while_others_come() {
     let now = now_ms();
     let outcomes: Vec<_> =
         (0..2_000).map(|number| outcome(1, now - 20_000 + number * 9, 1_000)).collect();
-    write(&directory.path().join("data"), &mut targets, &outcomes);
+    write(&directory.path().join("data"), &mut targets, outcomes);
     targets[0].every_ms = 100;
     let list = serde_json::json!([{"url": history::url("quick"), "id": "quick", "interval": "100ms", "retries": 0}]);
     std::fs::write(directory.path().join("list.json"), list.to_string()).expect("a list");
@@ -304,7 +304,7 @@ fn a_rare_verdict_is_looked_for_page_by_page() {
     let mut outcomes: Vec<_> =
         (0..30_000).map(|number| outcome(1, now - 400_000 + number * 10, 1_000)).collect();
     outcomes[5] = failed(1, now - 400_000 + 50, Cause::Reset, Detail::None);
-    write(&directory.path().join("data"), &mut targets, &outcomes);
+    write(&directory.path().join("data"), &mut targets, outcomes);
     let daemon = history::daemon(directory, &targets);
     let first = told(&daemon, "/api/v1/checks?verdict=down");
     assert_eq!(first["checks"], Value::Array(vec![]), "it stops before it has seen all");

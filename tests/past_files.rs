@@ -48,7 +48,7 @@ fn past() -> Daemon {
         });
         outcomes.push(outcome(2, at_ms + 1, 90_000));
     }
-    write(&directory.path().join("data"), &mut targets, &outcomes);
+    write(&directory.path().join("data"), &mut targets, outcomes);
     history::daemon(directory, &targets)
 }
 

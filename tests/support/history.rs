@@ -78,25 +78,26 @@ pub fn failed(target: u32, finished_ms: i64, cause: Cause, detail: Detail) -> Ou
 
 /// Writes what a daemon would have written of `outcomes`, which are in the order of time; `targets`
 /// get their numbers, from 1 on.
-pub fn write(data: &Path, targets: &mut [Target], outcomes: &[Outcome]) {
+pub fn write(data: &Path, targets: &mut [Target], outcomes: impl IntoIterator<Item = Outcome>) {
     std::fs::create_dir_all(data).expect("a directory");
     let options = SqliteOptions::default();
     let mut store = SqliteStore::open(&data.join("poller.db"), options).expect("a store");
     store.enrol(targets).expect("enrolled");
     let at_ms = |outcome: &Outcome| outcome.finished_us / 1_000;
-    let begin = outcomes.first().map_or_else(now_ms, at_ms);
+    let mut outcomes = outcomes.into_iter().peekable();
+    let begin = outcomes.peek().map_or_else(now_ms, at_ms);
     let mut ledger = Ledger::restore(&store.restore(begin).expect("restored"), begin);
     for target in &*targets {
         ledger.enrol(target.number, None, begin);
     }
-    for part in outcomes.chunks(5_000) {
-        for outcome in part {
-            ledger.observe(outcome);
+    let mut end = begin;
+    while outcomes.peek().is_some() {
+        for outcome in outcomes.by_ref().take(5_000) {
+            end = at_ms(&outcome);
+            ledger.observe(&outcome);
         }
-        let now_ms = part.last().map_or(begin, at_ms);
-        store.append(&ledger.take_batch(now_ms)).expect("written");
+        store.append(&ledger.take_batch(end)).expect("written");
     }
-    let end = outcomes.last().map_or(begin, at_ms);
     store.append(&ledger.take_last_batch(end)).expect("written");
 }
 
