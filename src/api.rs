@@ -6,7 +6,9 @@
 pub mod client;
 
 mod answer;
+mod badges;
 mod events;
+mod export;
 mod facts;
 mod fleet;
 mod follow;
@@ -14,6 +16,7 @@ mod guard;
 mod keys;
 mod login;
 mod openapi;
+mod past;
 mod problem;
 mod process;
 mod query;
@@ -31,6 +34,7 @@ pub use guard::JwtKey;
 pub use keys::{
     CreatedToken, Key, Keys, KeysError, Minted, NewToken, TokenRow, TokenState, Unmintable,
 };
+pub use past::{Parts, Past, PastError, Told};
 pub use problem::Problem;
 pub use routes::router;
 pub use server::{Server, Tls, TlsError, listen};

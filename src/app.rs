@@ -21,6 +21,7 @@ mod live;
 mod minute;
 mod once;
 mod pages;
+mod past;
 mod plan;
 mod pulse;
 mod reload;

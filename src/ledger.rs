@@ -55,6 +55,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Entry {
     record: Record,
+    /// The key of the sample before the last one: that one may not be stored yet.
+    before: SampleKey,
     is_dirty: bool,
     /// Lag of the last poll that had a slot, in microseconds; [`NO_LAG`] when there was none since
     /// start.
@@ -101,7 +103,13 @@ impl Ledger {
         let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
         let own = record.clone();
         if let Some(place) = self.records.get_mut(index) {
-            *place = Some(Entry { record, is_dirty: false, lag_us: NO_LAG, days: USUAL_DAYS });
+            *place = Some(Entry {
+                record,
+                before: SampleKey::default(),
+                is_dirty: false,
+                lag_us: NO_LAG,
+                days: USUAL_DAYS,
+            });
         }
         self.rank(&own);
         self.changes.note(number);
@@ -122,6 +130,7 @@ impl Ledger {
         }
         // The hour that this sample closed was written together with the record.
         count_in(&mut record, &sample.outcome);
+        entry.before = before.last;
         entry.record = record.clone();
         self.unrank(&before);
         self.rank(&record);
@@ -181,6 +190,7 @@ impl Ledger {
         let sample = Sample { key, previous: entry.record.last, outcome: *outcome };
         let (state, since) = (entry.record.health.state, entry.record.health.since_ms);
         let until = entry.record.certificate_until;
+        entry.before = sample.previous;
         let transition = observe(&mut entry.record, &sample);
         let closed = count_in(&mut entry.record, outcome);
         if outcome.kind == SampleKind::Slot {

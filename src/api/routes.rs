@@ -14,7 +14,7 @@ use super::guard::{Guard, dress, identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{answer, events, fleet, login, openapi, process, tokens};
+use super::{answer, badges, events, export, fleet, login, openapi, past, process, tokens};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -62,6 +62,9 @@ impl Routes {
             .and(process::routes(facts()))
             .with(services.events.as_ref(), |events| events::routes(events, ending.clone()))
             .with(services.keys.as_ref(), tokens::routes)
+            .with(services.past.as_ref(), past::routes)
+            .with(services.past.as_ref(), |past| export::routes(past, ending.clone()))
+            .with(services.past.as_ref(), badges::routes)
     }
 }
 

@@ -9,6 +9,7 @@ use super::events::Events;
 use super::facts::Facts;
 use super::guard::JwtKey;
 use super::keys::Keys;
+use super::past::Past;
 use super::server::Tls;
 use crate::clock::Clock;
 
@@ -17,6 +18,8 @@ use crate::clock::Clock;
 pub struct Services {
     /// What the daemon knows and does.
     pub facts: Arc<dyn Facts>,
+    /// What is stored of the past.
+    pub past: Option<Arc<dyn Past>>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
     /// Events as they happen.
@@ -31,7 +34,14 @@ impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default(), clock: Clock::system(), events: None, keys: None }
+        Self {
+            facts,
+            past: None,
+            options: Arc::default(),
+            clock: Clock::system(),
+            events: None,
+            keys: None,
+        }
     }
 }
 

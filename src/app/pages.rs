@@ -79,6 +79,15 @@ impl Live {
     }
 }
 
+impl Live {
+    /// The target `target` as lists show it.
+    pub(super) fn row(&self, target: &Arc<Target>) -> TargetRow {
+        let (now_us, today_s) = (self.clock.monotonic_us(), self.clock.now_ms().div_euclid(1_000));
+        let copied = copy(target, &self.ledger.lock());
+        copied.row(now_us, today_s)
+    }
+}
+
 /// What is known of a target at one moment.
 struct Copied {
     target: Arc<Target>,

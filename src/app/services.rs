@@ -8,6 +8,7 @@ use super::boot::StartError;
 use super::door::{Door, Event};
 use super::keys::KeptKeys;
 use super::live::Live;
+use super::past::Archive;
 use crate::api::{ApiOptions, JwtKey, Keys, Patience, Services, Tls, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -45,11 +46,13 @@ pub(super) fn services(
     if let Listening::At(address) = settings.api.listen {
         warn_of_network(address, &settings.api, keys.list().is_empty());
     }
+    let live = || Arc::clone(&behind.live);
     Ok(Services {
         facts: Arc::new(door),
+        past: Some(Arc::new(Archive::new(live(), behind.reader.clone()))),
         options: Arc::new(options(settings)?),
         clock,
-        events: Some(Arc::clone(&behind.live) as _),
+        events: Some(live() as _),
         keys: Some(keys),
     })
 }

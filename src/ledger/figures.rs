@@ -2,8 +2,8 @@
 
 use super::Ledger;
 use crate::health::Health;
-use crate::stats::Recent;
-use crate::store::{Record, Totals};
+use crate::stats::{Recent, Tally};
+use crate::store::{Record, SampleKey, Totals};
 use crate::target::State;
 
 /// The fleet's figures at one moment.
@@ -58,6 +58,20 @@ impl Ledger {
     pub fn lag_us(&self, number: u32) -> Option<u32> {
         let entry = self.records.get(number as usize)?.as_ref()?;
         (entry.lag_us != super::NO_LAG).then_some(entry.lag_us)
+    }
+
+    /// The keys of the newest samples of one target, the newest first; 0 where there is none. What
+    /// was taken in just now may not be stored yet.
+    #[must_use]
+    pub fn newest_of(&self, number: u32) -> Option<[SampleKey; 2]> {
+        let entry = self.records.get(number as usize)?.as_ref()?;
+        Some([entry.record.last, entry.before])
+    }
+
+    /// The fleet's hour that is not over, in hours since the Unix epoch, and what was counted in it.
+    #[must_use]
+    pub const fn open_hour(&self) -> (u32, &Tally) {
+        (self.fleet_hour.0, &self.fleet_hour.1)
     }
 
     /// Forgets what lies more than five minutes before `now_s`, in Unix seconds, and sees which

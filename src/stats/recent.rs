@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::minutes::Minutes;
 use super::sketch::Dense;
 use super::window::{Extreme, Window, add_slow, keep_longer};
 use crate::outcome::{Cause, Outcome};
@@ -20,6 +21,8 @@ pub struct Recent {
     latency: Dense,
     phases: [Dense; 5],
     lag: Dense,
+    /// What has been forgotten, by the minute.
+    minutes: Minutes,
 }
 
 impl Recent {
@@ -67,24 +70,38 @@ impl Recent {
             if second > now_s - SPAN_S {
                 break;
             }
-            self.forget(second);
+            if let Some(window) = self.forget(second) {
+                self.minutes.add(second, &window);
+            }
         }
     }
 
-    fn forget(&mut self, second: i64) {
-        let Some(window) = self.windows.remove(&second) else { return };
+    fn forget(&mut self, second: i64) -> Option<Window> {
+        let window = self.windows.remove(&second)?;
         self.checks -= u64::from(window.checks);
         self.latency.remove(&window.latency);
         for (sum, sketch) in self.phases.iter_mut().zip(&window.phases) {
             sum.remove(sketch);
         }
         self.lag.remove(&window.lag);
+        Some(window)
     }
 
     /// The window of one second, in Unix seconds.
     #[must_use]
     pub fn window(&self, second: i64) -> Option<&Window> {
         self.windows.get(&second)
+    }
+
+    /// The windows of the seconds from `first` to before `end`, in Unix seconds and in their order.
+    pub fn windows(&self, first: i64, end: i64) -> impl Iterator<Item = (i64, &Window)> + '_ {
+        self.windows.range(first..end.max(first)).map(|(&second, window)| (second, window))
+    }
+
+    /// The seconds before the last five minutes, by the minute.
+    #[must_use]
+    pub const fn minutes(&self) -> &Minutes {
+        &self.minutes
     }
 
     /// How many polls finished.

@@ -53,6 +53,17 @@ impl Grain {
         u32::try_from(low + width / 2).unwrap_or(u32::MAX)
     }
 
+    /// The bucket of a coarse sketch that all values of the fine `bucket` lie in.
+    #[must_use]
+    pub(super) const fn coarsened(bucket: u16) -> u16 {
+        let (low, _) = Self::Fine.range(bucket);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a bucket begins at a value of 32 bits"
+        )]
+        Self::Coarse.bucket(low as u32)
+    }
+
     /// The value of the `rank`th of `count` values that lie in `bucket`, in microseconds: a fine
     /// bucket holds so many of a fleet's that they are taken for spread evenly over it.
     fn ranked(self, bucket: u16, rank: u64, count: u64) -> u32 {
@@ -84,7 +95,8 @@ impl Sketch {
         self.add_many(bucket, 1);
     }
 
-    fn add_many(&mut self, bucket: u16, count: u32) {
+    /// Counts `count` values that lie in `bucket`.
+    pub(super) fn add_many(&mut self, bucket: u16, count: u32) {
         match self.buckets.binary_search_by_key(&bucket, |&(bucket, _)| bucket) {
             Ok(at) => {
                 if let Some((_, sum)) = self.buckets.get_mut(at) {
@@ -301,6 +313,12 @@ mod tests {
             let mut bytes = Vec::new();
             sum.encode(&mut bytes);
             prop_assert_eq!(Sketch::decode(&mut bytes.as_slice(), Grain::Coarse), Ok(sum));
+        }
+
+        #[test]
+        fn a_fine_bucket_lies_within_one_coarse_bucket(us: u32) {
+            let coarse = Grain::coarsened(Grain::Fine.bucket(us));
+            prop_assert_eq!(coarse, Grain::Coarse.bucket(us));
         }
 
         #[test]

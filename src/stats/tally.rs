@@ -1,6 +1,7 @@
 //! `Tally`: how the polls of one target went in one hour or day.
 
 use super::sketch::{DecodeError, Grain, Sketch, put, take};
+use super::window::Window;
 use crate::outcome::{Outcome, Verdict};
 
 /// Counts of polls, and how long those took that got an answer.
@@ -30,6 +31,23 @@ impl Tally {
         if outcome.finding.is_answered() {
             self.max_us = self.max_us.max(outcome.latency_us);
             self.latency.add(Grain::Coarse.bucket(outcome.latency_us));
+        }
+    }
+
+    /// Adds all that one second of the fleet counted.
+    pub fn add_second(&mut self, window: &Window) {
+        let failed = |verdict| {
+            let of = window.causes.iter().filter(move |((cause, _), _)| cause.verdict() == verdict);
+            of.map(|&(_, count)| count).sum::<u32>()
+        };
+        let (down, unknown) = (failed(Verdict::Down), failed(Verdict::Unknown));
+        self.checks = self.checks.saturating_add(window.checks);
+        self.up = self.up.saturating_add(window.checks.saturating_sub(down + unknown));
+        self.unknown = self.unknown.saturating_add(unknown);
+        let longest = window.largest_answered.map_or(0, |extreme| extreme.latency_us);
+        self.max_us = self.max_us.max(longest);
+        for (bucket, count) in window.latency.iter() {
+            self.latency.add_many(Grain::coarsened(bucket), count);
         }
     }
 
@@ -100,6 +118,24 @@ mod tests {
         ));
         assert_eq!((tally.checks, tally.up, tally.max_us), (2, 1, 1_000));
         assert_eq!(tally.quantile(0.99), Some(1_000));
+    }
+
+    #[test]
+    fn seconds_of_the_fleet_add_up_to_what_their_polls_would() {
+        let outcomes = [
+            outcome(1_000, Finding { status: 200, ..Finding::default() }),
+            outcome(777_777, Finding::default().with_cause(Cause::Assertion, Detail::None)),
+            outcome(9_000_000, Finding::default().with_cause(Cause::Timeout, Detail::Waiting)),
+            outcome(5, Finding::default().with_cause(Cause::NoNetwork, Detail::None)),
+        ];
+        let (mut polls, mut window, mut seconds) =
+            (Tally::default(), Window::default(), Tally::default());
+        for outcome in &outcomes {
+            polls.add(outcome);
+            window.add(outcome);
+        }
+        seconds.add_second(&window);
+        assert_eq!(seconds, polls);
     }
 
     #[test]

@@ -36,3 +36,8 @@ CREATE TABLE announcement (
     from_ms  INTEGER NOT NULL,
     until_ms INTEGER                -- NULL: until it is taken down
 );
+
+-- The changes and outages of one target, and the outages that last, without looking at all others.
+CREATE INDEX transition_of ON transition (target, key, from_state, to_state);
+CREATE INDEX incident_of ON incident (target, key);
+CREATE INDEX incident_lasting ON incident (key) WHERE ended_ms IS NULL;

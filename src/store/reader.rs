@@ -1,8 +1,12 @@
 //! `Reader`: looks into a store while a daemon writes it, or after; it never changes anything.
 
+mod chain;
+mod changes;
 mod open;
+mod scan;
 mod sql;
 mod stored;
+mod tallies;
 mod targets;
 mod worst;
 
@@ -17,8 +21,10 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::Sample;
 use super::sqlite::{SAMPLE_COLUMNS, all_tokens, sample_from_row};
 use super::tokens::KeptToken;
-use crate::stats::Tally;
 
+pub use chain::Walk;
+pub use changes::{Outage, Outages};
+pub use scan::{Named, Part, Scan};
 pub use sql::{Answer, Limits, Value};
 pub use stored::Stored;
 pub use targets::{Row, UPTIME_DAYS, Wanted};
@@ -26,6 +32,8 @@ pub use worst::{DownTarget, Worst};
 
 /// How long the reader's own queries may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long those may take that are answered while somebody waits.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Steps of SQLite's machine from one look at the clock to the next.
 const STEPS: i32 = 10_000;
 
@@ -139,38 +147,12 @@ impl Reader {
         self.read(|connection| history(connection, number, limit))
     }
 
-    /// The tallies of the target `number` for the periods from `first` to `last`, in their order;
-    /// a period in which it was not polled has none.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn tallies(
+    /// Does a query whose answer somebody waits for.
+    fn answer<T>(
         &self,
-        number: u32,
-        period: Period,
-        (first, last): (u32, u32),
-    ) -> Result<Vec<(u32, Tally)>, ReadError> {
-        let (table, column) = match period {
-            Period::Hour => ("closed_hour", "hour"),
-            Period::Day => ("closed_day", "day"),
-        };
-        // One seek a period, since the table is in the order of time.
-        let sql = format!(
-            "WITH RECURSIVE period (at) AS
-                 (SELECT ?2 UNION ALL SELECT at + 1 FROM period WHERE at < ?3)
-             SELECT at, tally FROM period CROSS JOIN {table} ON {column} = at AND target = ?1"
-        );
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![number, first, last])?;
-            let mut tallies = Vec::new();
-            while let Some(row) = rows.next()? {
-                if let Ok(tally) = Tally::decode(row.get_ref(1)?.as_blob()?) {
-                    tallies.push((row.get(0)?, tally));
-                }
-            }
-            Ok(tallies)
-        })
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, ReadError> {
+        self.within(ANSWER, work).map_err(|error| self.unreadable(ANSWER, &error))
     }
 
     /// Does one of the reader's own queries.

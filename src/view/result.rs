@@ -191,7 +191,7 @@ impl CheckResult {
 }
 
 /// What a finding says, in a sentence.
-fn sentence(target: &Target, finding: &Finding, seconds: f64) -> String {
+pub(super) fn sentence(target: &Target, finding: &Finding, seconds: f64) -> String {
     let is_http = target.plan.probe.kind() == CheckKind::Http;
     let status = (is_http && finding.status != 0).then(|| status(finding.status));
     match (finding.cause, status) {

@@ -13,7 +13,7 @@ use crate::target::State;
 
 /// The days that uptime is told for.
 pub const UPTIME_DAYS: [i64; 4] = [1, 7, 30, 90];
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Which targets are wanted; all by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,7 +133,8 @@ fn row_from_fields(fields: &Fields<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-fn watched(connection: &Connection) -> rusqlite::Result<Spans> {
+/// When daemons watched.
+pub(super) fn watched(connection: &Connection) -> rusqlite::Result<Spans> {
     let mut statement =
         connection.prepare_cached("SELECT started_ms, watched_until_ms FROM run")?;
     let spans = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
