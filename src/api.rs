@@ -9,6 +9,7 @@ mod facts;
 mod fleet;
 mod follow;
 mod guard;
+mod metrics;
 mod openapi;
 mod problem;
 mod process;
@@ -21,6 +22,7 @@ mod visitor;
 
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
+pub use metrics::{Metrics, Visits};
 pub use problem::Problem;
 pub use routes::router;
 pub use server::{Server, listen};

@@ -16,6 +16,7 @@ mod judgement;
 mod keeper;
 mod list;
 mod live;
+mod metrics;
 mod minute;
 mod once;
 mod plan;

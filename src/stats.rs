@@ -1,11 +1,13 @@
 //! Counts that add up, and what they say: sketches, tallies, one-second windows.
 
+mod histogram;
 mod recent;
 mod sketch;
 mod tally;
 mod uptime;
 mod window;
 
+pub use histogram::{BOUNDS_US, Counters, Histogram};
 pub use recent::{Recent, SPAN_S};
 pub use sketch::{DecodeError, Dense, Grain, Sketch};
 pub use tally::Tally;

@@ -4,6 +4,7 @@ pub mod explain;
 pub mod recent;
 pub mod result;
 pub mod results;
+pub mod series;
 pub mod table;
 pub mod text;
 pub mod words;

@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{fleet, openapi, process};
+use super::{fleet, metrics, openapi, process};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -45,7 +45,11 @@ impl Routes {
     /// Every resource that `services` offer.
     fn of(services: &Services, ending: &CancellationToken) -> Self {
         let facts = || Arc::clone(&services.facts);
-        fleet::routes(facts(), ending.clone()).and(process::routes(facts()))
+        let mut all = fleet::routes(facts(), ending.clone()).and(process::routes(facts()));
+        if let Some(told) = &services.metrics {
+            all = all.and(metrics::routes(Arc::clone(told), Arc::clone(&services.visits)));
+        }
+        all
     }
 }
 
@@ -69,6 +73,7 @@ pub fn router(services: &Services, ending: &CancellationToken) -> Router {
         .layer(DefaultBodyLimit::max(BODY))
         .layer(map_response(openapi::as_problem))
         .layer(from_fn_with_state(Arc::clone(&services.options), identify))
+        .layer(from_fn_with_state(Arc::clone(&services.visits), metrics::count))
 }
 
 async fn nothing_here(uri: Uri) -> Problem {

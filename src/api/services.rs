@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::facts::Facts;
+use super::metrics::{Metrics, Visits};
 
 /// What a process offers over HTTP.
 #[derive(Clone)]
@@ -12,13 +13,17 @@ pub struct Services {
     pub facts: Arc<dyn Facts>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
+    /// Questions that were answered.
+    pub visits: Arc<Visits>,
+    /// What is told to monitoring systems.
+    pub metrics: Option<Arc<dyn Metrics>>,
 }
 
 impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default() }
+        Self { facts, options: Arc::default(), visits: Arc::default(), metrics: None }
     }
 }
 

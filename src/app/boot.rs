@@ -14,7 +14,7 @@ use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
-use super::reload::{Reloads, log_rejects};
+use super::reload::{Reloaded, Reloads, log_rejects};
 use super::services::{self, Behind};
 use crate::api::{Feed, Server, finished_line, socket_path};
 use crate::check::{Checks, HttpOptions, Whereabouts};
@@ -298,6 +298,8 @@ impl Memory {
             pulse: Mutex::default(),
             standing: Mutex::default(),
             gauges,
+            counters: Mutex::default(),
+            reloaded: Reloaded::at(clock.now_ms()),
             listen: OnceLock::new(),
         };
         Ok((Self { store, journal, samples }, live))
@@ -307,7 +309,7 @@ impl Memory {
 /// What the recorder works with.
 fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::Desk {
     let (summarised, roster, feed) = (Arc::clone(live), Arc::clone(&live.roster), Arc::clone(feed));
-    let outlet: Arc<dyn Outlet> = Arc::<Outbox>::clone(outbox);
+    let (outlet, counted): (Arc<dyn Outlet>, _) = (Arc::<Outbox>::clone(outbox), Arc::clone(live));
     recorder::Desk {
         outlet,
         ledger: Arc::clone(&live.ledger),
@@ -317,7 +319,10 @@ fn desk(live: &Arc<Live>, outbox: &Arc<Outbox>, feed: &Arc<Feed>) -> recorder::D
         summarise: Box::new(move || {
             serde_json::to_string(&summarised.summary(Lists::Short)).unwrap_or_default()
         }),
-        tap: Box::new(move |outcomes| tell(&feed, &roster, outcomes)),
+        tap: Box::new(move |outcomes| {
+            counted.note(outcomes);
+            tell(&feed, &roster, outcomes);
+        }),
         most_held: recorder::MOST_HELD,
     }
 }

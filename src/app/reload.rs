@@ -1,7 +1,7 @@
 //! Reloads: list and settings are read again while the daemon polls on, one reading at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +71,29 @@ pub(super) struct Reading {
     amended: Result<Option<Amended>, String>,
 }
 
+/// How the last reading of list and settings went, for whoever watches the daemon.
+#[derive(Debug)]
+pub(super) struct Reloaded {
+    /// Whether they could be used.
+    pub is_good: AtomicBool,
+    /// When they were last read and could be used, in Unix milliseconds.
+    pub good_ms: AtomicI64,
+}
+
+impl Reloaded {
+    /// What was read at `now_ms` (Unix milliseconds) could be used.
+    pub(super) const fn at(now_ms: i64) -> Self {
+        Self { is_good: AtomicBool::new(true), good_ms: AtomicI64::new(now_ms) }
+    }
+
+    fn note(&self, is_good: bool, now_ms: i64) {
+        self.is_good.store(is_good, Ordering::Relaxed);
+        if is_good {
+            self.good_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Readings: the one that is under way, and the wish for one after it.
 #[derive(Debug)]
 pub(super) struct Reloads {
@@ -116,7 +139,7 @@ impl Keeper {
         };
         match settings.and_then(|settings| self.begin(settings)) {
             Ok(cancelled) => self.reloads.current = Some((wish, cancelled)),
-            Err(reason) => answer(wish, &Err(reason), notifier),
+            Err(reason) => self.answer(wish, &Err(reason), notifier),
         }
     }
 
@@ -173,10 +196,18 @@ impl Keeper {
                 Err(reason)
             }
         };
-        answer(wish, &result, notifier);
+        self.answer(wish, &result, notifier);
         if let Some(next) = self.reloads.next.take() {
             self.read_again(next, notifier);
         }
+    }
+
+    /// Logs and tells what came of a reading.
+    fn answer(&self, wish: Wish, result: &Result<String, String>, notifier: Notifier) {
+        if wish.what == What::All {
+            self.live.reloaded.note(result.is_ok(), self.live.clock.now_ms());
+        }
+        answer(wish, result, notifier);
     }
 
     fn note(&self, amended: &Amended) {

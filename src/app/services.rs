@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use super::boot::StartError;
 use super::door::{Door, Event};
 use super::live::Live;
+use super::metrics::Figures;
 use crate::api::{ApiOptions, Services, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -31,8 +32,13 @@ pub(super) struct Behind {
 
 /// All that the daemon behind `door` offers.
 pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Services {
-    let _ = behind;
-    Services { facts: Arc::new(door), options: Arc::new(options(&settings.api)) }
+    let api = &settings.api;
+    let (live, check) = (Arc::clone(&behind.live), Arc::clone(&behind.check));
+    Services {
+        options: Arc::new(options(api)),
+        metrics: Some(Arc::new(Figures::new(live, check, api))),
+        ..Services::of(Arc::new(door))
+    }
 }
 
 fn options(settings: &ApiSettings) -> ApiOptions {
