@@ -20,6 +20,7 @@ mod metrics;
 mod minute;
 mod once;
 mod plan;
+mod probe;
 mod pulse;
 mod reload;
 mod services;

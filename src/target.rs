@@ -17,8 +17,8 @@ use crate::address::Address;
 pub use flight::{Flight, FlightState};
 pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, Role, TlsPlan, Verify};
 pub use probe::{
-    CheckKind, DnsProbe, IcmpProbe, Look, MailMessage, MailProbe, MailProtocol, MailTls,
-    OtherProbe, Probe, RecordType, SslProbe, StartTls, TcpProbe, TcpStep,
+    CheckKind, DnsProbe, IcmpProbe, LineRule, Look, MailMessage, MailProbe, MailProtocol, MailTls,
+    OtherProbe, Probe, QuestionProbe, RecordType, SslProbe, StartTls, TcpProbe, TcpStep,
 };
 pub use state::State;
 

@@ -1,6 +1,7 @@
 //! What is shown, as plain values; text, JSON and the rest are renderings of the same values.
 
 pub mod explain;
+pub mod probe;
 pub mod recent;
 pub mod result;
 pub mod results;

@@ -44,7 +44,6 @@ pub(super) fn routes(metrics: Arc<dyn Metrics>, visits: Arc<Visits>) -> Routes {
         (String = "text/plain"), (String = "application/openmetrics-text")
     )))
 )]
-#[expect(clippy::doc_markdown, reason = "people read it in the document of the API")]
 async fn tell(State(context): State<Context>, headers: HeaderMap) -> Result<Exposition, Problem> {
     let format = Format::asked(&headers);
     let told = tokio::task::spawn_blocking(move || {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::facts::Facts;
 use super::metrics::{Metrics, Visits};
+use super::probe::Prober;
 
 /// What a process offers over HTTP.
 #[derive(Clone)]
@@ -17,13 +18,15 @@ pub struct Services {
     pub visits: Arc<Visits>,
     /// What is told to monitoring systems.
     pub metrics: Option<Arc<dyn Metrics>>,
+    /// Probes targets at once.
+    pub prober: Option<Arc<dyn Prober>>,
 }
 
 impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default(), visits: Arc::default(), metrics: None }
+        Self { facts, options: Arc::default(), visits: Arc::default(), metrics: None, prober: None }
     }
 }
 

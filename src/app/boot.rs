@@ -14,6 +14,7 @@ use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::Live;
+use super::probe::Shelf;
 use super::reload::{Reloaded, Reloads, log_rejects};
 use super::services::{self, Behind};
 use crate::api::{Feed, Server, finished_line, socket_path};
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The control socket cannot be opened.
     #[error(transparent)]
     Socket(#[from] crate::api::SocketError),
+    /// The file of modules cannot be used.
+    #[error(transparent)]
+    Modules(#[from] crate::config::modules::ModulesError),
     /// The API cannot be where somebody wants it.
     #[error("--listen: {address} cannot be had ({source}); name another place, or off")]
     Listen {
@@ -84,7 +88,7 @@ impl StartError {
     pub const fn code(&self) -> u8 {
         match self {
             Self::List(ListError::Unreadable { .. } | ListError::Unfetched { .. }) => 1,
-            Self::List(_) | Self::Check(_) => 2,
+            Self::List(_) | Self::Check(_) | Self::Modules(_) => 2,
             _ => 1,
         }
     }
@@ -299,6 +303,7 @@ impl Memory {
             standing: Mutex::default(),
             gauges,
             counters: Mutex::default(),
+            shelf: Shelf::open(settings.api.modules.as_deref())?,
             reloaded: Reloaded::at(clock.now_ms()),
             listen: OnceLock::new(),
         };

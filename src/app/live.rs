@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use super::gauges::Gauges;
 use super::governing::Standing;
 use super::judgement;
+use super::probe::Shelf;
 use super::pulse::Pulse;
 use super::reload::Reloaded;
 use crate::clock::{Clock, rfc3339};
@@ -68,6 +69,8 @@ pub(super) struct Live {
     pub gauges: Gauges,
     /// What became of polls since the start.
     pub counters: Mutex<Counters>,
+    /// The modules of probes.
+    pub shelf: Shelf,
     /// How the last reload went.
     pub reloaded: Reloaded,
     /// Where the API is on the network, once it is there.

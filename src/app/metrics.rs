@@ -4,6 +4,7 @@ mod machine;
 mod targets;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::live::Live;
 use crate::api::Metrics;
@@ -43,9 +44,24 @@ impl Metrics for Figures {
         families.extend(machine::own(&summary));
         families.extend(machine::network(&summary, self.check.names()));
         families.extend(machine::process(&self.live, &summary));
+        families.extend(probes(&self.live));
         families.extend(self.chosen.families(&self.live));
         families
     }
+}
+
+/// Probes that somebody asked for.
+fn probes(live: &Live) -> [Family; 2] {
+    let [failed, succeeded] = live.shelf.done();
+    [
+        Family::counter("poller_probes", "Probes that were asked for, by what came of them")
+            .by("result", [("success", succeeded), ("failure", failed)]),
+        Family::counter(
+            "poller_probe_module_unknown",
+            "How often a module was asked for that there is not",
+        )
+        .of(live.shelf.unknown.load(Relaxed)),
+    ]
 }
 
 fn fleet(summary: &Summary) -> [Family; 4] {

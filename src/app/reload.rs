@@ -12,6 +12,7 @@ use super::engine::share_of;
 use super::keeper::Keeper;
 use super::list::Listing;
 use crate::config::Settings;
+use crate::config::modules::Modules;
 use crate::config::sources::Sources;
 use crate::config::targets::Rejects;
 use crate::config::targets::source::Source;
@@ -69,6 +70,8 @@ pub(super) struct Reading {
     settings: Settings,
     /// The change that it brings; none when it is still the same list.
     amended: Result<Option<Amended>, String>,
+    /// The modules of probes, where they were read.
+    modules: Option<Modules>,
 }
 
 /// How the last reading of list and settings went, for whoever watches the daemon.
@@ -162,15 +165,25 @@ impl Keeper {
         // Nobody else changes the targets until this reading is taken over.
         let old: Vec<_> = self.live.roster.read().iter().cloned().collect();
         let (access, events) = (self.recorder.access(), self.events.sender.clone());
+        let shelved = Arc::clone(&self.live);
         let read = move || {
-            let list = listing.read_again(&settings, old.len());
-            let amended = list.map_err(|error| error.to_string()).and_then(|list| {
+            let modules = shelved.shelf.read_again().map_err(|error| error.to_string());
+            let list = modules.and_then(|modules| {
+                let list = listing.read_again(&settings, old.len());
+                list.map(|list| (list, modules)).map_err(|error| error.to_string())
+            });
+            let (list, modules) = match list {
+                Ok((list, modules)) => (Ok(list), Some(modules)),
+                Err(error) => (Err(error), None),
+            };
+            let amended = list.and_then(|list| {
                 let amended = list.map(|list| Amended::by(list, &old, &access)).transpose();
                 // The next reading must not be told that this list is in use.
                 amended.inspect_err(|_| listing.forget())
             });
             // A keeper that has ended wants no list.
-            let _ = events.send(Event::Read(Box::new(Reading { listing, settings, amended })));
+            let _ =
+                events.send(Event::Read(Box::new(Reading { listing, settings, amended, modules })));
         };
         let begun = std::thread::Builder::new().name("list".into()).spawn(read);
         begun.map(|_| cancelled).map_err(|error| format!("the system gives no thread: {error}"))
@@ -178,10 +191,13 @@ impl Keeper {
 
     /// Brings the daemon to what was read.
     pub(super) fn take_over(&mut self, reading: Reading, notifier: Notifier) {
-        let Reading { listing, settings, amended } = reading;
+        let Reading { listing, settings, amended, modules } = reading;
         let Some((wish, _)) = self.reloads.current.take() else { return };
         let result = match amended {
             Ok(amended) => {
+                if let Some(modules) = modules {
+                    self.live.shelf.replace(modules);
+                }
                 self.reloads.listing = Some(listing);
                 let restart = self.settings.renew(settings);
                 let word = tell(&wish, amended.as_ref(), &restart);

@@ -8,6 +8,7 @@ use super::boot::StartError;
 use super::door::{Door, Event};
 use super::live::Live;
 use super::metrics::Figures;
+use super::probe::Probes;
 use crate::api::{ApiOptions, Services, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -37,6 +38,12 @@ pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Serv
     Services {
         options: Arc::new(options(api)),
         metrics: Some(Arc::new(Figures::new(live, check, api))),
+        prober: Some(Arc::new(Probes::new(
+            Arc::clone(&behind.live),
+            Arc::clone(&behind.check),
+            behind.reader.clone(),
+            api.probe,
+        ))),
         ..Services::of(Arc::new(door))
     }
 }
