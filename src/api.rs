@@ -15,8 +15,10 @@ mod follow;
 mod guard;
 mod keys;
 mod login;
+mod metrics;
 mod openapi;
 mod past;
+mod probe;
 mod problem;
 mod process;
 mod query;
@@ -34,7 +36,9 @@ pub use guard::JwtKey;
 pub use keys::{
     CreatedToken, Key, Keys, KeysError, Minted, NewToken, TokenRow, TokenState, Unmintable,
 };
+pub use metrics::{Metrics, Visits};
 pub use past::{Parts, Past, PastError, Told};
+pub use probe::{ProbeAnswer, ProbeQuery, Prober};
 pub use problem::Problem;
 pub use routes::router;
 pub use server::{Server, Tls, TlsError, listen};

@@ -8,6 +8,7 @@ pub mod file;
 pub mod fuzzing;
 pub mod given;
 pub mod keys;
+pub mod modules;
 pub mod nearest;
 pub mod place;
 pub mod rules;

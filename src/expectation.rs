@@ -17,6 +17,8 @@ pub struct Expectation {
     pub body_not_contains: Vec<Box<str>>,
     /// Pattern that the body must match.
     pub body_regex: Option<Pattern>,
+    /// Further patterns about the body; none: nobody asks how long it is when unpacked.
+    pub patterns: Option<Box<Patterns>>,
     /// JSON Pointers (RFC 6901) into the body, and the value that must stand there.
     pub json: Vec<(Box<str>, JsonValue)>,
     /// Header names in lower case, and the value that each must have.
@@ -48,7 +50,32 @@ impl Expectation {
         !self.body_contains.is_empty()
             || !self.body_not_contains.is_empty()
             || self.body_regex.is_some()
+            || self.patterns.is_some()
             || !self.json.is_empty()
+    }
+}
+
+/// Patterns about a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Patterns {
+    /// Those that it must match, each of them.
+    pub wanted: Vec<Pattern>,
+    /// Those that it must not match, none of them.
+    pub unwanted: Vec<Pattern>,
+}
+
+impl Patterns {
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.unwanted.is_empty()
+    }
+
+    /// Whether `bytes` are as they must be.
+    #[must_use]
+    pub fn hold(&self, bytes: &[u8]) -> bool {
+        self.wanted.iter().all(|pattern| pattern.is_match(bytes))
+            && !self.unwanted.iter().any(|pattern| pattern.is_match(bytes))
     }
 }
 
@@ -94,6 +121,16 @@ impl Pattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// `template` with what the groups of the pattern matched in `bytes` in the place of `${1}` and
+    /// the like; none when the pattern is not found.
+    #[must_use]
+    pub fn expand(&self, bytes: &[u8], template: &str) -> Option<Vec<u8>> {
+        let found = self.0.captures(bytes)?;
+        let mut text = Vec::new();
+        found.expand(template.as_bytes(), &mut text);
+        Some(text)
     }
 
     /// Whether the pattern is found in `bytes`.

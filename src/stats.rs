@@ -1,5 +1,6 @@
 //! Counts that add up, and what they say: sketches, tallies, one-second windows.
 
+mod histogram;
 mod minutes;
 mod recent;
 mod sketch;
@@ -7,6 +8,7 @@ mod tally;
 mod uptime;
 mod window;
 
+pub use histogram::{BOUNDS_US, Counters, Histogram};
 pub use minutes::{KEPT_MINUTES, Minutes};
 pub use recent::{Recent, SPAN_S};
 pub use sketch::{DecodeError, Dense, Grain, Sketch};

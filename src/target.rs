@@ -18,8 +18,8 @@ use crate::expectation::CERTIFICATE_DAYS;
 pub use flight::{Flight, FlightState};
 pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, Role, TlsPlan, Verify};
 pub use probe::{
-    CheckKind, DnsProbe, IcmpProbe, Look, MailMessage, MailProbe, MailProtocol, MailTls,
-    OtherProbe, Probe, RecordType, SslProbe, StartTls, TcpProbe, TcpStep,
+    CheckKind, DnsProbe, IcmpProbe, LineRule, Look, MailMessage, MailProbe, MailProtocol, MailTls,
+    OtherProbe, Probe, QuestionProbe, RecordType, SslProbe, StartTls, TcpProbe, TcpStep,
 };
 pub use state::State;
 

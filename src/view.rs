@@ -2,9 +2,11 @@
 
 pub mod explain;
 pub mod past;
+pub mod probe;
 pub mod recent;
 pub mod result;
 pub mod results;
+pub mod series;
 pub mod table;
 pub mod text;
 pub mod words;

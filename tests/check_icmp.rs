@@ -159,7 +159,7 @@ async fn checks_of_one_host_at_once_take_none_of_each_others_answers() {
 #[tokio::test]
 async fn data_of_any_length_comes_back() {
     for size in [0, 1, 16, 1_400, 20_000] {
-        let probe = IcmpProbe { count: 2, spacing_ms: 1, size };
+        let probe = IcmpProbe { count: 2, spacing_ms: 1, size, ttl: None };
         let (finding, _) = check_within(20_000, "127.0.0.1", probe).await;
         if is_forbidden(&finding) {
             return;

@@ -345,6 +345,7 @@ async fn a_server_that_wants_our_certificate_gets_it() {
         client_cert: Some(file("cert.pem")),
         client_key: Some(file("key.pem")),
         verify: Verify::Strict,
+        server_name: None,
     };
     let without = TlsPlan { client_cert: None, client_key: None, ..tls_plan.clone() };
     let finding = poll_with(&site::check(), &site, Plan { tls: tls_plan, ..Plan::default() }).await;

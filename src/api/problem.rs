@@ -24,6 +24,12 @@ impl Problem {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         Self { status: status.as_u16(), title, detail: detail.into() }
     }
+
+    /// A fault of this program; it is logged, since visitors can do nothing about it.
+    pub(super) fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "a question found no answer");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon failed; its log says why")
+    }
 }
 
 impl IntoResponse for Problem {

@@ -14,7 +14,9 @@ use super::guard::{Guard, dress, identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{answer, badges, events, export, fleet, login, openapi, past, process, tokens};
+use super::{
+    answer, badges, events, export, fleet, login, metrics, openapi, past, probe, process, tokens,
+};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -65,6 +67,10 @@ impl Routes {
             .with(services.past.as_ref(), past::routes)
             .with(services.past.as_ref(), |past| export::routes(past, ending.clone()))
             .with(services.past.as_ref(), badges::routes)
+            .with(services.metrics.as_ref(), |told| {
+                metrics::routes(told, Arc::clone(&services.visits))
+            })
+            .with(services.prober.as_ref(), probe::routes)
     }
 }
 
@@ -95,7 +101,9 @@ pub fn router(services: &Services, ending: &CancellationToken) -> Router {
         .layer(from_fn_with_state(guard, identify));
     let origins = &services.options.cors_origins;
     let router = if origins.is_empty() { router } else { router.layer(shared_with(origins)) };
-    router.layer(from_fn(dress))
+    router
+        .layer(from_fn(dress))
+        .layer(from_fn_with_state(Arc::clone(&services.visits), metrics::count))
 }
 
 /// Lets the pages of `origins` ask, with a token of their own and never with that of the browser.

@@ -9,7 +9,9 @@ use super::events::Events;
 use super::facts::Facts;
 use super::guard::JwtKey;
 use super::keys::Keys;
+use super::metrics::{Metrics, Visits};
 use super::past::Past;
+use super::probe::Prober;
 use super::server::Tls;
 use crate::clock::Clock;
 
@@ -28,6 +30,12 @@ pub struct Services {
     pub clock: Clock,
     /// The tokens.
     pub keys: Option<Arc<dyn Keys>>,
+    /// Questions that were answered.
+    pub visits: Arc<Visits>,
+    /// What is told to monitoring systems.
+    pub metrics: Option<Arc<dyn Metrics>>,
+    /// Probes targets at once.
+    pub prober: Option<Arc<dyn Prober>>,
 }
 
 impl Services {
@@ -41,6 +49,9 @@ impl Services {
             clock: Clock::system(),
             events: None,
             keys: None,
+            visits: Arc::default(),
+            metrics: None,
+            prober: None,
         }
     }
 }

@@ -15,7 +15,8 @@ use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::{Live, Told};
-use super::reload::{Reloads, log_rejects};
+use super::probe::Shelf;
+use super::reload::{Reloaded, Reloads, log_rejects};
 use super::services::{self, Behind};
 use super::telling;
 use crate::api::{Broadcast, Feed, Server, socket_path};
@@ -63,6 +64,9 @@ pub enum StartError {
     /// The API cannot speak TLS.
     #[error(transparent)]
     Tls(#[from] crate::api::TlsError),
+    /// The file of modules cannot be used.
+    #[error(transparent)]
+    Modules(#[from] crate::config::modules::ModulesError),
     /// The API cannot be where somebody wants it.
     #[error("--listen: {address} cannot be had ({source}); name another place, or off")]
     Listen {
@@ -87,7 +91,7 @@ impl StartError {
     pub const fn code(&self) -> u8 {
         match self {
             Self::List(ListError::Unreadable { .. } | ListError::Unfetched { .. }) => 1,
-            Self::List(_) | Self::Check(_) => 2,
+            Self::List(_) | Self::Check(_) | Self::Modules(_) => 2,
             _ => 1,
         }
     }
@@ -301,6 +305,9 @@ impl Memory {
             pulse: Mutex::default(),
             standing: Mutex::default(),
             gauges,
+            counters: Mutex::default(),
+            shelf: Shelf::open(settings.api.modules.as_deref())?,
+            reloaded: Reloaded::at(clock.now_ms()),
             listen: OnceLock::new(),
             columns: Columns::default(),
             broadcast: Broadcast::default(),

@@ -12,14 +12,18 @@ use super::columns::Columns;
 use super::gauges::Gauges;
 use super::governing::Standing;
 use super::judgement;
+use super::probe::Shelf;
 use super::pulse::Pulse;
+use super::reload::Reloaded;
 use crate::api::Broadcast;
 use crate::clock::{Clock, rfc3339};
 use crate::ledger::{Ledger, Ranked};
+use crate::outcome::Outcome;
 use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::{Court, StorageFacts};
 use crate::stage::scheduler::{self, Miss};
+use crate::stats::Counters;
 use crate::target::{FlightState, State, Target};
 use crate::view::recent::{self, seconds};
 use crate::view::{
@@ -67,6 +71,12 @@ pub(super) struct Live {
     pub standing: Mutex<Standing>,
     /// What the daemon uses of its machine.
     pub gauges: Gauges,
+    /// What became of polls since the start.
+    pub counters: Mutex<Counters>,
+    /// The modules of probes.
+    pub shelf: Shelf,
+    /// How the last reload went.
+    pub reloaded: Reloaded,
     /// Where the API is on the network, once it is there.
     pub listen: OnceLock<String>,
     /// The figures of all targets, for questions about many of them.
@@ -188,6 +198,14 @@ impl Live {
     pub(super) fn note_list(&self, unique: u64, rejected: u64) {
         self.unique.store(unique, Ordering::Relaxed);
         self.rejected.store(rejected, Ordering::Relaxed);
+    }
+
+    /// Counts polls that finished.
+    pub(super) fn note(&self, outcomes: &[Outcome]) {
+        let mut counters = self.counters.lock();
+        for outcome in outcomes {
+            counters.add(outcome);
+        }
     }
 
     /// Notes that the daemon is about to end.

@@ -1,7 +1,7 @@
 //! Reloads: list and settings are read again while the daemon polls on, one reading at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use super::engine::share_of;
 use super::keeper::Keeper;
 use super::list::Listing;
 use crate::config::Settings;
+use crate::config::modules::Modules;
 use crate::config::sources::Sources;
 use crate::config::targets::Rejects;
 use crate::config::targets::source::Source;
@@ -69,6 +70,31 @@ pub(super) struct Reading {
     settings: Settings,
     /// The change that it brings; none when it is still the same list.
     amended: Result<Option<Amended>, String>,
+    /// The modules of probes, where they were read.
+    modules: Option<Modules>,
+}
+
+/// How the last reading of list and settings went, for whoever watches the daemon.
+#[derive(Debug)]
+pub(super) struct Reloaded {
+    /// Whether they could be used.
+    pub is_good: AtomicBool,
+    /// When they were last read and could be used, in Unix milliseconds.
+    pub good_ms: AtomicI64,
+}
+
+impl Reloaded {
+    /// What was read at `now_ms` (Unix milliseconds) could be used.
+    pub(super) const fn at(now_ms: i64) -> Self {
+        Self { is_good: AtomicBool::new(true), good_ms: AtomicI64::new(now_ms) }
+    }
+
+    fn note(&self, is_good: bool, now_ms: i64) {
+        self.is_good.store(is_good, Ordering::Relaxed);
+        if is_good {
+            self.good_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Readings: the one that is under way, and the wish for one after it.
@@ -117,7 +143,7 @@ impl Keeper {
         };
         match settings.and_then(|settings| self.begin(settings)) {
             Ok(cancelled) => self.reloads.current = Some((wish, cancelled)),
-            Err(reason) => answer(wish, &Err(reason), notifier),
+            Err(reason) => self.answer(wish, &Err(reason), notifier),
         }
     }
 
@@ -140,15 +166,25 @@ impl Keeper {
         // Nobody else changes the targets until this reading is taken over.
         let old: Vec<_> = self.live.roster.read().iter().cloned().collect();
         let (access, events) = (self.recorder.access(), self.events.sender.clone());
+        let shelved = Arc::clone(&self.live);
         let read = move || {
-            let list = listing.read_again(&settings, old.len());
-            let amended = list.map_err(|error| error.to_string()).and_then(|list| {
+            let modules = shelved.shelf.read_again().map_err(|error| error.to_string());
+            let list = modules.and_then(|modules| {
+                let list = listing.read_again(&settings, old.len());
+                list.map(|list| (list, modules)).map_err(|error| error.to_string())
+            });
+            let (list, modules) = match list {
+                Ok((list, modules)) => (Ok(list), Some(modules)),
+                Err(error) => (Err(error), None),
+            };
+            let amended = list.and_then(|list| {
                 let amended = list.map(|list| Amended::by(list, &old, &access)).transpose();
                 // The next reading must not be told that this list is in use.
                 amended.inspect_err(|_| listing.forget())
             });
             // A keeper that has ended wants no list.
-            let _ = events.send(Event::Read(Box::new(Reading { listing, settings, amended })));
+            let _ =
+                events.send(Event::Read(Box::new(Reading { listing, settings, amended, modules })));
         };
         let begun = std::thread::Builder::new().name("list".into()).spawn(read);
         begun.map(|_| cancelled).map_err(|error| format!("the system gives no thread: {error}"))
@@ -156,10 +192,13 @@ impl Keeper {
 
     /// Brings the daemon to what was read.
     pub(super) fn take_over(&mut self, reading: Reading, notifier: Notifier) {
-        let Reading { listing, settings, amended } = reading;
+        let Reading { listing, settings, amended, modules } = reading;
         let Some((wish, _)) = self.reloads.current.take() else { return };
         let result = match amended {
             Ok(amended) => {
+                if let Some(modules) = modules {
+                    self.live.shelf.replace(modules);
+                }
                 self.reloads.listing = Some(listing);
                 let restart = self.settings.renew(settings);
                 let word = tell(&wish, amended.as_ref(), &restart);
@@ -174,10 +213,18 @@ impl Keeper {
                 Err(reason)
             }
         };
-        answer(wish, &result, notifier);
+        self.answer(wish, &result, notifier);
         if let Some(next) = self.reloads.next.take() {
             self.read_again(next, notifier);
         }
+    }
+
+    /// Logs and tells what came of a reading.
+    fn answer(&self, wish: Wish, result: &Result<String, String>, notifier: Notifier) {
+        if wish.what == What::All {
+            self.live.reloaded.note(result.is_ok(), self.live.clock.now_ms());
+        }
+        answer(wish, result, notifier);
     }
 
     fn note(&self, amended: &Amended) {

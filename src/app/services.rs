@@ -8,7 +8,9 @@ use super::boot::StartError;
 use super::door::{Door, Event};
 use super::keys::KeptKeys;
 use super::live::Live;
+use super::metrics::Figures;
 use super::past::Archive;
+use super::probe::Probes;
 use crate::api::{ApiOptions, JwtKey, Keys, Patience, Services, Tls, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -40,20 +42,25 @@ pub(super) fn services(
     door: Door,
     behind: &Behind,
 ) -> Result<Services, StartError> {
+    let api = &settings.api;
     let clock = behind.live.clock.clone();
     let known = behind.reader.tokens()?;
     let keys = Arc::new(KeptKeys::new(known, behind.access.clone(), clock.clone()));
-    if let Listening::At(address) = settings.api.listen {
-        warn_of_network(address, &settings.api, keys.list().is_empty());
+    if let Listening::At(address) = api.listen {
+        warn_of_network(address, api, keys.list().is_empty());
     }
     let live = || Arc::clone(&behind.live);
+    let check = || Arc::clone(&behind.check);
+    let reader = || behind.reader.clone();
     Ok(Services {
-        facts: Arc::new(door),
-        past: Some(Arc::new(Archive::new(live(), behind.reader.clone()))),
+        past: Some(Arc::new(Archive::new(live(), reader()))),
         options: Arc::new(options(settings)?),
         clock,
         events: Some(live() as _),
         keys: Some(keys),
+        metrics: Some(Arc::new(Figures::new(live(), check(), api))),
+        prober: Some(Arc::new(Probes::new(live(), check(), reader(), api.probe))),
+        ..Services::of(Arc::new(door))
     })
 }
 

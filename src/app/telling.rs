@@ -21,6 +21,7 @@ const SLICE: usize = 500;
 pub(super) fn tap(live: &Arc<Live>, feed: &Arc<Feed>) -> Tap {
     let (live, feed) = (Arc::clone(live), Arc::clone(feed));
     Box::new(move |outcomes, transitions| {
+        live.note(outcomes);
         tell_lines(&feed, &live, outcomes);
         if live.broadcast.has_readers() {
             tell_events(&live, outcomes, transitions);

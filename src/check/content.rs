@@ -83,6 +83,14 @@ impl Content {
         }
     }
 
+    /// Bytes of the body when it is unpacked, where it was looked at.
+    pub(crate) const fn size(&self) -> Option<u64> {
+        match self {
+            Self::Ignored => None,
+            Self::Watched(watched) => Some(watched.search.size),
+        }
+    }
+
     /// What the whole body fails of what is expected; `is_cut` when the rest of it was not read.
     pub(crate) fn judge(self, expectation: &Expectation, is_cut: bool) -> Result<(), Fault> {
         match self {
@@ -133,7 +141,9 @@ impl Search {
             };
             texts.iter().map(|text| needle(text)).collect()
         };
-        let needs_all = expectation.body_regex.is_some() || !expectation.json.is_empty();
+        let has_patterns = expectation.patterns.as_ref().is_some_and(|all| !all.is_empty());
+        let needs_all =
+            expectation.body_regex.is_some() || has_patterns || !expectation.json.is_empty();
         let mut search = Self {
             wanted: needles(&expectation.body_contains),
             unwanted: needles(&expectation.body_not_contains),
@@ -228,6 +238,9 @@ impl Search {
             return undecided();
         }
         if expectation.body_regex.as_ref().is_some_and(|pattern| !pattern.is_match(held)) {
+            return fails(Detail::BodyRegex);
+        }
+        if expectation.patterns.as_ref().is_some_and(|patterns| !patterns.hold(held)) {
             return fails(Detail::BodyRegex);
         }
         if !expectation.json.is_empty() && !is_json(held, expectation) {

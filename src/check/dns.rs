@@ -9,6 +9,7 @@ pub(crate) mod fuzzing;
 pub(super) mod message;
 mod name;
 mod propagation;
+pub(super) mod question;
 mod report;
 mod security;
 mod servers;

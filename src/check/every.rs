@@ -109,6 +109,9 @@ impl Checks {
             Probe::Ssl(probe) => Box::pin(ssl::check(network, target, probe, progress)).await,
             Probe::Mail(probe) => Box::pin(mail::check(network, target, probe, progress)).await,
             Probe::Dns(probe) => Box::pin(dns::check(network, target, probe, progress)).await,
+            Probe::Question(probe) => {
+                Box::pin(dns::question::check(network, target, probe, progress)).await
+            }
             Probe::Tcp(probe) => Box::pin(tcp::check(network, target, probe, progress)).await,
             Probe::Icmp(probe) => Box::pin(icmp::check(network, target, probe, progress)).await,
             Probe::Other(probe) => {

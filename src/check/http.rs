@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::address::{Address, Scheme};
+use crate::address::{Address, Host, Scheme};
 use crate::check::Check;
 use crate::check::answer::{Question, Received, is_redirect};
 use crate::check::counted::Counted;
@@ -215,7 +215,7 @@ impl HttpCheck {
         };
         match hop.address.scheme() {
             Scheme::Http => Ok(Stream::Plain(tcp)),
-            _ => Box::pin(self.secure(tcp, hop.address, plan, progress)).await,
+            _ => Box::pin(self.secure(tcp, hop, plan, progress)).await,
         }
     }
 
@@ -258,11 +258,13 @@ impl HttpCheck {
     async fn secure(
         &self,
         tcp: Counted,
-        address: &Address,
+        hop: Hop<'_>,
         plan: &Plan,
         progress: &mut Progress,
     ) -> Result<Stream, Fault> {
-        let (host, offer) = (address.host(), Offer::Http(plan.http_version));
+        let named = plan.tls.server_name.as_deref().filter(|_| hop.is_home);
+        let host = named.map_or(hop.address.host(), Host::Name);
+        let offer = Offer::Http(plan.http_version);
         let handshake = Handshake { host, plan: &plan.tls, offer };
         let mut shown = Shown::default();
         let secured = self.network.secure(tcp, handshake, &mut shown, progress).await;

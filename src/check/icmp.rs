@@ -9,6 +9,7 @@ mod socket;
 
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -28,7 +29,7 @@ use crate::outcome::{Cause, Detail, Micros};
 use crate::target::{IcmpProbe, Target};
 use count::{Count, Trips};
 use echo::{Echo, LOOKED_AT};
-use socket::{Kind, Socket};
+use socket::{Hops, Kind, Socket};
 
 /// How long before its deadline a check ends, to say by itself what came of it.
 const MARGIN: Duration = Duration::from_millis(5);
@@ -62,14 +63,21 @@ pub(crate) async fn check(
     let filled = SystemRandom::new().fill(&mut random);
     filled.map_err(|_| Fault::new(Cause::Internal, Detail::None))?;
     let mut echo = Echo::new(address, probe.size, random);
-    let socket = open(network, address, echo.identifier)?;
+    let hops = Hops { limit: probe.ttl, is_noted: progress.is_told() };
+    let set_up = progress.started().elapsed();
+    let socket = open(network, address, echo.identifier, hops)?;
+    let set_up = progress.started().elapsed().saturating_sub(set_up);
     let order = Order::new(address, target, *probe, progress);
     let mut count = Count::default();
     let result = exchange(&socket, &mut echo, order, &mut count).await;
     let trips = count.trips();
     progress.finding.phases.first_byte = trips.map_or(Micros::NONE, |trips| Micros::of(trips.mean));
     let result = result.and_then(|()| judge(&count, address));
-    progress.tell(|facts| note(facts, socket.kind, &count, result));
+    progress.tell(|facts| {
+        note(facts, socket.kind, &count, result);
+        facts.put("setup_time", set_up.as_secs_f64());
+        facts.put("reply_hop_limit", socket.last_limit().map(NonZeroU8::get));
+    });
     result
 }
 
@@ -112,8 +120,13 @@ async fn find(
 }
 
 /// A socket; where no descriptor is left, a connection that is kept makes room.
-fn open(network: &Network, address: IpAddr, identifier: [u8; 2]) -> Result<Socket, Fault> {
-    let open = || Socket::open(address, &Kind::ALL, identifier);
+fn open(
+    network: &Network,
+    address: IpAddr,
+    identifier: [u8; 2],
+    hops: Hops,
+) -> Result<Socket, Fault> {
+    let open = || Socket::open(address, &Kind::ALL, identifier, hops);
     match open() {
         Err(fault) if network.makes_room(fault) => open(),
         opened => opened,

@@ -1,5 +1,7 @@
 //! Connects by TCP, and speaks a few lines.
 
+mod talk;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -66,6 +68,10 @@ pub(crate) async fn check(
     });
     let tcp = network.connect(target, host, port, progress).await?;
     progress.tell(|facts| facts.put("connected", true));
+    if by_lines(probe) {
+        Box::pin(talk::run(network, target, probe, (tcp, progress))).await?;
+        return judge_connection(&target.plan, progress);
+    }
     let mut received = Received::new();
     let mut stream = Stream::Plain(tcp);
     let result = speak(&mut stream, target, probe, (&mut received, progress)).await;
@@ -84,10 +90,17 @@ pub(crate) async fn check(
     judge_connection(&target.plan, progress)
 }
 
+/// Whether a dialog goes line by line, and maybe over TLS.
+fn by_lines(probe: &TcpProbe) -> bool {
+    let is_text = |step: &TcpStep| matches!(step, TcpStep::Send(_) | TcpStep::Expect(_));
+    !probe.dialog.iter().all(is_text)
+}
+
 fn expected(probe: &TcpProbe) -> Vec<Value> {
     let texts = probe.dialog.iter().filter_map(|step| match step {
         TcpStep::Expect(text) => Some(shown(text.as_bytes()).into()),
-        TcpStep::Send(_) => None,
+        TcpStep::Match(rule) => Some(shown(rule.pattern.as_str().as_bytes()).into()),
+        TcpStep::Send(_) | TcpStep::Say(_) | TcpStep::Secure => None,
     });
     texts.collect()
 }
@@ -116,6 +129,8 @@ pub(super) async fn speak(
             TcpStep::Expect(text) => {
                 await_text(stream, target, text, (received, progress)).await?;
             }
+            // Dialogs with these go line by line.
+            TcpStep::Say(_) | TcpStep::Match(_) | TcpStep::Secure => return Err(Fault::setting()),
         }
     }
     Ok(())

@@ -73,6 +73,8 @@ pub struct TlsPlan {
     pub client_cert: Option<PathBuf>,
     /// PEM file with the key of that certificate.
     pub client_key: Option<PathBuf>,
+    /// Whose certificate it must be, in the place of the host.
+    pub server_name: Option<Box<str>>,
 }
 
 /// Whether a certificate that is not trusted makes the target down.
@@ -87,7 +89,13 @@ pub enum Verify {
 
 impl Default for TlsPlan {
     fn default() -> Self {
-        Self { verify: Verify::Strict, ca: None, client_cert: None, client_key: None }
+        Self {
+            verify: Verify::Strict,
+            ca: None,
+            client_cert: None,
+            client_key: None,
+            server_name: None,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! `Probe`: what a check asks for beside its address, one form for each kind of check.
 
 use std::fmt;
+use std::num::NonZeroU8;
 
-use crate::expectation::JsonValue;
+use crate::expectation::{JsonValue, Pattern};
 use crate::named::named;
 
 named! {
@@ -57,6 +58,8 @@ pub enum Probe {
     Tcp(TcpProbe),
     /// Echo requests.
     Icmp(IcmpProbe),
+    /// A question to one name server, which the address names.
+    Question(Box<QuestionProbe>),
     /// A kind from outside of this crate.
     Other(Box<OtherProbe>),
 }
@@ -69,7 +72,7 @@ impl Probe {
             Self::Http => CheckKind::Http,
             Self::Ssl(_) => CheckKind::Ssl,
             Self::Mail(_) => CheckKind::Mail,
-            Self::Dns(_) => CheckKind::Dns,
+            Self::Dns(_) | Self::Question(_) => CheckKind::Dns,
             Self::Tcp(_) => CheckKind::Tcp,
             Self::Icmp(_) => CheckKind::Icmp,
             Self::Other(_) => CheckKind::Other,
@@ -304,6 +307,34 @@ pub enum TcpStep {
     Send(Box<str>),
     /// Text that must come within the next lines.
     Expect(Box<str>),
+    /// A line that is sent, and ended by LF alone.
+    Say(Box<str>),
+    /// A line that must come, whatever comes before it, and what is answered to it.
+    Match(Box<LineRule>),
+    /// TLS is begun.
+    Secure,
+}
+
+/// A line that must come, and what is answered to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LineRule {
+    /// What the line must match.
+    pub pattern: Pattern,
+    /// A line that is sent then, in which `${1}` stands for what the first group matched.
+    pub answer: Option<Box<str>>,
+}
+
+/// A question to one name server; whatever it answers is told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QuestionProbe {
+    /// The name that is asked for.
+    pub name: Box<str>,
+    /// The type of the record, by its number (RFC 1035, section 3.2.2).
+    pub record: u16,
+    /// Whether it shall ask others.
+    pub recursion: Look,
+    /// Whether it is asked over TCP from the first.
+    pub tcp: Look,
 }
 
 /// How a host is asked for an echo.
@@ -315,11 +346,13 @@ pub struct IcmpProbe {
     pub spacing_ms: u32,
     /// Bytes of data in each.
     pub size: u16,
+    /// Routers that requests may pass, in the place of what is usual.
+    pub ttl: Option<NonZeroU8>,
 }
 
 impl Default for IcmpProbe {
     fn default() -> Self {
-        Self { count: 3, spacing_ms: 200, size: 56 }
+        Self { count: 3, spacing_ms: 200, size: 56, ttl: None }
     }
 }
 

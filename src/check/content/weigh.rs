@@ -53,6 +53,10 @@ impl Seen<'_> {
             let is_match = held.map(|held| pattern.is_match(held));
             rows.push(row("body_regex", pattern.as_str(), is_match, is_match));
         }
+        if let Some(patterns) = expectation.patterns.as_deref().filter(|all| !all.is_empty()) {
+            let holds = held.map(|held| patterns.hold(held));
+            rows.push(row("body_patterns", true, holds, holds));
+        }
         if !expectation.json.is_empty() {
             let document = held.map(|held| serde_json::from_slice::<Value>(held).ok());
             rows.extend(expectation.json.iter().map(|(pointer, wanted)| {

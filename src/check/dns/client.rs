@@ -104,7 +104,7 @@ async fn exchange(
 /// Sends the question a few times, and takes the first answer to it.
 ///
 /// The socket has a port of its own that is hard to guess, and hears nobody but the server.
-async fn over_udp(
+pub(super) async fn over_udp(
     server: SocketAddr,
     sealed: &Sealed,
     deadline: Instant,

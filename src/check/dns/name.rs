@@ -21,7 +21,7 @@ pub(super) fn of(host: Host<'_>, record: RecordType) -> Option<Name> {
 }
 
 /// `text` as a name, whole with or without its last dot.
-fn parse(text: &str) -> Option<Name> {
+pub(super) fn parse(text: &str) -> Option<Name> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let mut name = Name::from_labels(text.split('.').map(str::as_bytes)).ok()?;
     name.set_fqdn(true);

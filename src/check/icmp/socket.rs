@@ -1,9 +1,12 @@
 //! `Socket`: sends echo requests to one host, and hears what comes of them.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU8;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
@@ -37,10 +40,22 @@ impl Kind {
     }
 }
 
+/// How far messages go, and whether it is noted how far answers came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hops {
+    /// Routers that a message may pass, in the place of what is usual.
+    pub(super) limit: Option<NonZeroU8>,
+    /// Whether it is noted how many an answer could still have passed.
+    pub(super) is_noted: bool,
+}
+
 /// A socket that hears of one host alone.
 #[derive(Debug)]
 pub(super) struct Socket {
     inner: UdpSocket,
+    hops: Hops,
+    /// Routers that the last packet could still have passed; 0 where that is not known.
+    last_limit: AtomicU8,
     pub(super) kind: Kind,
 }
 
@@ -54,6 +69,7 @@ impl Socket {
         address: IpAddr,
         kinds: &[Kind],
         identifier: [u8; 2],
+        hops: Hops,
     ) -> Result<Self, Fault> {
         for &kind in kinds {
             match create(address, kind) {
@@ -61,7 +77,7 @@ impl Socket {
                     if kind == Kind::Raw {
                         filter::attach(&socket, address, identifier);
                     }
-                    return Self::connect(socket, address, kind);
+                    return Self::connect(socket, address, kind, hops);
                 }
                 Err(error) if is_forbidden(&error) => {}
                 Err(error) => return Err(of_creation(&error)),
@@ -70,7 +86,13 @@ impl Socket {
         Err(Fault::new(Cause::NoResources, Detail::IcmpForbidden))
     }
 
-    fn connect(socket: socket2::Socket, address: IpAddr, kind: Kind) -> Result<Self, Fault> {
+    fn connect(
+        socket: socket2::Socket,
+        address: IpAddr,
+        kind: Kind,
+        hops: Hops,
+    ) -> Result<Self, Fault> {
+        set(&socket, address, hops).map_err(|error| of_creation(&error))?;
         let there = SocketAddr::new(address, 0).into();
         socket.connect(&there).map_err(|error| fault_of(&error, address))?;
         // Without it the kernel keeps to itself what routers say; then time alone tells.
@@ -80,7 +102,8 @@ impl Socket {
         };
         let waits = socket.set_nonblocking(true);
         let inner = waits.and_then(|()| UdpSocket::from_std(socket.into()));
-        Ok(Self { inner: inner.map_err(|error| of_creation(&error))?, kind })
+        let inner = inner.map_err(|error| of_creation(&error))?;
+        Ok(Self { inner, kind, hops, last_limit: AtomicU8::new(0) })
     }
 
     /// Sends a message.
@@ -91,6 +114,29 @@ impl Socket {
         let went = self.inner.send(message).await? as u64;
         Traffic { came: 0, went }.tell();
         Ok(())
+    }
+
+    /// Routers that the last packet could still have passed, where that is known.
+    pub(super) fn last_limit(&self) -> Option<NonZeroU8> {
+        NonZeroU8::new(self.last_limit.load(Relaxed))
+    }
+
+    /// Reads a packet, and notes how many routers it could still have passed.
+    fn receive_noting(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut parts = [IoSliceMut::new(buffer)];
+        let mut space = nix::cmsg_space!(i32);
+        let socket = self.inner.as_raw_fd();
+        let message = recvmsg::<()>(socket, &mut parts, Some(&mut space), MsgFlags::empty())?;
+        let limit = message.cmsgs().ok().and_then(|mut all| {
+            all.find_map(|one| match one {
+                ControlMessageOwned::Ipv4Ttl(limit) | ControlMessageOwned::Ipv6HopLimit(limit) => {
+                    u8::try_from(limit).ok()
+                }
+                _ => None,
+            })
+        });
+        self.last_limit.store(limit.unwrap_or(0), Relaxed);
+        Ok(message.bytes)
     }
 
     /// Waits for a packet of the host and reads its first bytes into `buffer`.
@@ -104,7 +150,11 @@ impl Socket {
                 Some(error) => Err(error),
                 None => Err::<usize, _>(io::ErrorKind::WouldBlock.into()),
             };
-            let mut result = self.inner.try_recv(buffer);
+            let mut result = if self.hops.is_noted {
+                self.inner.try_io(Interest::READABLE, || self.receive_noting(buffer))
+            } else {
+                self.inner.try_recv(buffer)
+            };
             if would_block(&result) && ready.is_error() {
                 result = self.inner.try_io(Interest::ERROR, error);
             }
@@ -115,6 +165,24 @@ impl Socket {
             }
         }
     }
+}
+
+/// Has messages go as far as `hops` say, and the kernel tell how far answers came.
+fn set(socket: &socket2::Socket, address: IpAddr, hops: Hops) -> io::Result<()> {
+    let limit = hops.limit.map(|limit| u32::from(limit.get()));
+    match (address, limit) {
+        (IpAddr::V4(_), Some(limit)) => socket.set_ttl_v4(limit)?,
+        (IpAddr::V6(_), Some(limit)) => socket.set_unicast_hops_v6(limit)?,
+        (_, None) => {}
+    }
+    if hops.is_noted {
+        // Where that cannot be had, it is not told.
+        let _ = match address {
+            IpAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvTtl, &true),
+            IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true),
+        };
+    }
+    Ok(())
 }
 
 fn create(address: IpAddr, kind: Kind) -> io::Result<socket2::Socket> {
@@ -158,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_system_that_allows_nothing_is_told_as_such() {
-        let fault = Socket::open(HERE, &[], [0, 1]).expect_err("nothing is allowed");
+        let fault =
+            Socket::open(HERE, &[], [0, 1], Hops::default()).expect_err("nothing is allowed");
         assert_eq!(fault, Fault::new(Cause::NoResources, Detail::IcmpForbidden));
         for errno in [Errno::ACCESS, Errno::PERM, Errno::PROTONOSUPPORT] {
             assert!(is_forbidden(&errno.into()), "{errno}");
@@ -174,7 +243,8 @@ mod tests {
         let [datagram, raw] = Kind::ALL;
         for kinds in [[datagram, raw], [raw, datagram]] {
             let wanted = kinds.into_iter().find(|kind| is_allowed(kind));
-            let opened = Socket::open(HERE, &kinds, [0, 1]).ok().map(|socket| socket.kind);
+            let opened =
+                Socket::open(HERE, &kinds, [0, 1], Hops::default()).ok().map(|socket| socket.kind);
             assert_eq!(opened, wanted);
         }
     }

@@ -38,6 +38,9 @@ pub(crate) fn weigh(plan: &Plan, came: Option<Came<'_>>, facts: &mut Facts, find
     let (body, issues) = match came {
         Some(Came { received, .. }) => {
             let (body, fault) = received.content.weigh(expect, received.is_cut);
+            if let Some(size) = received.content.size() {
+                facts.put("unpacked_size", size);
+            }
             let issues = body.iter().filter_map(|row| issue(row, fault));
             let issues: Vec<Value> = issues.chain(fault.map(unreadable)).map(Value::from).collect();
             (body, issues)

@@ -22,6 +22,7 @@ pub(super) fn read(keys: &mut Keys<'_>, fields: &mut Fields) {
         count: count.unwrap_or(usual.count),
         spacing_ms: spacing_ms.unwrap_or(usual.spacing_ms),
         size: keys.number("size", 1_400_u16).unwrap_or(usual.size),
+        ttl: None,
     };
     fields.plan.probe = Some(Probe::Icmp(probe));
     if let Some(mut place) = place {

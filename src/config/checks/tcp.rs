@@ -62,6 +62,7 @@ mod tests {
         let word = |step: &TcpStep| match step {
             TcpStep::Send(line) => format!(">{line}"),
             TcpStep::Expect(text) => format!("<{text}"),
+            other => format!("{other:?}"),
         };
         steps.iter().map(word).collect::<Vec<_>>().join(" ")
     }
