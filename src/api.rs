@@ -5,11 +5,14 @@
 
 pub mod client;
 
+mod announcements;
+mod board;
 mod facts;
 mod fleet;
 mod follow;
 mod guard;
 mod openapi;
+mod page;
 mod problem;
 mod process;
 mod query;
@@ -17,8 +20,10 @@ mod routes;
 mod server;
 mod services;
 mod socket;
+mod status;
 mod visitor;
 
+pub use board::{Board, BoardError};
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
 pub use problem::Problem;

@@ -9,11 +9,13 @@ pub mod text;
 pub mod words;
 
 mod pressure;
+mod status;
 mod stored;
 mod summary;
 mod target_row;
 
 pub use pressure::*;
+pub use status::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;
 pub use target_row::*;

@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{fleet, openapi, process};
+use super::{announcements, fleet, openapi, page, process, status};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -45,7 +45,13 @@ impl Routes {
     /// Every resource that `services` offer.
     fn of(services: &Services, ending: &CancellationToken) -> Self {
         let facts = || Arc::clone(&services.facts);
-        fleet::routes(facts(), ending.clone()).and(process::routes(facts()))
+        let all = fleet::routes(facts(), ending.clone())
+            .and(process::routes(facts()))
+            .and(page::routes());
+        match &services.board {
+            None => all,
+            Some(board) => all.and(status::routes(board)).and(announcements::routes(board)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::board::Board;
 use super::facts::Facts;
 
 /// What a process offers over HTTP.
@@ -10,6 +11,8 @@ use super::facts::Facts;
 pub struct Services {
     /// What the daemon knows and does.
     pub facts: Arc<dyn Facts>,
+    /// What stands behind the status page.
+    pub board: Option<Arc<dyn Board>>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
 }
@@ -18,7 +21,7 @@ impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default() }
+        Self { facts, board: None, options: Arc::default() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use super::board::Board;
 use super::boot::StartError;
 use super::door::{Door, Event};
 use super::live::Live;
@@ -31,8 +32,11 @@ pub(super) struct Behind {
 
 /// All that the daemon behind `door` offers.
 pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Services {
-    let _ = behind;
-    Services { facts: Arc::new(door), options: Arc::new(options(&settings.api)) }
+    Services {
+        facts: Arc::new(door),
+        board: Some(Arc::new(Board::new(settings.api.status.clone(), behind))),
+        options: Arc::new(options(&settings.api)),
+    }
 }
 
 fn options(settings: &ApiSettings) -> ApiOptions {

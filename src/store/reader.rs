@@ -1,5 +1,6 @@
 //! `Reader`: looks into a store while a daemon writes it, or after; it never changes anything.
 
+mod board;
 mod open;
 mod sql;
 mod stored;
@@ -18,6 +19,7 @@ use super::Sample;
 use super::sqlite::{SAMPLE_COLUMNS, sample_from_row};
 use crate::stats::Tally;
 
+pub use board::Outage;
 pub use sql::{Answer, Limits, Value};
 pub use stored::Stored;
 pub use targets::{Row, UPTIME_DAYS, Wanted};
