@@ -51,6 +51,7 @@ function showState(state, targets, segment, { number, link }) {
   segment.hidden = value === 0;
   put(number, count(value));
   link.classList.toggle("none", value === 0);
+  link.parentElement.hidden = value === 0 && (state === "pending" || state === "paused");
 }
 
 function extras(targets, summary) {
@@ -103,7 +104,7 @@ const FIGURES = [
   {
     title: "Schedule lag",
     value: (s) => took(s.schedule?.lag_p99),
-    below: (s) => `p99; ${took(s.schedule?.lag_max)} at most`,
+    below: (s) => `p99, longest ${took(s.schedule?.lag_max)}`,
     tone: (s) => (s.schedule?.state === "saturated" ? "warning" : null),
   },
   {

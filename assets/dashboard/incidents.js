@@ -57,7 +57,7 @@ function changesPanel() {
     { title: "To", kind: "mark", mark: (item) => item.to },
     { title: "Target", kind: "target", link: targetLink },
     { title: "Change", kind: "cause", text: (item) => `${item.from} → ${item.to}${item.cause ? `: ${reason(item)}` : ""}`, hint: reason },
-    { title: "At", kind: "figure", text: (item) => moment(item.at) },
+    { title: "At", kind: "when", text: (item) => moment(item.at) },
   ]);
   box.body.append(list.root);
   box.say("None yet.");

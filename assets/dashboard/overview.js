@@ -195,9 +195,10 @@ export function incidentColumns(live, { withTarget = true } = {}) {
     { title: "State", kind: "mark", mark: (item) => (item.ended ? "up" : "down") },
     { title: "Target", kind: "target", link: targetLink },
     { title: "Cause", kind: "cause", text: reason, hint: reason },
-    { title: "Began", kind: "figure wide", text: (item) => moment(item.began), hint: (item) => item.began },
+    { title: "Began", kind: "when wide", text: (item) => moment(item.began), hint: (item) => item.began },
     { title: "Lasted", kind: "figure", text: (item) => (item.ended ? span(item.seconds) : age(item.began, live.nowMs)), tone: (item) => (item.ended ? null : "down"), hint: (item) => (item.ended ? `until ${moment(item.ended)}` : "goes on") },
   ];
-  return withTarget ? columns : columns.filter((column) => !column.link);
+  if (withTarget) return columns;
+  return columns.filter((column) => !column.link).map((column) => (column.kind === "cause" ? { ...column, kind: "cause grow" } : column));
 }
 

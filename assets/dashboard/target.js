@@ -22,7 +22,7 @@ export function target({ live, id, go }) {
   const days = panel("Uptime by day", { id: "days" });
   const history = historyPanel(id);
   const polls = pollsPanel();
-  const incidents = panel("Incidents");
+  const incidents = panel("Incidents", { id: "outages" });
   const outages = table("Incidents", incidentColumns(live, { withTarget: false }));
   incidents.body.append(outages.root);
   const hint = el("p", { class: "hint", role: "status" }, "Reading…");

@@ -11,7 +11,7 @@ const PAGE = 50;
 const MOST = 1000;
 /** Milliseconds from one look at the first page to the next. */
 const RHYTHM = 5000;
-const SORTS = [["", "in the order of the list"], ["latency", "the slowest first"], ["downtime", "the longest down first"], ["lag", "the latest first"]];
+const SORTS = [["", "as in the list"], ["latency", "slowest first"], ["downtime", "longest down first"], ["lag", "most late first"]];
 
 /** The view of the search that `query` asks for; `go` shows another one. */
 export function targets({ live, query, go }) {
