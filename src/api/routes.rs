@@ -45,13 +45,12 @@ impl Routes {
     /// Every resource that `services` offer.
     fn of(services: &Services, ending: &CancellationToken) -> Self {
         let facts = || Arc::clone(&services.facts);
-        let all = fleet::routes(facts(), ending.clone())
-            .and(process::routes(facts()))
-            .and(page::routes());
-        match &services.board {
-            None => all,
-            Some(board) => all.and(status::routes(board)).and(announcements::routes(board)),
+        let mut all = fleet::routes(facts(), ending.clone()).and(process::routes(facts()));
+        all = all.and(page::routes());
+        if let Some(board) = &services.board {
+            all = all.and(status::routes(board)).and(announcements::routes(board));
         }
+        all
     }
 }
 
