@@ -150,7 +150,7 @@ impl Board {
         }
         let since = now_ms - OUTAGES_MS;
         let is_wanted = |number| names.contains_key(&number);
-        let outages = self.reader.outages(since, OUTAGES, is_wanted).unwrap_or_default();
+        let outages = self.reader.downtimes(since, OUTAGES, is_wanted).unwrap_or_default();
         let outages = outages.into_iter().map(|outage| StatusOutage {
             name: names.get(&outage.target).cloned().unwrap_or_default(),
             began_ms: outage.began_ms,

@@ -19,7 +19,7 @@ use super::Sample;
 use super::sqlite::{SAMPLE_COLUMNS, sample_from_row};
 use crate::stats::Tally;
 
-pub use board::Outage;
+pub use board::Downtime;
 pub use sql::{Answer, Limits, Value};
 pub use stored::Stored;
 pub use targets::{Row, UPTIME_DAYS, Wanted};

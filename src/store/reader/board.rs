@@ -1,4 +1,4 @@
-//! What the status page shows beside states: announcements and outages.
+//! What the status page shows beside states: announcements and times of outages.
 
 use rusqlite::Connection;
 
@@ -10,9 +10,9 @@ const ANNOUNCEMENTS: i64 = 100;
 /// Outages that are looked at, at most.
 const LOOKED_AT: i64 = 200_000;
 
-/// An outage of one target.
+/// A time in which one target was down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outage {
+pub struct Downtime {
     /// Number of the target.
     pub target: u32,
     /// When it began, in Unix milliseconds.
@@ -30,17 +30,17 @@ impl Reader {
         self.read(|connection| announcements(connection, now_ms))
     }
 
-    /// The outages of targets that `is_wanted` holds for and that began after `since_ms` (Unix
+    /// The downtimes of targets that `is_wanted` holds for and that began after `since_ms` (Unix
     /// milliseconds), the latest first, `limit` at most.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn outages(
+    pub fn downtimes(
         &self,
         since_ms: i64,
         limit: usize,
         is_wanted: impl Fn(u32) -> bool,
-    ) -> Result<Vec<Outage>, ReadError> {
+    ) -> Result<Vec<Downtime>, ReadError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT target, began_ms, ended_ms FROM incident
@@ -48,17 +48,17 @@ impl Reader {
             )?;
             let first = crate::store::SampleKey::first_of(since_ms.max(0)).0;
             let mut rows = statement.query([first, LOOKED_AT])?;
-            let mut outages = Vec::new();
-            while outages.len() < limit
+            let mut downtimes = Vec::new();
+            while downtimes.len() < limit
                 && let Some(row) = rows.next()?
             {
                 let target = row.get(0)?;
                 if is_wanted(target) {
                     let (began_ms, ended_ms) = (row.get(1)?, row.get(2)?);
-                    outages.push(Outage { target, began_ms, ended_ms });
+                    downtimes.push(Downtime { target, began_ms, ended_ms });
                 }
             }
-            Ok(outages)
+            Ok(downtimes)
         })
     }
 }
