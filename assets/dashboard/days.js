@@ -6,7 +6,7 @@ import { calendarDay, count, percent, took } from "./format.js";
 /** Bars of `days`, the oldest first, in a drawing that is as wide as it may be. */
 export function dayBars(days) {
   const bars = days.map((day, at) => {
-    const seen = day.checks ?? 0;
+    const seen = known(day);
     const share = seen ? day.up / seen : null;
     const bar = svg("rect", { class: `day ${quality(share)}`, x: at * 10 + 1, y: 0, width: 8, height: 34, rx: 2 }, svg("title"));
     const latency = day.p99 === null || day.p99 === undefined ? "" : `, p50 ${took(day.p50)}, p99 ${took(day.p99)}`;
@@ -16,6 +16,9 @@ export function dayBars(days) {
   const label = `Uptime by day, ${days.length} days`;
   return svg("svg", { class: "days", viewBox: `0 0 ${Math.max(1, days.length) * 10} 34`, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...bars);
 }
+
+/** Polls of a day whose verdict counts: not those that failed by a fault of ours. */
+export const known = (day) => (day.checks ?? 0) - (day.unknown ?? 0);
 
 /** How good a day was. */
 function quality(share) {

@@ -32,14 +32,21 @@ export function editTarget(found = null) {
     ...FIELDS.map(([key, label, , hint]) => field(label, inputs.get(key), hint)),
     field("Method", method),
     field("Labels", labels, "NAME=VALUE, one in each line"),
-    field("Further keys", others, "as in a list, in JSON"),
+    field("Further keys", others, found && !found.entry ? "as in a list, in JSON; what was given before has to be given again" : "as in a list, in JSON"),
   ];
   return dialog({
     title: found ? "Edit target" : "Add target",
     content: [el("div", { class: "fields" }, ...content)],
     button: found ? "Save" : "Add",
-    act: () => change("POST", "/api/v1/targets", entry(inputs, method, labels, others)),
+    act: () => keep(entry(inputs, method, labels, others)),
   });
+}
+
+/** Has `wanted` kept; what the daemon rejects of it is an error. */
+async function keep(wanted) {
+  const done = await change("POST", "/api/v1/targets", wanted);
+  const rejected = done?.rejected?.[0];
+  if (rejected) throw new Error(rejected.reason);
 }
 
 /** The entry as it is known: whole where the daemon tells it, else from what is shown. */

@@ -29,11 +29,17 @@ export class Heat {
   /** Shows `points`, each `step` seconds long, in the time from `from` to `until` (seconds). */
   show(points, step, [from, until]) {
     Object.assign(this, { step, from, until });
-    this.points = points.map((point) => ({ at: Date.parse(point.at) / 1000, cells: cells(point.buckets ?? []) }));
-    const bounds = this.points.flatMap((point) => point.cells.map((cell) => cell.row));
-    this.low = Math.min(...bounds, rowOf(0.01));
-    this.high = Math.max(...bounds, rowOf(1)) + 1;
-    this.most = Math.max(1, ...this.points.flatMap((point) => point.cells.map((cell) => cell.count)));
+    const below = bounds(points);
+    this.points = points.map((point) => ({
+      at: Date.parse(point.at) / 1000,
+      cells: (point.buckets ?? []).filter(([, polls]) => polls > 0).map(([upper, polls]) => ({
+        low: Math.log10(below.get(upper)), high: Math.log10(Math.min(upper, LONGEST)), count: polls,
+      })),
+    }));
+    const cells = this.points.flatMap((point) => point.cells);
+    this.low = cells.reduce((low, cell) => Math.min(low, cell.low), -2);
+    this.high = cells.reduce((high, cell) => Math.max(high, cell.high), 0);
+    this.most = cells.reduce((most, cell) => Math.max(most, cell.count), 1);
     this.draw();
   }
 
@@ -50,13 +56,13 @@ export class Heat {
     this.scale(pen, width);
     pen.fillStyle = colour("heat");
     const across = Math.max(1, this.x(this.from + this.step) - this.x(this.from));
-    const tall = this.y(0) - this.y(1);
     for (const point of this.points) {
       const left = this.x(point.at);
       if (left < LEFT - across || left > width - RIGHT) continue;
       for (const cell of point.cells) {
         pen.globalAlpha = 0.07 + 0.93 * (Math.log1p(cell.count) / Math.log1p(this.most)) ** 2.4;
-        pen.fillRect(Math.max(left, LEFT), this.y(cell.row + 1), across + 0.4, tall + 0.4);
+        const top = this.y(cell.high);
+        pen.fillRect(Math.max(left, LEFT), top, across + 0.4, this.y(cell.low) - top + 0.4);
       }
     }
     pen.globalAlpha = 1;
@@ -67,7 +73,7 @@ export class Heat {
     pen.textBaseline = "middle";
     pen.textAlign = "right";
     for (const mark of MARKS) {
-      const row = rowOf(mark);
+      const row = Math.log10(mark);
       if (row < this.low || row > this.high) continue;
       pen.fillStyle = colour("line");
       pen.fillRect(LEFT, Math.round(this.y(row)), width - LEFT - RIGHT, 1);
@@ -90,10 +96,10 @@ export class Heat {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const point = this.points.find((one) => x >= this.x(one.at) && x < this.x(one.at + this.step));
-    const cell = point?.cells.find((one) => y <= this.y(one.row) && y > this.y(one.row + 1));
+    const cell = point?.cells.find((one) => y <= this.y(one.low) && y > this.y(one.high));
     this.tip.hidden = !cell;
     if (!cell) return;
-    const range = `${took(boundOf(cell.row))} to ${took(boundOf(cell.row + 1))}`;
+    const range = `${took(10 ** cell.low)} to ${took(10 ** cell.high)}`;
     put(this.tip, `${stamp(point.at)}: ${count(cell.count)} took ${range}`);
     this.tip.style.left = `${Math.min(x + 12, Math.max(0, box.width - this.tip.offsetWidth - 4))}px`;
     this.tip.style.top = `${Math.max(0, y - 28)}px`;
@@ -104,17 +110,13 @@ export class Heat {
   }
 }
 
-/** Rows to each power of ten. */
-const PER_TEN = 10;
-const rowOf = (seconds) => Math.floor(Math.log10(Math.max(seconds, 1e-5)) * PER_TEN + 1e-6);
-const boundOf = (row) => 10 ** (row / PER_TEN);
+/** Seconds that everything longer is drawn with. */
+const LONGEST = 100;
 
-/** Buckets, whose bounds may be any, as rows of the map. */
-function cells(buckets) {
-  const rows = new Map();
-  for (const [upper, polls] of buckets) {
-    const row = rowOf(upper * 0.999);
-    if (polls > 0 && Number.isFinite(row)) rows.set(row, (rows.get(row) ?? 0) + polls);
-  }
-  return [...rows].map(([row, polls]) => ({ row, count: polls }));
+/** For each upper bound of a bucket the lower one: the next bound that occurs, unless it is far. */
+function bounds(points) {
+  const all = new Set();
+  for (const point of points) for (const [upper] of point.buckets ?? []) all.add(upper);
+  const sorted = [...all].sort((one, other) => one - other);
+  return new Map(sorted.map((upper, at) => [upper, Math.max(sorted[at - 1] ?? 0, Math.min(upper, LONGEST) / 2.5)]));
 }

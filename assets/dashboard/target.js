@@ -2,10 +2,10 @@
 
 import { ask, told } from "./ask.js";
 import { Chart, onTheme } from "./charts.js";
-import { dayBars } from "./days.js";
+import { dayBars, known } from "./days.js";
 import { actions } from "./actions.js";
 import { el, put } from "./dom.js";
-import { age, brief, bytes, calendarDay, daysLeft, moment, percent, secondsSince, span, took } from "./format.js";
+import { age, brief, bytes, calendarDay, daysLeft, moment, percent, plural, secondsSince, span, took } from "./format.js";
 import { chooser } from "./latency.js";
 import { incidentColumns } from "./overview.js";
 import { pollColumns } from "./phases.js";
@@ -141,14 +141,15 @@ function factsOf(found, live) {
 }
 
 function showDays(box, days) {
-  const polled = days.filter((day) => day.checks > 0);
+  const polled = days.filter((day) => known(day) > 0);
   box.say(days.length ? "" : "No day is kept yet.");
   if (!days.length) return;
   const key = JSON.stringify(days);
   if (box.body.dataset.key === key) return;
   box.body.dataset.key = key;
-  const sum = (name) => polled.reduce((all, day) => all + day[name], 0);
-  put(box.note, polled.length ? `${percent(sum("up") / sum("checks"))} of polls in ${polled.length} days` : "");
+  const sum = (of) => polled.reduce((all, day) => all + of(day), 0);
+  const share = sum((day) => day.up) / sum(known);
+  put(box.note, polled.length ? `${percent(share)} of polls in ${plural(polled.length, "day")}` : "");
   box.body.replaceChildren(dayBars(days),
     el("p", { class: "ends" }, el("span", {}, calendarDay(days[0].day)), el("span", {}, "today")));
 }
@@ -176,7 +177,7 @@ function historyPanel(id) {
       if (wanted !== span) return;
       const points = told.points ?? [];
       const column = (name) => points.map((point) => point[name] ?? null);
-      const failed = points.map((point) => (point.up < point.checks ? point.p50 ?? point.max ?? 0 : null));
+      const failed = points.map((point) => (point.up < known(point) ? point.p50 ?? point.max ?? 0 : null));
       chart.show([points.map((point) => Date.parse(point.at) / 1000), column("max"), column("p99"), column("p50"), failed]);
       box.say(points.length ? "" : "Nothing is kept of this time.");
     } catch (error) {
