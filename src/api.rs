@@ -5,8 +5,10 @@
 
 pub mod client;
 
+mod announcements;
 mod answer;
 mod badges;
+mod board;
 mod events;
 mod export;
 mod facts;
@@ -17,6 +19,7 @@ mod keys;
 mod login;
 mod metrics;
 mod openapi;
+mod page;
 mod past;
 mod probe;
 mod problem;
@@ -26,9 +29,11 @@ mod routes;
 mod server;
 mod services;
 mod socket;
+mod status;
 mod tokens;
 mod visitor;
 
+pub use board::{Board, BoardError};
 pub use events::{Broadcast, Events};
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};

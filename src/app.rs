@@ -1,6 +1,7 @@
 //! The composition root: puts settings, edges, stages and faces together, and takes them down.
 
 mod amend;
+mod board;
 mod boot;
 mod check;
 mod columns;

@@ -1,6 +1,7 @@
 //! The port `Store`: where outcomes and what follows from them are kept; its edges live in
 //! `store/`.
 
+mod announcement;
 mod codes;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -9,6 +10,8 @@ pub mod reader;
 pub mod spill;
 pub mod sqlite;
 pub mod tokens;
+
+pub use announcement::{Announcement, AnnouncementKind};
 
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Detail, Outcome};
@@ -222,6 +225,12 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    fn without_announcements() -> Self {
+        Self::Unusable { path: "in memory".into(), reason: "keeps no announcements".into() }
+    }
+}
+
 /// The side of a store that writes; it has one owner.
 pub trait Store: Send + 'static {
     /// Gives every target its number: the one it had before, else a new one.
@@ -282,6 +291,25 @@ pub trait Store: Send + 'static {
     fn revoke_token(&mut self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
         let _ = now_ms;
         Err(keeps_no_tokens(id))
+    }
+
+    /// Keeps `announcement`, whatever its number, and returns the number that it has from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Stalled`] when it may succeed later, [`StoreError::Unusable`] when this store
+    /// keeps none.
+    fn announce(&mut self, announcement: &Announcement) -> Result<i64, StoreError> {
+        let _ = announcement;
+        Err(StoreError::without_announcements())
+    }
+
+    /// Forgets the announcement with the number `id`; tells whether there was one.
+    ///
+    /// # Errors
+    /// As those of [`Store::announce`].
+    fn withdraw(&mut self, id: i64) -> Result<bool, StoreError> {
+        let _ = id;
+        Err(StoreError::without_announcements())
     }
 
     /// Bytes that the store takes on the disk, its log included.

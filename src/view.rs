@@ -12,6 +12,7 @@ pub mod text;
 pub mod words;
 
 mod pressure;
+mod status;
 mod stored;
 mod summary;
 mod target_query;
@@ -19,6 +20,7 @@ mod target_row;
 mod told;
 
 pub use pressure::*;
+pub use status::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;
 pub use target_query::*;

@@ -157,6 +157,24 @@ fn every_dependency_may_be_used_and_there_is_one_tls() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
+/// Files in the repository that others wrote, how each names itself, and where its licence is.
+const FOREIGN: [(&str, &str, &str); 2] = [
+    ("assets/dashboard/uplot.js", "uPlot (v1.6.32)", "assets/dashboard/uplot-licence.txt"),
+    ("assets/dashboard/uplot.css", ".uplot", "assets/dashboard/uplot-licence.txt"),
+];
+
+#[test]
+fn files_of_others_come_with_their_licence() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
+    for (file, names_itself, licence) in FOREIGN {
+        assert!(read(file).contains(names_itself), "{file} is not what it was: {names_itself}");
+        let licence = read(licence);
+        assert!(licence.starts_with("The MIT License"), "{file} has no licence beside it");
+        assert!(licence.contains("Copyright (c) 2022 Leon Sorokin"), "{licence}");
+    }
+}
+
 #[test]
 fn a_licence_is_chosen_where_there_is_a_choice() {
     for expression in [

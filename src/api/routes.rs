@@ -15,7 +15,8 @@ use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
 use super::{
-    answer, badges, events, export, fleet, login, metrics, openapi, past, probe, process, tokens,
+    announcements, answer, badges, events, export, fleet, login, metrics, openapi, page, past,
+    probe, process, status, tokens,
 };
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
@@ -62,6 +63,7 @@ impl Routes {
         let facts = || Arc::clone(&services.facts);
         fleet::routes(facts(), ending.clone())
             .and(process::routes(facts()))
+            .and(page::routes())
             .with(services.events.as_ref(), |events| events::routes(events, ending.clone()))
             .with(services.keys.as_ref(), tokens::routes)
             .with(services.past.as_ref(), past::routes)
@@ -71,6 +73,9 @@ impl Routes {
                 metrics::routes(told, Arc::clone(&services.visits))
             })
             .with(services.prober.as_ref(), probe::routes)
+            .with(services.board.as_ref(), |board| {
+                status::routes(&board).and(announcements::routes(&board))
+            })
     }
 }
 

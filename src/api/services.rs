@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::board::Board;
 use super::events::Events;
 use super::facts::Facts;
 use super::guard::JwtKey;
@@ -22,6 +23,8 @@ pub struct Services {
     pub facts: Arc<dyn Facts>,
     /// What is stored of the past.
     pub past: Option<Arc<dyn Past>>,
+    /// What stands behind the status page.
+    pub board: Option<Arc<dyn Board>>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
     /// Events as they happen.
@@ -45,6 +48,7 @@ impl Services {
         Self {
             facts,
             past: None,
+            board: None,
             options: Arc::default(),
             clock: Clock::system(),
             events: None,

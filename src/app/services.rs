@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use super::board::Board;
 use super::boot::StartError;
 use super::door::{Door, Event};
 use super::keys::KeptKeys;
@@ -54,6 +55,7 @@ pub(super) fn services(
     let reader = || behind.reader.clone();
     Ok(Services {
         past: Some(Arc::new(Archive::new(live(), reader()))),
+        board: Some(Arc::new(Board::new(api.status.clone(), behind))),
         options: Arc::new(options(settings)?),
         clock,
         events: Some(live() as _),

@@ -1,5 +1,6 @@
 //! `Reader`: looks into a store while a daemon writes it, or after; it never changes anything.
 
+mod board;
 mod chain;
 mod changes;
 mod open;
@@ -22,6 +23,7 @@ use super::Sample;
 use super::sqlite::{SAMPLE_COLUMNS, all_tokens, sample_from_row};
 use super::tokens::KeptToken;
 
+pub use board::Downtime;
 pub use chain::Walk;
 pub use changes::{Outage, Outages};
 pub use scan::{Named, Part, Scan};

@@ -1,5 +1,6 @@
 //! `SqliteStore`: the store in one SQLite file, written by its one owner.
 
+mod announce;
 mod append;
 mod connection;
 mod enrol;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::tokens::KeptToken;
-use super::{Batch, Record, Restored, Store, StoreError, Trimmed};
+use super::{Announcement, Batch, Record, Restored, Store, StoreError, Trimmed};
 use crate::target::Target;
 
 pub(super) use fault::fault;
@@ -185,6 +186,14 @@ impl Store for SqliteStore {
 
     fn revoke_token(&mut self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
         self.write_for_good(|transaction| tokens::revoke(transaction, id, now_ms))
+    }
+
+    fn announce(&mut self, announcement: &Announcement) -> Result<i64, StoreError> {
+        self.write(|transaction| announce::add(transaction, announcement))
+    }
+
+    fn withdraw(&mut self, id: i64) -> Result<bool, StoreError> {
+        self.write(|transaction| announce::remove(transaction, id))
     }
 
     fn bytes(&self) -> u64 {

@@ -130,6 +130,17 @@ impl Daemon {
         }
     }
 
+    /// Kills it, and starts it again where it was; returns once it polls.
+    pub fn restart(mut self, arguments: &[&str]) -> Self {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let empty = tempfile::tempdir().expect("a directory");
+        let directory = std::mem::replace(&mut self.directory, empty);
+        let mut command = program();
+        foreground(&mut command, directory.path()).args(arguments);
+        Self::spawn(&mut command, directory)
+    }
+
     /// Stops it as a service manager does; what it said on its way.
     pub fn stop(mut self) -> String {
         let pid = rustix::process::Pid::from_child(&self.child);
