@@ -112,7 +112,7 @@ impl Reader {
                 return None;
             }
             if let Some(text) = line.strip_prefix("event: ") {
-                name = text.trim().to_owned();
+                text.trim().clone_into(&mut name);
             }
             if let Some(text) = line.strip_prefix("data: ") {
                 return Some((name, serde_json::from_str(text).expect("JSON")));

@@ -8,7 +8,8 @@ use crate::expectation::CERTIFICATE_DAYS;
 /// Certificates that run out within so many days are ranked.
 pub const EXPIRY_DAYS: i64 = 90;
 /// Days for which a certificate has to be valid unless its target says otherwise.
-pub(super) const USUAL_DAYS: u16 = CERTIFICATE_DAYS as u16;
+pub(super) const USUAL_DAYS: u16 = 14;
+const _: () = assert!(USUAL_DAYS as u32 == CERTIFICATE_DAYS, "both are told as the same");
 /// Seconds of a day.
 const DAY_S: i64 = 86_400;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,8 @@ use super::broadcast::{About, Place, Told, event};
 
 /// How long it may be still before a comment says that all is well.
 const STILL: Duration = Duration::from_secs(15);
+/// How long others are waited for when an event has come.
+const GATHER: Duration = Duration::from_millis(20);
 /// Bytes that are put into one chunk, and one event more.
 const CHUNK: usize = 32_768;
 /// What is said first: how long to wait, in milliseconds, before coming back.
@@ -77,7 +79,11 @@ impl Reader {
                 () = sleep_until(self.still_at) => text.extend_from_slice(COMMENT),
             }
         }
-        // What else is there goes along.
+        // What comes shortly after goes along: many readers are woken less often.
+        let gather = sleep(GATHER);
+        if self.ending.run_until_cancelled(gather).await.is_none() {
+            return Some((self, text.freeze()));
+        }
         while text.len() < CHUNK {
             let told = match self.place.receiver.try_recv() {
                 Err(TryRecvError::Empty) => break,

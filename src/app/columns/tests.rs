@@ -55,7 +55,7 @@ impl Fleet {
             number,
             id: TargetId(u64::from(number) << 40),
             given_id: (kind == 2).then(|| format!("Given-{number}").into()),
-            name: (number % 2 == 0).then(|| format!("Name {number} Ä").into()),
+            name: number.is_multiple_of(2).then(|| format!("Name {number} Ä").into()),
             address: Address::parse(&format!("http://u:secret@a.example/{place}/{number}"))
                 .expect("a good address"),
             every_ms: 1_000,
@@ -117,7 +117,7 @@ impl Fleet {
             let health = record.health;
             let mut names = vec![target.address.to_string(), target.shown_id()];
             names.extend(
-                [&target.name, &target.labels.group].into_iter().flatten().map(|n| n.to_string()),
+                [&target.name, &target.labels.group].into_iter().flatten().map(ToString::to_string),
             );
             let is_called = |text: &String| {
                 names.iter().any(|name| name.to_lowercase().contains(&text.to_lowercase()))
@@ -137,13 +137,12 @@ impl Fleet {
                 continue;
             }
             let figure = match query.sort {
-                Sort::Number => -1,
                 Sort::Latency if record.is_polled() => i128::from(record.last_latency_us),
                 Sort::Lag => ledger.lag_us(target.number).map_or(-1, i128::from),
                 Sort::Downtime if health.state == State::Down => {
                     i128::MAX - i128::from(health.since_ms)
                 }
-                Sort::Latency | Sort::Downtime => -1,
+                Sort::Number | Sort::Latency | Sort::Downtime => -1,
             };
             found.push((figure, target.number));
         }
