@@ -17,6 +17,19 @@ export function dayBars(days) {
   return svg("svg", { class: "days", viewBox: `0 0 ${Math.max(1, days.length) * 10} 34`, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...bars);
 }
 
+const DAY_MS = 86400000;
+const DAYS = 90;
+
+/** The last ninety days, of which `days` are those that something is kept of. */
+export function wholeSpan(days, nowMs = Date.now()) {
+  const kept = new Map(days.map((day) => [Math.floor(Date.parse(day.day) / DAY_MS), day]));
+  const today = Math.max(Math.floor(nowMs / DAY_MS), ...kept.keys());
+  return Array.from({ length: DAYS }, (_, at) => {
+    const number = today - DAYS + 1 + at;
+    return kept.get(number) ?? { day: new Date(number * DAY_MS).toISOString(), checks: 0, up: 0 };
+  });
+}
+
 /** Polls of a day whose verdict counts: not those that failed by a fault of ours. */
 export const known = (day) => (day.checks ?? 0) - (day.unknown ?? 0);
 

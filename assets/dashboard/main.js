@@ -179,6 +179,7 @@ async function start() {
   live.start();
   await introduce();
   byId("add").hidden = !may("admin");
+  view?.visitor?.();
   visitor(byId("who"), me, logout);
 }
 
