@@ -16,12 +16,16 @@ export function colour(name) {
 /** What every font of a drawing is. */
 export const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
+/** Points below which each is drawn. */
+const FEW = 30;
+
 /** Room left of the drawing, for its scale; charts above each other share it. */
 export const LEFT = 52;
 
 /**
  * A chart in `room`, `height` pixels high. A line has a `label`, a `colour` by name and says with
- * `fill` whether the room below is filled. `show` takes columns: seconds, then one for each line.
+ * `fill` whether the room below is filled. `show` takes columns (seconds, then one
+ * for each line), and the time from and until which they are shown.
  */
 export class Chart {
   constructor(room, { height, lines, label, value = took, log = false }) {
@@ -32,8 +36,9 @@ export class Chart {
     this.observer.observe(room);
   }
 
-  show(data) {
+  show(data, window = null) {
     this.data = data;
+    this.window = window;
     if (this.plot) this.plot.setData(data);
     else this.draw();
   }
@@ -62,7 +67,7 @@ export class Chart {
       padding: [8, 8, 0, 0],
       cursor: { y: false, drag: { setScale: false }, points: { size: 6 } },
       legend: { live: true, markers: { width: 2 } },
-      scales: { x: { time: true }, y: this.log ? { distr: 3 } : { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } },
+      scales: { x: { time: true, range: (_, least, most) => this.window ?? [least, most] }, y: this.log ? { distr: 3 } : { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } },
       axes: [
         { ...axis, space: 70, size: 26, values: times },
         { ...axis, size: LEFT, space: 34, values: (_, splits) => splits.map((split) => (split === null ? "" : this.value(split))) },
@@ -82,7 +87,8 @@ export class Chart {
       width,
       fill: fill ? `color-mix(in srgb, ${stroke} 14%, transparent)` : undefined,
       spanGaps: false,
-      points: points ? { show: true, size: 5, fill: stroke } : { show: false },
+      // Single points are seen, too, where there are few.
+      points: points ? { show: true, size: 5, fill: stroke } : { show: (plot) => plot.data[0].length < FEW, size: 4, fill: stroke },
       paths: points ? () => null : undefined,
       value: (_, value) => (value === null || value === undefined ? "–" : this.value(value)),
     };

@@ -1,7 +1,7 @@
 // The strip at the top: how the fleet is now, in a bar and in numbers, and what is wrong with us.
 
-import { attribute, el, put, svg } from "./dom.js";
-import { age, bytes, count, rate, short, took } from "./format.js";
+import { attribute, byId, el, put, svg } from "./dom.js";
+import { age, bytes, count, moment, rate, short, took } from "./format.js";
 import { MEANING, STATES, mark } from "./states.js";
 
 /** Points of the line of polls a second. */
@@ -163,8 +163,8 @@ function spark(root) {
 function showBanners(banners, summary) {
   const told = [];
   if (summary.judgement?.state === "held") {
-    const since = age(summary.judgement.since, Date.parse(summary.as_of));
-    told.push(["unknown", "PROBABLY US", `${summary.judgement.reason ?? "nearly everything fails together"}; nothing is held against targets (for ${since})`]);
+    const { since, reason = "nearly everything fails together" } = summary.judgement;
+    told.push(["unknown", "PROBABLY US", `${reason}; nothing is held against targets${since ? ` since ${moment(since)}` : ""}`]);
   }
   for (const fault of summary.own_faults ?? []) {
     told.push(["warning", "Our fault", `${fault.cause}${fault.detail ? ` · ${fault.detail}` : ""}, met by ${count(fault.count)} polls in the last minute`]);
@@ -187,6 +187,8 @@ function showBanners(banners, summary) {
     return;
   }
   banners.dataset.key = key;
+  // Said once, and not with every figure that changes in it.
+  put(byId("say"), told.map(([, title, text]) => `${title}: ${text}`).join(". "));
   for (const old of banners.querySelectorAll(".fault")) old.remove();
   for (const [state, title, text] of told) {
     banners.append(el("p", { class: `banner fault ${state}` }, mark(state), el("strong", {}, title), el("span", {}, text)));

@@ -1,5 +1,6 @@
 // All incidents, the newest first, and changes of state as they come.
 
+import { announcementsPanel } from "./announce.js";
 import { ask, told } from "./ask.js";
 import { el, put } from "./dom.js";
 import { count, moment } from "./format.js";
@@ -20,6 +21,7 @@ export function incidents({ live, query, go }) {
   }), " only those that go on");
   box.tools.append(only);
   box.body.append(list.root, more);
+  const announced = announcementsPanel();
   const changes = changesPanel();
   let items = [];
   let next = null;
@@ -42,10 +44,11 @@ export function incidents({ live, query, go }) {
   const again = () => items.length <= PAGE && !document.hidden && load(null);
   const timer = setInterval(again, 10000);
   return {
-    root: el("div", { class: "two" }, box.root, changes.root),
+    root: el("div", { class: "two" }, box.root, el("div", { class: "column" }, announced.root, changes.root)),
     title: "Incidents",
     transition: changes.add,
     resync: again,
+    visitor: announced.load,
     close: () => clearInterval(timer),
   };
 }

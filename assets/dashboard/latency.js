@@ -72,9 +72,11 @@ export function latencyPanel() {
   function show(points, step, seconds) {
     const at = points.map((point) => Date.parse(point.at) / 1000);
     const column = (name) => points.map((point) => (point.count === 0 ? null : point[name] ?? null));
-    chart.show([at, column("p99"), column("p90"), column("p50")]);
     const until = at.length ? at[at.length - 1] + step : Date.now() / 1000;
-    const from = at.length ? at[0] : until - seconds;
+    // A daemon that is young has its past drawn as large as that of an old one.
+    const isYoung = !seconds || (at.length > 0 && until - at[0] < seconds / 4);
+    const from = isYoung && at.length ? at[0] - step : until - seconds;
+    chart.show([at, column("p99"), column("p90"), column("p50")], [from, until]);
     if (!map.hidden) heat.show(points, step, [from, until]);
   }
 

@@ -19,6 +19,8 @@ const live = new Live();
 const strip = fleet(byId("fleet"), byId("banners"));
 const search = byId("search-text");
 let view = null;
+/** Views that were gone to since the page was opened. */
+let steps = 0;
 
 /** The page, its id and its query, from the address. */
 function place() {
@@ -49,6 +51,7 @@ function go(page, query, { replace = false } = {}) {
     history.replaceState(null, "", hash);
     show();
   } else {
+    steps += 1;
     location.hash = hash;
   }
 }
@@ -57,10 +60,12 @@ function show() {
   if (location.hash && !location.hash.startsWith("#/")) return;
   const { page, id, query } = place();
   const isSame = view?.page === page;
+  const kept = document.activeElement?.dataset?.keep;
   view?.close?.();
   view = VIEWS[page]({ live, id, query, go });
   view.page = page;
   byId("view").replaceChildren(view.root);
+  if (isSame && kept) view.root.querySelector(`[data-keep="${CSS.escape(kept)}"]`)?.focus();
   document.title = `${view.title} · poller`;
   document.body.dataset.page = page;
   for (const link of document.querySelectorAll("[data-page]")) {
@@ -73,7 +78,7 @@ function show() {
 }
 
 function back() {
-  if (place().page === "target" && history.length > 1) history.back();
+  if (place().page === "target" && steps > 0) history.back();
   else go("", {});
 }
 
@@ -113,7 +118,8 @@ function connection() {
     ? "The daemon cannot be reached. What is shown is old; it goes on by itself when the connection is back."
     : `The daemon cannot be asked: ${live.error?.message ?? "it does not answer"}.`;
   if (banner) put(banner.lastChild, text);
-  else banners.prepend(el("p", { class: "banner lost down" }, el("strong", {}, "Connection lost"), el("span", {}, text)));
+  else put(byId("say"), `Connection lost. ${text}`);
+  if (!banner) banners.prepend(el("p", { class: "banner lost down" }, el("strong", {}, "Connection lost"), el("span", {}, text)));
 }
 
 const THEMES = ["", "light", "dark"];
@@ -171,6 +177,9 @@ async function start() {
   });
   keys({ go, back, toggle });
   addEventListener("hashchange", show);
+  byId("view").addEventListener("click", (event) => {
+    if (event.target.closest('a[href^="#/"]')) steps += 1;
+  });
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     byId("view").focus();
@@ -179,6 +188,7 @@ async function start() {
   live.start();
   await introduce();
   byId("add").hidden = !may("admin");
+  view?.visitor?.();
   visitor(byId("who"), me, logout);
 }
 

@@ -32,6 +32,11 @@ export function table(label, columns) {
       column.mark ? el("span", { class: "unseen" }, column.title) : column.title));
   const body = el("tbody");
   const root = el("table", { "aria-label": label }, el("thead", {}, el("tr", {}, ...heads)), body);
+  // A row is as good as its link, unless somebody selects text in it.
+  body.addEventListener("click", (event) => {
+    if (event.target.closest("a, button") || String(getSelection())) return;
+    event.target.closest("tr")?.querySelector("[data-row]")?.click();
+  });
   const show = (items) => {
     while (body.rows.length > items.length) body.deleteRow(-1);
     items.forEach((item, at) => fill(body.rows[at] ?? body.appendChild(made(columns)), columns, item));

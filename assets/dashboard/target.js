@@ -2,7 +2,7 @@
 
 import { ask, told } from "./ask.js";
 import { Chart, onTheme } from "./charts.js";
-import { dayBars, known } from "./days.js";
+import { dayBars, known, wholeSpan } from "./days.js";
 import { actions } from "./actions.js";
 import { el, put } from "./dom.js";
 import { age, brief, bytes, calendarDay, daysLeft, moment, percent, plural, secondsSince, span, took } from "./format.js";
@@ -73,6 +73,7 @@ export function target({ live, id, go }) {
     transition: (change) => change.target_id === id && (pending ||= setTimeout(load, 600)),
     outcome: (poll) => poll.target_id === id && (pending ||= setTimeout(load, 600)),
     resync: load,
+    visitor: load,
     close() {
       clearInterval(timer);
       clearTimeout(pending);
@@ -150,8 +151,9 @@ function showDays(box, days) {
   const sum = (of) => polled.reduce((all, day) => all + of(day), 0);
   const share = sum((day) => day.up) / sum(known);
   put(box.note, polled.length ? `${percent(share)} of polls in ${plural(polled.length, "day")}` : "");
-  box.body.replaceChildren(dayBars(days),
-    el("p", { class: "ends" }, el("span", {}, calendarDay(days[0].day)), el("span", {}, "today")));
+  const all = wholeSpan(days);
+  box.body.replaceChildren(dayBars(all),
+    el("p", { class: "ends" }, el("span", {}, calendarDay(all[0].day)), el("span", {}, "today")));
 }
 
 function historyPanel(id) {
@@ -178,7 +180,10 @@ function historyPanel(id) {
       const points = told.points ?? [];
       const column = (name) => points.map((point) => point[name] ?? null);
       const failed = points.map((point) => (point.up < known(point) ? point.p50 ?? point.max ?? 0 : null));
-      chart.show([points.map((point) => Date.parse(point.at) / 1000), column("max"), column("p99"), column("p50"), failed]);
+      const at = points.map((point) => Date.parse(point.at) / 1000);
+      const isYoung = at.length > 0 && now / 1000 - at[0] < seconds / 4;
+      const from = isYoung ? at[0] - (told.step_seconds ?? step) : now / 1000 - seconds;
+      chart.show([at, column("max"), column("p99"), column("p50"), failed], [from, now / 1000]);
       box.say(points.length ? "" : "Nothing is kept of this time.");
     } catch (error) {
       box.fail(error);

@@ -129,19 +129,19 @@ function toolbar(query, change) {
   for (const state of ["", ...STATES]) {
     const number = el("b", {});
     const isChosen = (query.state ?? "") === state;
-    const button = el("button", { type: "button", "aria-pressed": String(isChosen), click: () => change({ ...query, state }) }, state || "all", number);
+    const button = el("button", { type: "button", "data-keep": `state ${state}`, "aria-pressed": String(isChosen), click: () => change({ ...query, state }) }, state || "all", number);
     counts.set(state || "total", number);
     states.append(button);
   }
   const select = (label, name, options) => {
-    const box = el("select", { "aria-label": label, change: (event) => change({ ...query, [name]: event.target.value }) },
+    const box = el("select", { "aria-label": label, "data-keep": name, change: (event) => change({ ...query, [name]: event.target.value }) },
       ...options.map(([value, text]) => el("option", { value, selected: value === (query[name] ?? "") }, text)));
     return el("label", {}, `${label} `, box);
   };
   const causes = select("Cause", "cause", [["", "any"], ...CAUSES.map((cause) => [cause, cause])]);
   const sorts = select("Sort", "sort", SORTS);
   const labels = el("input", {
-    type: "text", value: query.labels.join(" "), placeholder: "team=web", "aria-label": "Labels, NAME=VALUE", autocomplete: "off", spellcheck: "false",
+    type: "text", "data-keep": "labels", value: query.labels.join(" "), placeholder: "team=web", "aria-label": "Labels, NAME=VALUE", autocomplete: "off", spellcheck: "false",
     change: (event) => change({ ...query, labels: event.target.value.split(/\s+/).filter(Boolean) }),
   });
   const narrowed = ["text", "state", "cause", "sort", "group"].some((name) => query[name]) || query.labels.length > 0;

@@ -133,10 +133,16 @@ fn told(at: &str) -> String {
     parsed.map_or_else(|_| at.to_owned(), |at| moment(&at.timestamp_millis()))
 }
 
-/// The ways of the days of one quality, as a path of upright lines four units apart.
+/// The days of one quality as a path of upright lines four units apart, which are told apart by
+/// their heights as well as by their colours.
 fn bars(days: &[StatusDay], quality: Quality) -> String {
+    let height = match quality {
+        Quality::Good | Quality::Unseen => 24,
+        Quality::Mixed => 17,
+        Quality::Bad => 10,
+    };
     let of_quality = days.iter().enumerate().filter(|(_, day)| Quality::of(**day) == quality);
-    of_quality.map(|(at, _)| format!("M{} 0v24", at * 4 + 2)).collect()
+    of_quality.map(|(at, _)| format!("M{} {}v{height}", at * 4 + 2, 24 - height)).collect()
 }
 
 /// How good a day was.
@@ -203,7 +209,7 @@ mod tests {
     fn days_are_drawn_by_how_good_they_were() {
         let days = &page().groups[0].targets[0].days;
         assert_eq!(bars(days, Quality::Unseen), "M2 0v24");
-        assert_eq!(bars(days, Quality::Mixed), "M6 0v24");
+        assert_eq!(bars(days, Quality::Mixed), "M6 7v17");
         assert_eq!(bars(days, Quality::Bad), "");
         assert_eq!(share(days).as_deref(), Some("96.00 %"));
         assert_eq!(share(&[StatusDay { checks: 100_000, up: 99_999 }]).as_deref(), Some("99.99 %"));

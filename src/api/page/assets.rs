@@ -41,6 +41,7 @@ pub(super) const PAGE: Asset = asset!("index.html", "text/html; charset=utf-8");
 /// All others.
 pub(super) const ASSETS: &[Asset] = &[
     asset!("actions.js", SCRIPT),
+    asset!("announce.js", SCRIPT),
     asset!("ask.js", SCRIPT),
     asset!("base.css", STYLE),
     asset!("charts.js", SCRIPT),
