@@ -49,9 +49,10 @@ impl Probed<'_> {
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
         let mut families = overall(self.is_success, self.seconds);
-        families.extend(address::families(self));
+        let (lookup, found) = address::families(self);
+        families.extend(found);
         match self.spoken {
-            Spoken::Http => families.extend(web::families(self)),
+            Spoken::Http => families.extend(web::families(self, lookup)),
             Spoken::Tcp => families.push(by_pattern(self.is_by_pattern)),
             Spoken::Icmp => families.extend(self.echoes()),
             Spoken::Dns { tells_serial } => families.extend(self.answer(tells_serial)),
