@@ -10,11 +10,13 @@ pub mod table;
 pub mod text;
 pub mod words;
 
+mod discovered;
 mod pressure;
 mod stored;
 mod summary;
 mod target_row;
 
+pub use discovered::Discovered;
 pub use pressure::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;

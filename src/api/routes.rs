@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{fleet, metrics, openapi, probe, process};
+use super::{fleet, metrics, openapi, probe, process, sd};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -48,6 +48,9 @@ impl Routes {
         let mut all = fleet::routes(facts(), ending.clone()).and(process::routes(facts()));
         if let Some(told) = &services.metrics {
             all = all.and(metrics::routes(Arc::clone(told), Arc::clone(&services.visits)));
+        }
+        if let Some(discovery) = &services.discovery {
+            all = all.and(sd::routes(Arc::clone(discovery)));
         }
         if let Some(prober) = &services.prober {
             all = all.and(probe::routes(Arc::clone(prober)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::facts::Facts;
 use super::metrics::{Metrics, Visits};
 use super::probe::Prober;
+use super::sd::Discovery;
 
 /// What a process offers over HTTP.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Services {
     pub visits: Arc<Visits>,
     /// What is told to monitoring systems.
     pub metrics: Option<Arc<dyn Metrics>>,
+    /// The targets, for service discovery.
+    pub discovery: Option<Arc<dyn Discovery>>,
     /// Probes targets at once.
     pub prober: Option<Arc<dyn Prober>>,
 }
@@ -26,7 +29,14 @@ impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default(), visits: Arc::default(), metrics: None, prober: None }
+        Self {
+            facts,
+            options: Arc::default(),
+            visits: Arc::default(),
+            metrics: None,
+            prober: None,
+            discovery: None,
+        }
     }
 }
 

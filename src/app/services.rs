@@ -9,6 +9,7 @@ use super::door::{Door, Event};
 use super::live::Live;
 use super::metrics::Figures;
 use super::probe::Probes;
+use super::sd::Sd;
 use crate::api::{ApiOptions, Services, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -38,6 +39,7 @@ pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Serv
     Services {
         options: Arc::new(options(api)),
         metrics: Some(Arc::new(Figures::new(live, check, api))),
+        discovery: Some(Arc::new(Sd(Arc::clone(&behind.live)))),
         prober: Some(Arc::new(Probes::new(
             Arc::clone(&behind.live),
             Arc::clone(&behind.check),
