@@ -50,7 +50,7 @@ fn a_file_with_a_mistake_refuses_the_start_with_its_line() {
     home.list(&["http://127.0.0.1:1/".into()]);
     home.write("blackbox.yml", "modules:\n  own:\n    prober: http\n    http:\n      methd: GET\n");
     let done = home.run(&["--start", "--listen", "off", "--modules", "blackbox.yml"]);
-    done.fails(2, &["the modules file blackbox.yml, line 5", "methd"]);
+    done.fails(2, &["the modules file ", "blackbox.yml, line 5", "methd"]);
     home.write("blackbox.yml", "modules: [");
     home.run(&["--start", "--listen", "off", "--modules", "blackbox.yml"])
         .fails(2, &["blackbox.yml"]);

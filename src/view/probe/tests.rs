@@ -12,8 +12,15 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 fn told(spoken: Spoken, data: &Map<String, Value>, finding: &Finding) -> Vec<(String, f64)> {
-    let probed =
-        Probed { spoken, data, finding, seconds: 0.5, is_success: true, is_by_pattern: false };
+    let probed = Probed {
+        spoken,
+        data,
+        finding,
+        seconds: 0.5,
+        timeout: 9.0,
+        is_success: true,
+        is_by_pattern: false,
+    };
     let mut all = Vec::new();
     for family in probed.families() {
         for sample in family.samples {
@@ -52,6 +59,7 @@ fn a_page_is_told_with_its_phases_and_its_certificate() {
     let all = told(Spoken::Http, &data, &finding);
     for (name, value) in [
         ("probe_success", 1.0),
+        ("probe_timeout_seconds", 9.0),
         ("probe_duration_seconds", 0.5),
         ("probe_dns_lookup_time_seconds", 0.25),
         ("probe_ip_protocol", 6.0),
