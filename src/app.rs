@@ -28,6 +28,7 @@ mod plan;
 mod probe;
 mod pulse;
 mod reload;
+mod sd;
 mod services;
 mod stored;
 mod telling;

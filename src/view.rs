@@ -11,6 +11,7 @@ pub mod table;
 pub mod text;
 pub mod words;
 
+mod discovered;
 mod pressure;
 mod status;
 mod stored;
@@ -19,6 +20,7 @@ mod target_query;
 mod target_row;
 mod told;
 
+pub use discovered::Discovered;
 pub use pressure::*;
 pub use status::*;
 pub use stored::{stored_summary, tell_worst};

@@ -16,7 +16,7 @@ use super::services::Services;
 use super::visitor::Role;
 use super::{
     announcements, answer, badges, events, export, fleet, login, metrics, openapi, page, past,
-    probe, process, status, tokens,
+    probe, process, sd, status, tokens,
 };
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
@@ -73,6 +73,7 @@ impl Routes {
                 metrics::routes(told, Arc::clone(&services.visits))
             })
             .with(services.prober.as_ref(), probe::routes)
+            .with(services.discovery.as_ref(), sd::routes)
             .with(services.board.as_ref(), |board| {
                 status::routes(&board).and(announcements::routes(&board))
             })

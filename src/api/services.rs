@@ -13,6 +13,7 @@ use super::keys::Keys;
 use super::metrics::{Metrics, Visits};
 use super::past::Past;
 use super::probe::Prober;
+use super::sd::Discovery;
 use super::server::Tls;
 use crate::clock::Clock;
 
@@ -37,6 +38,8 @@ pub struct Services {
     pub visits: Arc<Visits>,
     /// What is told to monitoring systems.
     pub metrics: Option<Arc<dyn Metrics>>,
+    /// The targets, for service discovery.
+    pub discovery: Option<Arc<dyn Discovery>>,
     /// Probes targets at once.
     pub prober: Option<Arc<dyn Prober>>,
 }
@@ -56,6 +59,7 @@ impl Services {
             visits: Arc::default(),
             metrics: None,
             prober: None,
+            discovery: None,
         }
     }
 }

@@ -133,7 +133,7 @@ fn may_probe(visitor: &Visitor, is_listed: bool, probing: Probing) -> Result<(),
 
 /// `target`, which nobody put on the list, as it may be probed: this is where the policy for the
 /// addresses of targets that come through the API takes hold.
-fn guarded(target: Target) -> Target {
+const fn guarded(target: Target) -> Target {
     target
 }
 
@@ -177,6 +177,7 @@ fn tell(
         data: &facts.data,
         finding,
         seconds: took.as_secs_f64(),
+        timeout: target.timeout().as_secs_f64(),
         is_success: judged.is_success,
         is_by_pattern: judged.is_by_pattern,
     };
@@ -212,6 +213,7 @@ fn failed(module: &Module, reason: String) -> ProbeAnswer {
         data: &serde_json::Map::new(),
         finding: &finding,
         seconds: 0.0,
+        timeout: module.timeout.unwrap_or_default().as_secs_f64(),
         is_success: false,
         is_by_pattern: false,
     };

@@ -12,6 +12,7 @@ use super::live::Live;
 use super::metrics::Figures;
 use super::past::Archive;
 use super::probe::Probes;
+use super::sd::Sd;
 use crate::api::{ApiOptions, JwtKey, Keys, Patience, Services, Tls, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -61,6 +62,7 @@ pub(super) fn services(
         events: Some(live() as _),
         keys: Some(keys),
         metrics: Some(Arc::new(Figures::new(live(), check(), api))),
+        discovery: Some(Arc::new(Sd(live()))),
         prober: Some(Arc::new(Probes::new(live(), check(), reader(), api.probe))),
         ..Services::of(Arc::new(door))
     })

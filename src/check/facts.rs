@@ -36,6 +36,12 @@ impl Facts {
         self.put("phases", seconds(phases));
     }
 
+    /// Notes which addresses there are to connect to.
+    pub(crate) fn tries(&mut self, addresses: &[IpAddr]) {
+        let shown: Vec<Value> = addresses.iter().map(|one| one.to_string().into()).collect();
+        self.put("addresses", shown);
+    }
+
     /// Notes which addresses were there to connect to, and what came of it.
     pub(crate) fn connected(
         &mut self,
@@ -43,8 +49,7 @@ impl Facts {
         port: u16,
         result: &Result<TcpStream, Fault>,
     ) {
-        let shown: Vec<Value> = addresses.iter().map(|one| one.to_string().into()).collect();
-        self.put("addresses", shown);
+        self.tries(addresses);
         let peer = match (result, addresses) {
             (Ok(_), [address]) => Some(SocketAddr::new(*address, port)),
             (Ok(tcp), _) => tcp.peer_addr().ok(),

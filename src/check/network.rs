@@ -79,6 +79,7 @@ impl Network {
         };
         progress.step = Step::Connecting;
         progress.reach.go(There::of(candidates))?;
+        progress.tell(|facts| facts.tries(candidates));
         let mut tcp = connect(candidates, port).await;
         if tcp.as_ref().is_err_and(|fault| self.makes_room(*fault)) {
             tcp = Box::pin(connect(candidates, port)).await;

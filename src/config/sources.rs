@@ -61,6 +61,7 @@ impl Sources {
     fn absolute(&self, mut settings: Settings) -> Settings {
         settings.data = self.here.join(settings.data);
         settings.ca = settings.ca.map(|ca| self.here.join(ca));
+        settings.api.modules = settings.api.modules.map(|file| self.here.join(file));
         if let Source::File(list) = &mut settings.urls {
             *list = self.here.join(&list);
         }

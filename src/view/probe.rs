@@ -38,6 +38,8 @@ pub struct Probed<'a> {
     pub finding: &'a Finding,
     /// Seconds that it took.
     pub seconds: f64,
+    /// Seconds that it could take.
+    pub timeout: f64,
     /// Whether all is as it must be.
     pub is_success: bool,
     /// Whether it is not because a pattern did not hold.
@@ -49,9 +51,12 @@ impl Probed<'_> {
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
         let mut families = overall(self.is_success, self.seconds);
-        families.extend(address::families(self));
+        let (lookup, found) = address::families(self);
+        families.extend(found);
+        let limit = Family::gauge("probe_timeout_seconds", "How long the probe could take");
+        families.push(limit.of(self.timeout));
         match self.spoken {
-            Spoken::Http => families.extend(web::families(self)),
+            Spoken::Http => families.extend(web::families(self, lookup)),
             Spoken::Tcp => families.push(by_pattern(self.is_by_pattern)),
             Spoken::Icmp => families.extend(self.echoes()),
             Spoken::Dns { tells_serial } => families.extend(self.answer(tells_serial)),

@@ -34,6 +34,9 @@ pub(super) fn target(
 ) -> Result<Aim, Problem> {
     let plan = plan(module, asked.hostname.as_deref())?;
     let address = match address(&module.prober, &asked.target, known) {
+        Ok(address) if address.port() == 0 && matches!(module.prober, Prober::Tcp) => {
+            return Ok(Aim::Nowhere(format!("{} has no port; write HOST:PORT", asked.target)));
+        }
         Ok(address) => address,
         Err(error) => return Ok(Aim::Nowhere(format!("no target of {}: {error}", module.name))),
     };

@@ -131,10 +131,9 @@ fn fault(rules: &RecordRules, records: &[&str]) -> Option<String> {
     if let Some(pattern) = rules.all.iter().find(|pattern| !every(pattern)) {
         return Some(format!("a record does not match {}", shown(pattern)));
     }
-    let is_all =
-        !rules.not_all.is_empty() && !records.is_empty() && rules.not_all.iter().all(every);
-    if is_all {
-        return Some("all records match what not all may match".to_owned());
+    // That is what blackbox_exporter makes of `fail_if_all_match_regexp`, whatever its name says.
+    if rules.each.iter().any(|pattern| !every(pattern)) {
+        return Some("not all records match what all of them must".to_owned());
     }
     let is_none = !rules.any.is_empty() && !rules.any.iter().any(some);
     is_none.then(|| "no record matches".to_owned())

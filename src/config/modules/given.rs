@@ -174,7 +174,7 @@ pub(super) struct GivenRecordRules {
     #[serde(rename = "fail_if_matches_regexp")]
     pub(super) none: Vec<String>,
     #[serde(rename = "fail_if_all_match_regexp")]
-    pub(super) not_all: Vec<String>,
+    pub(super) each: Vec<String>,
     #[serde(rename = "fail_if_not_matches_regexp")]
     pub(super) all: Vec<String>,
     #[serde(rename = "fail_if_none_matches_regexp")]

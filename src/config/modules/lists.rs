@@ -40,7 +40,7 @@ pub(super) fn record_number(name: &str) -> Result<u16, String> {
 pub(super) fn record_rules(given: &GivenRecordRules) -> Result<RecordRules, String> {
     Ok(RecordRules {
         none: patterns("fail_if_matches_regexp", &given.none)?,
-        not_all: patterns("fail_if_all_match_regexp", &given.not_all)?,
+        each: patterns("fail_if_all_match_regexp", &given.each)?,
         all: patterns("fail_if_not_matches_regexp", &given.all)?,
         any: patterns("fail_if_none_matches_regexp", &given.any)?,
     })

@@ -92,11 +92,11 @@ pub struct AnswerRules {
 pub struct RecordRules {
     /// No record may match any of these.
     pub none: Vec<Pattern>,
-    /// Not every record may match these.
-    pub not_all: Vec<Pattern>,
-    /// Every record must match each of these.
+    /// Every record must match each of these, if there is any record.
+    pub each: Vec<Pattern>,
+    /// There must be a record, and every one must match each of these.
     pub all: Vec<Pattern>,
-    /// Some record must match one of these.
+    /// There must be a record that matches one of these.
     pub any: Vec<Pattern>,
 }
 

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Map, Value};
 
 use super::{Probed, Spoken, seconds};
+use crate::outcome::Cause;
 use crate::view::series::Family;
 
-/// The figures; 0 where no address was found.
-pub(super) fn families(probed: &Probed<'_>) -> [Family; 3] {
+/// The figures; 0 where no address was found. Before them, how long it took to find it.
+pub(super) fn families(probed: &Probed<'_>) -> (f64, [Family; 3]) {
     let (address, lookup) = match (probed.spoken, first_hop(probed)) {
         (Spoken::Http, Some(hop)) => {
             let lookup = hop.get("phases").and_then(|phases| phases.get("resolve")?.as_f64());
@@ -16,19 +17,18 @@ pub(super) fn families(probed: &Probed<'_>) -> [Family; 3] {
         }
         _ => (of(probed.data), seconds(probed.finding.phases.resolve)),
     };
+    // A look-up that failed took all the time there was.
+    let is_lost = matches!(probed.finding.cause, Some(Cause::Dns | Cause::Resolver));
+    let lookup = if address.is_none() && is_lost { probed.seconds } else { lookup };
     let version = address.map_or(0, |address| if address.is_ipv4() { 4_u64 } else { 6 });
-    [
+    let families = [
         Family::gauge("probe_dns_lookup_time_seconds", "How long the look-up of the name took")
             .of(lookup),
         Family::gauge("probe_ip_protocol", "Version of IP, 4 or 6").of(version),
         Family::gauge("probe_ip_addr_hash", "Hash of the IP address, which changes when that does")
             .of(address.map_or(0, |address| u64::from(hash(address)))),
-    ]
-}
-
-/// Whether an address was found.
-pub(super) fn is_found(probed: &Probed<'_>) -> bool {
-    first_hop(probed).and_then(of).is_some()
+    ];
+    (lookup, families)
 }
 
 fn first_hop<'p>(probed: &'p Probed<'_>) -> Option<&'p Map<String, Value>> {

@@ -46,7 +46,7 @@ fn by_kind(target: &Target, outcome: &Outcome) -> Vec<Family> {
             let gauge = |name, help, value: f64| Family::gauge(name, help).of(value);
             let is_secure = finding.status != 0 && target.address.scheme().as_str() == "https";
             vec![
-                web::durations(phases, phases.connect.get().is_some()),
+                web::durations(phases, 0.0),
                 gauge(
                     "probe_http_status_code",
                     "The status of the last answer",

@@ -1,5 +1,7 @@
 //! What is told of TLS: the certificates, the version and the cipher suite.
 
+use std::net::IpAddr;
+
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
@@ -43,15 +45,18 @@ fn leaf(tls: &Map<String, Value>, leaf: Option<&Map<String, Value>>) -> Option<F
         of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let names: Vec<&str> = match tls.get("alternative_names") {
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).filter(|name| is_domain(name)).collect()
+        }
         _ => Vec::new(),
     };
+    let serial = text(leaf, "serial_number").replace(':', "");
     let labels = vec![
-        ("fingerprint_sha256", text(tls, "fingerprint_sha256")),
+        ("fingerprint_sha256", text(tls, "fingerprint_sha256").replace(':', "")),
         ("subject", joined(&text(leaf, "subject"))),
         ("issuer", joined(&text(leaf, "issuer"))),
         ("subjectalternative", names.join(",")),
-        ("serialnumber", text(leaf, "serial_number")),
+        ("serialnumber", serial.trim_start_matches('0').to_owned()),
     ];
     Some(
         Family::gauge("probe_ssl_last_chain_info", "The certificate of the server")
@@ -74,6 +79,11 @@ fn agreed(tls: &Map<String, Value>) -> Vec<Family> {
             .with(vec![("cipher", cipher.to_owned())], true)
     });
     protocol.into_iter().chain(cipher).collect()
+}
+
+/// Whether an alternative name is one of a domain, and not an address of any kind.
+fn is_domain(name: &str) -> bool {
+    name.parse::<IpAddr>().is_err() && !name.contains(['@', ':', '/'])
 }
 
 /// A name as RFC 2253 has it, which sets its parts apart by commas alone.

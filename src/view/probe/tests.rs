@@ -12,8 +12,15 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 fn told(spoken: Spoken, data: &Map<String, Value>, finding: &Finding) -> Vec<(String, f64)> {
-    let probed =
-        Probed { spoken, data, finding, seconds: 0.5, is_success: true, is_by_pattern: false };
+    let probed = Probed {
+        spoken,
+        data,
+        finding,
+        seconds: 0.5,
+        timeout: 9.0,
+        is_success: true,
+        is_by_pattern: false,
+    };
     let mut all = Vec::new();
     for family in probed.families() {
         for sample in family.samples {
@@ -52,6 +59,7 @@ fn a_page_is_told_with_its_phases_and_its_certificate() {
     let all = told(Spoken::Http, &data, &finding);
     for (name, value) in [
         ("probe_success", 1.0),
+        ("probe_timeout_seconds", 9.0),
         ("probe_duration_seconds", 0.5),
         ("probe_dns_lookup_time_seconds", 0.25),
         ("probe_ip_protocol", 6.0),
@@ -63,7 +71,7 @@ fn a_page_is_told_with_its_phases_and_its_certificate() {
         ("probe_http_version", 2.0),
         ("probe_http_last_modified_timestamp_seconds", 784_111_777.0),
         ("probe_http_duration_seconds{phase=tls}", 0.002),
-        ("probe_http_duration_seconds{phase=resolve}", 0.0),
+        ("probe_http_duration_seconds{phase=resolve}", 0.25),
         ("probe_failed_due_to_regex", 0.0),
         ("probe_ssl_earliest_cert_expiry", 1_861_920_000.0),
         ("probe_ssl_last_chain_expiry_timestamp_seconds", 1_893_542_400.0),
@@ -75,10 +83,11 @@ fn a_page_is_told_with_its_phases_and_its_certificate() {
 }
 
 #[test]
-fn a_name_that_is_not_found_leaves_all_but_its_own_phase_at_nothing() {
+fn a_name_that_is_not_found_takes_all_the_time_and_leaves_the_rest_at_nothing() {
     let finding = Finding::default().with_cause(Cause::Dns, Detail::NoSuchName);
     let all = told(Spoken::Http, &map(json!({"hops": [{"addresses": []}]})), &finding);
-    assert_eq!(figure(&all, "probe_http_duration_seconds{phase=resolve}"), None);
+    assert_eq!(figure(&all, "probe_http_duration_seconds{phase=resolve}"), Some(0.5));
+    assert_eq!(figure(&all, "probe_dns_lookup_time_seconds"), Some(0.5));
     assert_eq!(figure(&all, "probe_http_duration_seconds{phase=connect}"), Some(0.0));
     assert_eq!(figure(&all, "probe_http_content_length"), Some(0.0));
     assert_eq!(figure(&all, "probe_ip_protocol"), Some(0.0));

@@ -3,12 +3,12 @@
 use chrono::DateTime;
 
 use super::certificate::number;
-use super::{Probed, address, by_pattern, seconds};
+use super::{Probed, by_pattern, seconds};
 use crate::outcome::Phases;
 use crate::view::series::Family;
 
 /// The figures.
-pub(super) fn families(probed: &Probed<'_>) -> Vec<Family> {
+pub(super) fn families(probed: &Probed<'_>, lookup: f64) -> Vec<Family> {
     let finding = probed.finding;
     let has_answer = finding.status != 0;
     let is_secure =
@@ -17,7 +17,7 @@ pub(super) fn families(probed: &Probed<'_>) -> Vec<Family> {
     let version =
         probed.text("http_version").and_then(|text| text.strip_prefix("HTTP/")?.parse().ok());
     let mut families = vec![
-        durations(&finding.phases, address::is_found(probed)),
+        durations(&finding.phases, lookup),
         gauge("probe_http_status_code", "The status of the last answer", f64::from(finding.status)),
         gauge(
             "probe_http_content_length",
@@ -29,7 +29,7 @@ pub(super) fn families(probed: &Probed<'_>) -> Vec<Family> {
             "Bytes of the body when it is unpacked",
             probed.number("unpacked_size").unwrap_or(0.0),
         ),
-        gauge("probe_http_redirects", "Redirects that were followed", f64::from(finding.redirects)),
+        gauge("probe_http_redirects", "Redirects that were met", f64::from(redirects(probed))),
         gauge(
             "probe_http_ssl",
             "Whether the last answer came over TLS",
@@ -54,18 +54,24 @@ pub(super) fn families(probed: &Probed<'_>) -> Vec<Family> {
     families
 }
 
-/// How long each phase took over all hops; of the look-up only when an address was found.
-pub(super) fn durations(phases: &Phases, is_found: bool) -> Family {
+/// How long each phase took over all hops; the look-up `least` so many seconds.
+pub(super) fn durations(phases: &Phases, least: f64) -> Family {
     let times = [
-        ("resolve", phases.resolve),
-        ("connect", phases.connect),
-        ("tls", phases.tls),
-        ("processing", phases.first_byte),
-        ("transfer", phases.transfer),
+        ("resolve", seconds(phases.resolve).max(least)),
+        ("connect", seconds(phases.connect)),
+        ("tls", seconds(phases.tls)),
+        ("processing", seconds(phases.first_byte)),
+        ("transfer", seconds(phases.transfer)),
     ];
-    let told = times.into_iter().filter(|(name, _)| is_found || *name != "resolve");
     Family::gauge("probe_http_duration_seconds", "How long each phase took, over all redirects")
-        .by("phase", told.map(|(name, time)| (name, seconds(time))))
+        .by("phase", times)
+}
+
+/// Redirects that were followed, and the one that was not.
+fn redirects(probed: &Probed<'_>) -> u8 {
+    let is_redirect = matches!(probed.finding.status, 301 | 302 | 303 | 307 | 308);
+    let is_left = is_redirect && header(probed, "location").is_some();
+    probed.finding.redirects.saturating_add(u8::from(is_left))
 }
 
 fn content_length(probed: &Probed<'_>) -> f64 {
