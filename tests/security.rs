@@ -10,6 +10,8 @@ mod asked;
 mod daemon;
 #[path = "support/facts.rs"]
 mod facts;
+#[path = "support/home.rs"]
+mod home;
 
 #[path = "security/browser.rs"]
 mod browser;

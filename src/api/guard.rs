@@ -7,6 +7,7 @@ mod limiter;
 mod origin;
 mod refusal;
 mod sessions;
+mod size;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,8 +54,6 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 /// The header by which a page shows that it is ours.
 const CSRF: &str = "x-csrf-token";
-/// Bytes of an address at most.
-const LONGEST_URI: usize = 8_192;
 /// Bad tokens of one address: so many at once, and then one after each of these spans.
 const FAILURES: u32 = 20;
 const FAILURE_EVERY: Duration = Duration::from_secs(3);
@@ -103,9 +102,12 @@ impl Guard {
     fn admit(&self, request: &Request) -> Result<Found, Refusal> {
         let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Socket);
         self.hold_rate(peer)?;
-        if request.uri().to_string().len() > LONGEST_URI {
-            let detail = format!("the address is longer than {LONGEST_URI} bytes");
+        if size::of_address(request) > size::LONGEST_ADDRESS {
+            let detail = format!("the address is longer than {} bytes", size::LONGEST_ADDRESS);
             return Err(Refusal::plain(StatusCode::URI_TOO_LONG, detail));
+        }
+        if let Some(detail) = size::slip(request) {
+            return Err(Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         let shown = match credentials::presented(request.headers()) {
             Presented::Nothing => None,

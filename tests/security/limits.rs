@@ -22,7 +22,7 @@ fn a_gigabyte_is_refused_when_it_is_announced() {
     let announced = [("Content-Type", "application/json"), ("Content-Length", "1073741824")];
     for (more, line, status) in [
         (&[("Authorization", admin.as_str())][..], "POST /api/v1/tokens", 413),
-        (&[], "POST /api/v1/tokens", 401),
+        (&[], "POST /api/v1/tokens", 413),
         (&[("Authorization", admin.as_str())], "GET /api/v1/stats", 413),
         (&[], "POST /login", 413),
     ] {

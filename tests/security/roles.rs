@@ -2,6 +2,7 @@
 
 use crate::asked::{ask, send, wait_for};
 use crate::daemon::{self, Daemon, program, said, text};
+use crate::home::Home;
 use crate::{address, bearer, list, listening, revoke, token, tokens};
 
 const STATS: &str = "GET /api/v1/stats";
@@ -152,16 +153,22 @@ fn from_another_address_everything_needs_a_token() {
         println!("skipped: this machine has no address but loopback");
         return;
     };
-    let (daemon, address) = crate::listening_at("0.0.0.0:0", &[]);
-    let address = std::net::SocketAddr::new(own, address.port());
+    let home = Home::new();
+    home.list(&[serde_json::json!({"url": "http://127.0.0.1:9/", "interval": 3600})]);
+    let mut daemon = home.attach(&["--listen", "0.0.0.0:0"]);
+    let listen = home.summary()["listen"].as_str().expect("it listens").to_owned();
+    let port = listen.rsplit_once(':').expect("a port").1.parse().expect("a port");
+    let address = std::net::SocketAddr::new(own, port);
     ask(address, STATS, &[]).problem(401);
     ask(address, STATS, &[("Host", "localhost")]).problem(401);
     assert_eq!(ask(address, "GET /healthz", &[]).status, 200);
-    let token = token(&daemon, "read", &[]);
-    assert_eq!(ask(address, STATS, &[("X-API-Key", &token)]).status, 200);
-    let named = [("X-API-Key", token.as_str()), ("Host", "poller.example")];
+    let token = home.run(&["token", "create", "--role", "read"]).works().out;
+    let token = token.trim();
+    assert_eq!(ask(address, STATS, &[("X-API-Key", token)]).status, 200);
+    let named = [("X-API-Key", token), ("Host", "poller.example")];
     assert_eq!(ask(address, STATS, &named).status, 200);
-    let log = daemon.stop();
+    let log = daemon.words();
+    daemon.kill();
     assert!(log.contains("poller token create --role read makes one"), "{log}");
     assert!(log.contains("--tls-cert"), "{log}");
 }
