@@ -1,6 +1,8 @@
 //! The door-keepers: who asks, by which name they call us, and whether they may.
 
 mod credentials;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod host;
 mod jwt;
 mod limiter;
@@ -330,3 +332,6 @@ fn counted(address: IpAddr) -> IpAddr {
         v4 @ IpAddr::V4(_) => v4,
     }
 }
+
+#[cfg(test)]
+mod tests;
