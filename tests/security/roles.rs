@@ -1,6 +1,8 @@
 //! Roles: what visitors may with a token, and without.
 
-use crate::asked::{ask, send, wait_for};
+use std::io::{Read, Write};
+
+use crate::asked::{ask, connect, head, rest, send, wait_for};
 use crate::daemon::{self, Daemon, program, said, text};
 use crate::home::Home;
 use crate::{address, bearer, list, listening, revoke, token, tokens};
@@ -86,6 +88,21 @@ fn a_token_is_worth_nothing_once_it_expired_or_was_revoked() {
 }
 
 #[test]
+fn an_answer_that_goes_on_ends_with_the_token_that_it_was_begun_with() {
+    let (daemon, address) = listening(&[]);
+    let token = token(&daemon, "read", &[]);
+    let mut stream = connect(address);
+    let asked = head(address, "GET /api/v1/follow", &[("X-API-Key", &token)]);
+    stream.write_all(asked.as_bytes()).unwrap();
+    let mut begun = [0; 12];
+    stream.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun[9..], b"200");
+    revoke(&daemon, &token);
+    let said = rest(&mut stream);
+    assert!(said.ends_with(b"0\r\n\r\n"), "it ends as it should: {said:?}");
+}
+
+#[test]
 fn tokens_are_made_and_revoked_without_a_daemon_and_outlive_it() {
     let directory = daemon::directory(&list());
     let run = |arguments: &[&str]| {
@@ -139,6 +156,7 @@ fn whoever_comes_through_a_proxy_is_not_of_this_machine() {
         ask(address, STATS, &[header]).problem(401);
         assert_eq!(ask(address, STATS, &[header, ("X-API-Key", &token)]).status, 200);
         assert_eq!(ask(address, "GET /healthz", &[header]).status, 200);
+        ask(address, "GET /api/v1/openapi.json", &[header]).problem(401);
         let me = ask(address, "GET /api/v1/me", &[header]).json();
         assert_eq!((&me["role"], &me["via"]), (&().into(), &"nothing".into()));
     }
