@@ -4,6 +4,8 @@
 //! puts them together and says who may use them, `guard` finds out who asks.
 
 pub mod client;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 mod announcements;
 mod answer;

@@ -1,12 +1,16 @@
 //! The door-keepers: who asks, by which name they call us, and whether they may.
 
 mod credentials;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod host;
 mod jwt;
 mod limiter;
 mod origin;
 mod refusal;
 mod sessions;
+mod size;
+mod watched;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use hyper::body::Body as _;
 use subtle::ConstantTimeEq;
 
 pub(super) use credentials::{COOKIE_NAME, SECURE_COOKIE_NAME};
@@ -32,6 +37,7 @@ use crate::clock::Clock;
 use credentials::Presented;
 use limiter::Limiter;
 use sessions::Sessions;
+use watched::Watched;
 
 /// What every answer says to browsers: nothing from elsewhere, in no frame, taken for what it is,
 /// and not kept by anybody between us and them.
@@ -53,8 +59,6 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 /// The header by which a page shows that it is ours.
 const CSRF: &str = "x-csrf-token";
-/// Bytes of an address at most.
-const LONGEST_URI: usize = 8_192;
 /// Bad tokens of one address: so many at once, and then one after each of these spans.
 const FAILURES: u32 = 20;
 const FAILURE_EVERY: Duration = Duration::from_secs(3);
@@ -78,7 +82,29 @@ pub(super) struct Known {
     pub csrf: Option<String>,
 }
 
-type Found = (Visitor, Known);
+/// Who was found, and whose token or session that is by.
+struct Found {
+    visitor: Visitor,
+    known: Known,
+    by: By,
+}
+
+/// By what somebody was let in that may end.
+#[derive(Clone)]
+enum By {
+    /// By nothing that ends.
+    Place,
+    /// By a token of this holder.
+    Token(Holder),
+    /// By the cookie with this secret.
+    Cookie(String),
+}
+
+impl Found {
+    fn at_place(role: Option<Role>, via: Via) -> Self {
+        Self { visitor: Visitor { role, via }, known: Known::default(), by: By::Place }
+    }
+}
 
 impl Guard {
     /// The guard of `services`.
@@ -103,9 +129,12 @@ impl Guard {
     fn admit(&self, request: &Request) -> Result<Found, Refusal> {
         let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Socket);
         self.hold_rate(peer)?;
-        if request.uri().to_string().len() > LONGEST_URI {
-            let detail = format!("the address is longer than {LONGEST_URI} bytes");
+        if size::of_address(request) > size::LONGEST_ADDRESS {
+            let detail = format!("the address is longer than {} bytes", size::LONGEST_ADDRESS);
             return Err(Refusal::plain(StatusCode::URI_TOO_LONG, detail));
+        }
+        if let Some(detail) = size::slip(request) {
+            return Err(Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         let shown = match credentials::presented(request.headers()) {
             Presented::Nothing => None,
@@ -130,20 +159,19 @@ impl Guard {
     /// Who they are without a token: by what comes along with every request of theirs.
     fn ambient(&self, peer: Peer, request: &Request) -> Result<Found, Refusal> {
         if peer == Peer::Socket {
-            let visitor = Visitor { role: Some(Role::Admin), via: Via::Socket };
-            return Ok((visitor, Known::default()));
+            return Ok(Found::at_place(Some(Role::Admin), Via::Socket));
         }
         if let Some(found) = self.in_session(request) {
             return Ok(found);
         }
         if !peer.is_local() || credentials::is_forwarded(request.headers()) {
-            return Ok((Visitor { role: None, via: Via::Nothing }, Known::default()));
+            return Ok(Found::at_place(None, Via::Nothing));
         }
         if !host::is_known(request, &self.options.hosts) {
             let detail = "this name is not ours; ask by IP address or localhost, or send a token";
             return Err(Refusal::plain(StatusCode::MISDIRECTED_REQUEST, detail));
         }
-        Ok((Visitor { role: Some(Role::Read), via: Via::Loopback }, Known::default()))
+        Ok(Found::at_place(Some(Role::Read), Via::Loopback))
     }
 
     /// Refuses who asks too often; the socket may as often as it likes.
@@ -205,21 +233,34 @@ impl Guard {
             }
         };
         let name = Some(name).filter(|name| !name.is_empty());
-        Some((Visitor { role: Some(role), via }, Known { name, csrf: None }))
+        let (known, by) = (Known { name, csrf: None }, By::Token(holder.clone()));
+        Some(Found { visitor: Visitor { role: Some(role), via }, known, by })
     }
 
     /// Who they are by a cookie of theirs; one that is over counts as none.
     fn in_session(&self, request: &Request) -> Option<Found> {
-        credentials::cookies(request.headers()).find_map(|secret| {
-            let (holder, csrf) = self.sessions.find(secret, self.clock.now_ms())?;
-            let Some((visitor, known)) = self.found(&holder) else {
-                self.sessions.close(secret);
-                return None;
-            };
-            let (Via::Token(name) | Via::Jwt(name)) = visitor.via else { return None };
-            let visitor = Visitor { via: Via::Session(name), ..visitor };
-            Some((visitor, Known { csrf: Some(csrf), ..known }))
-        })
+        credentials::cookies(request.headers()).find_map(|secret| self.found_by_cookie(secret))
+    }
+
+    fn found_by_cookie(&self, secret: &str) -> Option<Found> {
+        let (holder, csrf) = self.sessions.find(secret, self.clock.now_ms())?;
+        let Some(Found { visitor, known, .. }) = self.found(&holder) else {
+            self.sessions.close(secret);
+            return None;
+        };
+        let (Via::Token(name) | Via::Jwt(name)) = visitor.via else { return None };
+        let visitor = Visitor { via: Via::Session(name), ..visitor };
+        let by = By::Cookie(secret.to_owned());
+        Some(Found { visitor, known: Known { csrf: Some(csrf), ..known }, by })
+    }
+
+    /// Whether who was let in by this would still be.
+    fn is_welcome(&self, by: &By) -> bool {
+        match by {
+            By::Place => true,
+            By::Token(holder) => self.found(holder).is_some(),
+            By::Cookie(secret) => self.found_by_cookie(secret).is_some(),
+        }
     }
 
     /// Begins a session by the token `text`, for who comes from `peer`.
@@ -253,14 +294,21 @@ pub(super) async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match guard.admit(&request) {
-        Ok((visitor, known)) => {
-            request.extensions_mut().insert(visitor);
-            request.extensions_mut().insert(known);
-            next.run(request).await
-        }
-        Err(refusal) => refusal.into_response(),
+    let Found { visitor, known, by } = match guard.admit(&request) {
+        Ok(found) => found,
+        Err(refusal) => return refusal.into_response(),
+    };
+    request.extensions_mut().insert(visitor);
+    request.extensions_mut().insert(known);
+    let response = next.run(request).await;
+    let goes_on = response.body().size_hint().exact().is_none();
+    if matches!(by, By::Place) || !goes_on {
+        return response;
     }
+    response.map(|body| {
+        let is_welcome = Box::new(move || guard.is_welcome(&by));
+        axum::body::Body::new(Watched::new(body, is_welcome))
+    })
 }
 
 /// Adds what every answer says to browsers.
@@ -328,3 +376,6 @@ fn counted(address: IpAddr) -> IpAddr {
         v4 @ IpAddr::V4(_) => v4,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,7 +98,7 @@ pub fn router(services: &Services, ending: &CancellationToken) -> Router {
         .merge(guarded(admin, Role::Admin));
     let (router, document) = all.split_for_parts();
     let router = router
-        .merge(openapi::route(&document))
+        .merge(openapi::route(&document).route_layer(from_fn_with_state(Role::Read, need)))
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(BODY))

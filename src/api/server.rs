@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use body::LARGEST;
 pub use tls::{Tls, TlsError};
 
 use super::routes::router;
@@ -31,6 +32,8 @@ use seats::Seats;
 
 /// Connections over the socket at a time.
 const CONNECTIONS: usize = 320;
+/// Connections over the network that may wait to be accepted.
+const BACKLOG: i32 = 1_024;
 /// How long answers may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -50,6 +53,8 @@ pub struct Server {
 /// It is taken or may not be used.
 pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
+    // More may come at once than the usual number that waits to be let in.
+    socket2::SockRef::from(&listener).listen(BACKLOG)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

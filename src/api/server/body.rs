@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 use super::seats::{Seat, Streaming};
 
 /// Bytes of a question's body at most, whatever its route allows.
-pub(super) const LARGEST: u64 = 256 << 20;
+pub(in crate::api) const LARGEST: u64 = 256 << 20;
 
 /// What became of a question's body.
 #[derive(Debug, Default)]

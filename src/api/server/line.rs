@@ -16,6 +16,9 @@ use super::seats::Seat;
 /// once, that answer may be lost on its way.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Bytes of it that are taken at most; behind them it waits where it is.
+const UNWANTED: usize = 1 << 20;
+
 /// A connection of either kind.
 pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection for S {}
@@ -30,12 +33,14 @@ pub(super) struct Line<S> {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Ends when what nobody wants is taken no more.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Bytes of it so far.
+    unwanted: usize,
 }
 
 impl<S: Connection> Line<S> {
     /// `stream` to somebody who may take nothing for `patience` while they are sent something.
     pub(super) fn new(stream: S, seat: Arc<Seat>, patience: Duration) -> Self {
-        Self { stream, seat, patience, stalled: None, lingering: None }
+        Self { stream, seat, patience, stalled: None, lingering: None, unwanted: 0 }
     }
 
     /// Holds against `written` how long nothing could be.
@@ -92,11 +97,15 @@ impl<S: Connection> AsyncWrite for Line<S> {
         let lingering = this.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         let mut bytes = [0; 4_096];
         while lingering.as_mut().poll(context).is_pending() {
+            if this.unwanted >= UNWANTED {
+                return Poll::Pending;
+            }
             let mut unwanted = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut unwanted))?;
             if unwanted.filled().is_empty() {
                 break;
             }
+            this.unwanted += unwanted.filled().len();
         }
         Poll::Ready(Ok(()))
     }

@@ -1,0 +1,3 @@
+//! What fuzz targets feed the readers of requests with, and what they hold of them.
+
+pub use super::guard::fuzzing::token;
