@@ -1,6 +1,6 @@
 //! What a daemon tells of its past: targets, history, polls, outages, latencies, sums.
 
-#![allow(clippy::expect_used, reason = "a test fails loudly")]
+#![allow(clippy::expect_used, clippy::cast_precision_loss, reason = "a test fails loudly")]
 
 #[path = "support/daemon.rs"]
 mod daemon;
