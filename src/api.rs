@@ -6,6 +6,7 @@
 pub mod client;
 
 mod badges;
+mod endpoints;
 mod export;
 mod facts;
 mod fleet;

@@ -15,6 +15,8 @@ use poller::target::State;
 use store::{HOUR_MS, NOW_MS, failed, outcome, samples, targets};
 use tempfile::TempDir;
 
+/// A day, and ninety of them.
+const SPANS_MS: [i64; 2] = [24 * HOUR_MS, 90 * 24 * HOUR_MS];
 const ALL: Scan =
     Scan { from: SampleKey(0), before: SampleKey(i64::MAX), verdict: None, most: 1_000 };
 
@@ -194,14 +196,17 @@ fn uptime_of_one_target_is_told_from_its_own_changes_and_its_state() {
     let health = |state, since_ms| Health { state, since_ms, ..Health::pending(0) };
     // Ten hours up, two unknown, eight down.
     let down = health(State::Down, NOW_MS - 8 * HOUR_MS);
-    let [day, .., quarter] = reader.uptime_of(1, &down, NOW_MS).expect("read");
+    let [day, quarter] = reader.uptime_of(1, &down, NOW_MS, SPANS_MS).expect("read");
     assert_eq!((day, quarter), (Some(10.0 / 18.0), Some(10.0 / 18.0)));
     // It came back two hours ago, which is not stored yet.
     let up = health(State::Up, NOW_MS - 2 * HOUR_MS);
-    let [day, ..] = reader.uptime_of(1, &up, NOW_MS).expect("read");
+    let [day, ..] = reader.uptime_of(1, &up, NOW_MS, SPANS_MS).expect("read");
     assert_eq!(day, Some(12.0 / 18.0));
     // What changed long ago is kept no more.
-    let [day, ..] = reader.uptime_of(3, &health(State::Up, 0), NOW_MS).expect("read");
+    let [day, ..] = reader.uptime_of(3, &health(State::Up, 0), NOW_MS, SPANS_MS).expect("read");
     assert_eq!(day, Some(1.0));
-    assert_eq!(reader.uptime_of(3, &Health::pending(0), NOW_MS).expect("read"), [None; 4]);
+    assert_eq!(
+        reader.uptime_of(3, &Health::pending(0), NOW_MS, SPANS_MS).expect("read"),
+        [None; 2]
+    );
 }

@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{badges, export, fleet, openapi, past, process};
+use super::{badges, endpoints, export, fleet, openapi, past, process};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -50,6 +50,7 @@ impl Routes {
             all = all
                 .and(past::routes(Arc::clone(past)))
                 .and(export::routes(Arc::clone(past), ending.clone()))
+                .and(endpoints::routes(Arc::clone(past)))
                 .and(badges::routes(Arc::clone(past)));
         }
         all
