@@ -72,17 +72,22 @@ fn main() {
     report(&daemon, "latency, 24h", runs, |_| "latency?span=24h".to_owned());
     report(&daemon, "latency, 1h", runs, |_| "latency?span=1h".to_owned());
     report(&daemon, "sums of a month", runs, |_| "results/summary?period=month".to_owned());
-    for format in ["csv", "jsonl", "parquet"] {
-        let start = Instant::now();
-        let file = ask(&daemon, &format!("/api/v1/export/samples?format={format}"));
-        let seconds = start.elapsed().as_secs_f64();
-        let (bytes, rate) = (file.body.len() as f64 / 1e6, samples as f64 / seconds);
-        println!("export {format:>8}: {seconds:.1} s, {rate:.0} rows/s, {bytes:.0} MB");
-    }
+    export(&daemon, samples);
     println!(
         "memory: {} MB",
         daemon.summary()["process"]["rss_bytes"].as_f64().unwrap_or(0.0) / 1e6
     );
+}
+
+/// Exports all samples in each format, and prints how long that took.
+fn export(daemon: &Daemon, samples: i64) {
+    for format in ["csv", "jsonl", "parquet"] {
+        let start = Instant::now();
+        let file = ask(daemon, &format!("/api/v1/export/samples?format={format}"));
+        let seconds = start.elapsed().as_secs_f64();
+        let (bytes, rate) = (file.body.len() as f64 / 1e6, samples as f64 / seconds);
+        println!("export {format:>8}: {seconds:.1} s, {rate:.0} rows/s, {bytes:.0} MB");
+    }
 }
 
 /// The number in the environment variable `name`, else `default`.

@@ -11,6 +11,7 @@ mod announcements;
 mod answer;
 mod badges;
 mod board;
+mod endpoints;
 mod events;
 mod export;
 mod facts;

@@ -1,6 +1,6 @@
 //! What a daemon tells of its past: targets, history, polls, outages, latencies, sums.
 
-#![allow(clippy::expect_used, reason = "a test fails loudly")]
+#![allow(clippy::expect_used, clippy::cast_precision_loss, reason = "a test fails loudly")]
 
 #[path = "support/daemon.rs"]
 mod daemon;
@@ -294,6 +294,31 @@ fn every_poll_is_on_one_page_while_others_come() {
         assert_eq!(count, 2_000, "{query}");
         assert!(seen.len() > 2_000, "{}", seen.len());
     }
+}
+
+#[test]
+fn the_samples_of_long_ago_are_found_without_passing_over_all_later_ones() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut targets = [target("a", None, None), target("other", None, None)];
+    targets[0].every_ms = 1_000;
+    let begin = targets[0].due_at_or_after(now_ms() - 9_000_000);
+    let mut outcomes = Vec::new();
+    for number in 0..9_000 {
+        let at_ms = begin + number * 1_000;
+        outcomes.push(outcome(1, at_ms + 90, 80_000));
+        outcomes.push(outcome(2, at_ms + 91, 80_000));
+    }
+    write(&directory.path().join("data"), &mut targets, outcomes);
+    let list = serde_json::json!([{"url": history::url("a"), "id": "a", "interval": 1}]);
+    std::fs::write(directory.path().join("list.json"), list.to_string()).expect("a list");
+    let mut command = daemon::program();
+    daemon::foreground(&mut command, directory.path()).args(["--listen", "off"]);
+    let daemon = Daemon::spawn(&mut command, directory);
+    let (from, to) = (rfc3339(begin + 60_000), rfc3339(begin + 660_000));
+    let told = told(&daemon, &format!("/api/v1/targets/a/history?from={from}&to={to}&step=60"));
+    let points = told["points"].as_array().expect("points");
+    let checks: u64 = points.iter().map(|point| point["checks"].as_u64().expect("a count")).sum();
+    assert_eq!((&told["source"], checks), (&"samples".into(), 600));
 }
 
 #[test]

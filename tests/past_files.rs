@@ -223,3 +223,42 @@ fn badges_tell_state_uptime_and_latency_and_show_markup_as_text() {
     assert_eq!(ask(&daemon, "/badge/b,%22c%22/mood.svg").status, 404);
     assert_eq!(ask(&daemon, "/badge/b,%22c%22/uptime.svg?span=1y").status, 400);
 }
+
+#[test]
+fn clients_of_gatus_find_what_they_know() {
+    let daemon = past();
+    let all = told(&daemon, "/api/v1/endpoints/statuses?page=1&pageSize=3");
+    assert_eq!(all.as_array().map(Vec::len), Some(2));
+    assert_eq!(all[0]["results"].as_array().map(Vec::len), Some(3));
+    let second = &all[1];
+    assert_eq!(
+        (second["name"].as_str(), &second["group"]),
+        (Some(&*history::url("b,\"c\"")), &Value::Null)
+    );
+    let result = &second["results"][2];
+    assert_eq!((&result["status"], &result["success"]), (&200.into(), &true.into()));
+    assert_eq!(result["duration"], 90_000_000);
+    assert_eq!(result["conditionResults"][0]["success"], true);
+    assert!(second["results"][0]["timestamp"].as_str() < result["timestamp"].as_str());
+
+    let key = second["key"].as_str().expect("a key");
+    let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    let one = |page: u32| {
+        told(&daemon, &format!("/api/v1/endpoints/{key}/statuses?page={page}&pageSize=2"))["results"].clone()
+    };
+    let times = [one(2)[0].clone(), one(2)[1].clone(), one(1)[0].clone(), one(1)[1].clone()];
+    assert!(
+        times.windows(2).all(|two| two[0]["timestamp"].as_str() < two[1]["timestamp"].as_str())
+    );
+    assert_eq!(ask(&daemon, &format!("/api/v1/endpoints/{key}/uptimes/7d")).text(), "1.000000");
+    let badge = told(&daemon, &format!("/api/v1/endpoints/{key}/health/badge.shields"));
+    assert_eq!((&badge["label"], &badge["message"]), (&"health".into(), &"up".into()));
+    assert!(
+        ask(&daemon, &format!("/api/v1/endpoints/{key}/health/badge.svg"))
+            .text()
+            .starts_with("<svg")
+    );
+    for (path, status) in [("_nobody/statuses", 404), (&*format!("{key}/uptimes/2h"), 400)] {
+        assert_eq!(ask(&daemon, &format!("/api/v1/endpoints/{path}")).status, status, "{path}");
+    }
+}

@@ -197,7 +197,7 @@ fn queries_that_write_or_are_several_are_refused_in_words() {
         assert!(error.to_string().contains(words), "{sql}: {error}");
     }
     assert_eq!(ask(&reader, "SELECT 1; -- the only one"), [["1"]]);
-    assert_eq!(ask(&reader, "PRAGMA user_version"), [["3"]]);
+    assert_eq!(ask(&reader, "PRAGMA user_version"), [["4"]]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::query::bad;
 use super::routes::Routes;
 use super::visitor::{Role, Visitor};
 use crate::target::State as Health;
-use crate::view::past::{BadgeKind, ChartSpan, Reading, UPTIME_SPANS};
+use crate::view::past::{Badge, BadgeKind, ChartSpan, Reading, UPTIME_SPANS};
 use crate::view::text::duration;
 
 /// Seconds for which a badge may be shown before it is asked for again.
@@ -32,7 +32,7 @@ const LABEL: usize = 100;
 /// A badge for <https://shields.io/badges/endpoint-badge>.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Shield {
+pub(super) struct Shield {
     /// Always 1.
     schema_version: u32,
     /// What the figure is.
@@ -96,13 +96,23 @@ async fn badge(
     let asked = Asked::of(&file, &query).map_err(refused)?;
     let kind = asked.kind;
     let badge = blocking(past, move |past| past.badge(&id, kind)).await.map_err(refused)?;
-    let shield = shield(badge.reading, asked.label);
-    let (media, body) = if asked.is_svg {
+    Ok(drawn(&badge, asked.label, asked.is_svg, &headers))
+}
+
+/// The answer that shows `badge` under `label`, to who asked with `headers`.
+pub(super) fn drawn(
+    badge: &Badge,
+    label: Option<String>,
+    is_svg: bool,
+    headers: &HeaderMap,
+) -> Response {
+    let shield = shield(badge.reading, label);
+    let (media, body) = if is_svg {
         ("image/svg+xml", svg(&badge.name, &shield.label, &shield.message, colour(badge.reading)))
     } else {
         ("application/json", serde_json::to_string(&shield).unwrap_or_default())
     };
-    Ok(answer(media, body, &headers))
+    answer(media, body, headers)
 }
 
 impl Asked {

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::view::past::{
-    Badge, BadgeKind, ChartSpan, CheckQuery, ExportedPoll, ExportedTally, History, HistoryQuery,
-    IncidentPage, IncidentQuery, LatencyChart, PollPage, PollSpan, ResultPage, ResultsSummary,
-    SummaryPeriod, TallySpan, TargetDetail,
+    Badge, BadgeKind, ChartSpan, CheckQuery, Endpoint, ExportedPoll, ExportedTally, History,
+    HistoryQuery, IncidentPage, IncidentQuery, LatencyChart, PollPage, PollSpan, ResultPage,
+    ResultsSummary, SummaryPeriod, TallySpan, TargetDetail,
 };
 
 use asked::limit;
@@ -102,6 +102,31 @@ pub trait Past: Send + Sync + 'static {
     /// See [`Past`].
     fn latency(&self, span: ChartSpan) -> Told<LatencyChart>;
 
+    /// The share of the last `span_ms` milliseconds that the target was up; `None` when that is not
+    /// known.
+    ///
+    /// # Errors
+    /// See [`Past`].
+    fn uptime(&self, id: &str, span_ms: i64) -> Told<Option<f64>>;
+
+    /// The first `most` targets with their last `polls` polls, as clients of Gatus read them.
+    ///
+    /// # Errors
+    /// See [`Past`].
+    fn endpoints(&self, most: usize, polls: usize) -> Told<Vec<Endpoint>>;
+
+    /// The target with the key `key` of Gatus, and `most` of its polls behind the last `passed`.
+    ///
+    /// # Errors
+    /// See [`Past`].
+    fn endpoint(&self, key: &str, passed: usize, most: usize) -> Told<Endpoint>;
+
+    /// The id of the target with the key `key` of Gatus.
+    ///
+    /// # Errors
+    /// See [`Past`].
+    fn endpoint_id(&self, key: &str) -> Told<String>;
+
     /// Whether there is a target with this id whose badges everybody may see.
     fn has_public_badges(&self, id: &str) -> bool;
 
@@ -149,7 +174,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// What `work` tells, as JSON that is written where it may take its time.
-async fn json<T: Serialize>(
+pub(super) async fn json<T: Serialize>(
     past: Arc<dyn Past>,
     work: impl FnOnce(&dyn Past) -> Told<T> + Send + 'static,
 ) -> Result<Response, Problem> {

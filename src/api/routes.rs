@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
 use super::{
-    announcements, answer, badges, events, export, fleet, login, metrics, openapi, page, past,
-    probe, process, sd, status, tokens,
+    announcements, answer, badges, endpoints, events, export, fleet, login, metrics, openapi, page,
+    past, probe, process, sd, status, tokens,
 };
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
@@ -68,6 +68,7 @@ impl Routes {
             .with(services.keys.as_ref(), tokens::routes)
             .with(services.past.as_ref(), past::routes)
             .with(services.past.as_ref(), |past| export::routes(past, ending.clone()))
+            .with(services.past.as_ref(), endpoints::routes)
             .with(services.past.as_ref(), badges::routes)
             .with(services.metrics.as_ref(), |told| {
                 metrics::routes(told, Arc::clone(&services.visits))

@@ -3,6 +3,7 @@
 mod chain;
 mod detail;
 mod directory;
+mod endpoints;
 mod export;
 mod fleet;
 mod history;
@@ -13,15 +14,16 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use self::directory::Directory;
+use self::endpoints::Keys;
 use super::live::Live;
 use crate::api::{Parts, Past, PastError, Told};
 use crate::store::Record;
 use crate::store::reader::{ReadError, Reader};
 use crate::target::Target;
 use crate::view::past::{
-    Badge, BadgeKind, ChartSpan, CheckQuery, ExportedPoll, ExportedTally, History, HistoryQuery,
-    IncidentPage, IncidentQuery, LatencyChart, PollPage, PollSpan, ResultPage, ResultsSummary,
-    SummaryPeriod, TallySpan, TargetDetail,
+    Badge, BadgeKind, ChartSpan, CheckQuery, Endpoint, ExportedPoll, ExportedTally, History,
+    HistoryQuery, IncidentPage, IncidentQuery, LatencyChart, PollPage, PollSpan, ResultPage,
+    ResultsSummary, SummaryPeriod, TallySpan, TargetDetail,
 };
 
 /// Name and value of the label of targets whose badges everybody may see.
@@ -33,12 +35,13 @@ pub(super) struct Archive {
     live: Arc<Live>,
     reader: Reader,
     directory: Arc<Mutex<Directory>>,
+    keys: Arc<Mutex<Keys>>,
 }
 
 impl Archive {
     /// What `reader` finds beside what is in `live`.
     pub(super) fn new(live: Arc<Live>, reader: Reader) -> Self {
-        Self { live, reader, directory: Arc::default() }
+        Self { live, reader, directory: Arc::default(), keys: Arc::default() }
     }
 
     /// The number of the target with the id `id`, also of one that was removed.
@@ -101,6 +104,22 @@ impl Past for Archive {
 
     fn latency(&self, span: ChartSpan) -> Told<LatencyChart> {
         self.chart(span)
+    }
+
+    fn uptime(&self, id: &str, span_ms: i64) -> Told<Option<f64>> {
+        self.uptime_over(id, span_ms)
+    }
+
+    fn endpoints(&self, most: usize, polls: usize) -> Told<Vec<Endpoint>> {
+        self.first_endpoints(most, polls)
+    }
+
+    fn endpoint(&self, key: &str, passed: usize, most: usize) -> Told<Endpoint> {
+        self.endpoint_of(key, passed, most)
+    }
+
+    fn endpoint_id(&self, key: &str) -> Told<String> {
+        self.id_of_key(key)
     }
 
     fn has_public_badges(&self, id: &str) -> bool {

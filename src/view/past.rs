@@ -3,6 +3,7 @@
 mod asked;
 mod badge;
 mod detail;
+mod endpoint;
 mod export;
 mod latency;
 mod poll;
@@ -11,6 +12,7 @@ mod results;
 pub use asked::{ChartSpan, CheckQuery, HistoryQuery, IncidentQuery, SummaryPeriod, UPTIME_SPANS};
 pub use badge::{Badge, BadgeKind, Reading};
 pub use detail::{Certificate, Day, Figures, History, HistoryPoint, Hour, TargetDetail};
+pub use endpoint::{Endpoint, EndpointCondition, EndpointResult, endpoint_key};
 pub use export::{ExportedPoll, ExportedTally, PollSpan, TallyPeriod, TallySpan};
 pub use latency::{LatencyChart, LatencyPoint};
 pub use poll::{Incident, IncidentPage, Poll, PollPage, PollPhases, poll};

@@ -8,7 +8,7 @@ use super::*;
 use crate::api::visitor::Via;
 use crate::api::{Parts, PastError, Told};
 use crate::view::past::{
-    Badge, CheckQuery, ExportedPoll, ExportedTally, History, HistoryQuery, IncidentPage,
+    Badge, CheckQuery, Endpoint, ExportedPoll, ExportedTally, History, HistoryQuery, IncidentPage,
     IncidentQuery, LatencyChart, PollPage, PollSpan, ResultPage, ResultsSummary, SummaryPeriod,
     TallySpan, TargetDetail,
 };
@@ -46,6 +46,22 @@ impl Past for Two {
     }
 
     fn latency(&self, _: ChartSpan) -> Told<LatencyChart> {
+        nothing()
+    }
+
+    fn uptime(&self, _: &str, _: i64) -> Told<Option<f64>> {
+        nothing()
+    }
+
+    fn endpoints(&self, _: usize, _: usize) -> Told<Vec<Endpoint>> {
+        nothing()
+    }
+
+    fn endpoint(&self, _: &str, _: usize, _: usize) -> Told<Endpoint> {
+        nothing()
+    }
+
+    fn endpoint_id(&self, _: &str) -> Told<String> {
         nothing()
     }
 

@@ -7,9 +7,9 @@ use crate::api::Told;
 use crate::clock::rfc3339;
 use crate::health::Health;
 use crate::stats::Tally;
-use crate::store::reader::{Outages, Period};
+use crate::store::reader::{Outages, Period, UPTIME_DAYS};
 use crate::store::{Record, SampleKey};
-use crate::target::{CheckKind, Priority, State, Target};
+use crate::target::{CheckKind, Priority, Target};
 use crate::view::past::{
     Badge, BadgeKind, Certificate, ChartSpan, Day, Figures, Hour, Reading, TargetDetail, poll,
 };
@@ -19,6 +19,7 @@ const DAYS: u32 = 90;
 const HOURS: u32 = 48;
 const OUTAGES: usize = 20;
 const POLLS: usize = 50;
+const DAY_MS: i64 = 86_400_000;
 
 /// Tallies by their period.
 type Tallies = BTreeMap<u32, Tally>;
@@ -31,8 +32,9 @@ impl Archive {
         let (record, [days, hours]) = self.tallies_of(number, now_ms)?;
         let mut shown = self.live.row(&target);
         let health = record.as_ref().map_or(Health::pending(now_ms), |record| record.health);
-        let uptime = self.reader.uptime_of(number, &health, now_ms).map_err(unreadable)?;
-        shown.uptime = uptime.into();
+        let uptime =
+            self.reader.uptime_of(number, &health, now_ms, UPTIME_DAYS.map(|days| days * DAY_MS));
+        shown.uptime = uptime.map_err(unreadable)?.into();
         let until_s = record.as_ref().map_or(0, |record| record.certificate_until);
         let figures = |tally: &Tally| Figures::from(tally);
         Ok(TargetDetail {
@@ -114,15 +116,24 @@ impl Archive {
         let health = known.unwrap_or(Health::pending(now_ms));
         let reading = match kind {
             BadgeKind::Status => Reading::Status(health.state),
-            BadgeKind::Uptime(_) if health.state == State::Pending => Reading::Uptime(None),
             BadgeKind::Uptime(span) => {
-                let all = self.reader.uptime_of(number, &health, now_ms).map_err(unreadable)?;
-                Reading::Uptime(all.get(span).copied().flatten())
+                let days = UPTIME_DAYS.get(span).copied().unwrap_or(1);
+                Reading::Uptime(self.uptime_over(id, days * DAY_MS)?)
             }
             BadgeKind::Latency(span) => Reading::Latency(self.median(number, span, now_ms)?),
         };
         let name = target.name.as_deref().map_or_else(|| target.address.to_string(), str::to_owned);
         Ok(Badge { name, reading })
+    }
+
+    /// The share of the last `span_ms` milliseconds that the target `id` was up.
+    pub(super) fn uptime_over(&self, id: &str, span_ms: i64) -> Told<Option<f64>> {
+        let (number, _) = self.target(id)?;
+        let now_ms = self.live.clock.now_ms();
+        let known = self.live.ledger.lock().record(number).map(|record| record.health);
+        let health = known.unwrap_or(Health::pending(now_ms));
+        let told = self.reader.uptime_of(number, &health, now_ms, [span_ms]);
+        told.map(|[share]| share).map_err(unreadable)
     }
 
     /// How long half of the answered polls of a target took over `span`, in seconds.

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::targets::{DAY_MS, watched};
-use super::{ReadError, Reader, UPTIME_DAYS};
+use super::targets::watched;
+use super::{ReadError, Reader};
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Detail};
 use crate::stats::uptime;
@@ -49,20 +49,21 @@ pub struct Outage {
 }
 
 impl Reader {
-    /// The share of time that the target `number` was up over each of [`UPTIME_DAYS`], as of
-    /// `now_ms` (Unix milliseconds); `health` is what is known of it now.
+    /// The share of time that the target `number` was up over each of `spans_ms` (milliseconds), as
+    /// of `now_ms` (Unix milliseconds); `health` is what is known of it now.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn uptime_of(
+    pub fn uptime_of<const SPANS: usize>(
         &self,
         number: u32,
         health: &Health,
         now_ms: i64,
-    ) -> Result<[Option<f64>; 4], ReadError> {
+        spans_ms: [i64; SPANS],
+    ) -> Result<[Option<f64>; SPANS], ReadError> {
         self.answer(|connection| {
-            let longest = UPTIME_DAYS.iter().max().copied().unwrap_or(0);
-            let mut changes = changes(connection, number, now_ms - longest * DAY_MS)?;
+            let longest = spans_ms.iter().max().copied().unwrap_or(0);
+            let mut changes = changes(connection, number, now_ms - longest)?;
             let from = changes.last().map_or(State::Pending, |last| last.to);
             // What came about just now may not be stored yet; what did long ago is kept no more.
             if from != health.state {
@@ -71,7 +72,7 @@ impl Reader {
                 changes.push(Transition { target: number, from, to, at_ms, cause, detail });
             }
             let watched = watched(connection)?;
-            Ok(UPTIME_DAYS.map(|days| uptime(&changes, &watched, (now_ms - days * DAY_MS, now_ms))))
+            Ok(spans_ms.map(|span| uptime(&changes, &watched, (now_ms - span, now_ms))))
         })
     }
 

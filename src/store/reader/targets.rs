@@ -13,7 +13,7 @@ use crate::target::State;
 
 /// The days that uptime is told for.
 pub const UPTIME_DAYS: [i64; 4] = [1, 7, 30, 90];
-pub(super) const DAY_MS: i64 = 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 
 /// Which targets are wanted; all by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -97,7 +97,7 @@ mod tests {
             sketch.add(Grain::Fine.bucket(us));
         }
         let point = LatencyPoint::of(60, &sketch, Grain::Fine, 400_000_000);
-        let (last, _) = (4_294.967_295, ());
+        let last = 4_294.967_295;
         assert_eq!(point.buckets, [(0.001, 2), (0.002, 1), (0.1, 2), (last, 1)]);
         assert_eq!(
             (point.count, point.max, point.at.as_str()),
