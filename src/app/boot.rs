@@ -368,6 +368,7 @@ pub(super) fn http_options(settings: &Settings, shares: Shares) -> HttpOptions {
         user_agent: settings.user_agent.clone(),
         ca: settings.ca.clone(),
         resolvers: settings.resolvers.clone(),
+        policy: settings.api.policy(),
         ..HttpOptions::default()
     }
 }

@@ -186,7 +186,7 @@ fn row(target: &Target, record: Option<&Record>) -> TargetRow {
 mod tests {
     use super::*;
     use crate::address::Address;
-    use crate::target::{Priority, Seat, TargetId};
+    use crate::target::{Origin, Priority, Seat, TargetId};
 
     fn target(number: u32) -> Arc<Target> {
         Arc::new(Target {
@@ -200,6 +200,7 @@ mod tests {
             priority: Priority::Normal,
             plan: Arc::default(),
             labels: Arc::default(),
+            origin: Origin::default(),
             seat: Seat::default(),
         })
     }
