@@ -5,6 +5,7 @@
 
 pub mod client;
 
+mod changes;
 mod facts;
 mod fleet;
 mod follow;
@@ -14,15 +15,18 @@ mod problem;
 mod process;
 mod query;
 mod routes;
+mod runs;
 mod server;
 mod services;
 mod socket;
 mod visitor;
 
+pub use changes::{Change, Changes, OnReject, PauseWish, Refusal, Rejections, Selection, What};
 pub use facts::{Answer, Facts};
 pub use follow::{Feed, Subscription, TooManyFollowers, finished_line};
 pub use problem::Problem;
 pub use routes::router;
+pub use runs::{RunLimits, Runs, Unrun};
 pub use server::{Server, listen};
 pub use services::{ApiOptions, Services};
 pub use socket::{SocketError, socket_path};

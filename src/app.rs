@@ -1,10 +1,14 @@
 //! The composition root: puts settings, edges, stages and faces together, and takes them down.
 
 mod amend;
+mod annex;
 mod boot;
+mod bring;
+mod changes;
 mod check;
 mod crowd;
 mod door;
+mod edit;
 mod engine;
 mod explain;
 mod files;
@@ -18,9 +22,12 @@ mod list;
 mod live;
 mod minute;
 mod once;
+mod own;
+mod pauses;
 mod plan;
 mod pulse;
 mod reload;
+mod runs;
 mod services;
 mod stored;
 

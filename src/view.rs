@@ -8,12 +8,16 @@ pub mod table;
 pub mod text;
 pub mod words;
 
+mod change;
 mod pressure;
+mod ran;
 mod stored;
 mod summary;
 mod target_row;
 
+pub use change::*;
 pub use pressure::*;
+pub use ran::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;
 pub use target_row::*;

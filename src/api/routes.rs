@@ -13,7 +13,7 @@ use super::guard::{identify, need};
 use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
-use super::{fleet, openapi, process};
+use super::{changes, fleet, openapi, process, runs};
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
 const BODY: usize = 1 << 20;
@@ -45,7 +45,10 @@ impl Routes {
     /// Every resource that `services` offer.
     fn of(services: &Services, ending: &CancellationToken) -> Self {
         let facts = || Arc::clone(&services.facts);
-        fleet::routes(facts(), ending.clone()).and(process::routes(facts()))
+        fleet::routes(facts(), ending.clone())
+            .and(process::routes(facts()))
+            .and(services.changes.as_ref().map(changes::routes).unwrap_or_default())
+            .and(services.runs.as_ref().map(runs::routes).unwrap_or_default())
     }
 }
 

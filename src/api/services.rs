@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::changes::Changes;
 use super::facts::Facts;
+use super::runs::Runs;
 
 /// What a process offers over HTTP.
 #[derive(Clone)]
@@ -12,13 +14,17 @@ pub struct Services {
     pub facts: Arc<dyn Facts>,
     /// How visitors are treated.
     pub options: Arc<ApiOptions>,
+    /// What changes targets.
+    pub changes: Option<Arc<dyn Changes>>,
+    /// What runs checks.
+    pub runs: Option<Arc<dyn Runs>>,
 }
 
 impl Services {
     /// The services of a daemon that tells its facts and nothing more.
     #[must_use]
     pub fn of(facts: Arc<dyn Facts>) -> Self {
-        Self { facts, options: Arc::default() }
+        Self { facts, options: Arc::default(), changes: None, runs: None }
     }
 }
 

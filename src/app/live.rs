@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::annex::Annex;
 use super::gauges::Gauges;
 use super::governing::Standing;
 use super::judgement;
@@ -18,7 +19,7 @@ use crate::queue;
 use crate::roster::Roster;
 use crate::stage::recorder::{Court, StorageFacts};
 use crate::stage::scheduler::{self, Miss};
-use crate::target::State;
+use crate::target::{State, Target};
 use crate::view::recent::{self, seconds};
 use crate::view::{
     Checks, Down, Expiring, Flying, InFlight, Lists, MissedBy, Places, Storage, Summary, Targets,
@@ -65,6 +66,8 @@ pub(super) struct Live {
     pub gauges: Gauges,
     /// Where the API is on the network, once it is there.
     pub listen: OnceLock<String>,
+    /// What is kept beside the list.
+    pub annex: Annex,
 }
 
 /// How many entries of a list are shown that has `usual` in short.
@@ -139,6 +142,12 @@ impl Live {
                 })
                 .collect(),
         }
+    }
+
+    /// The targets that are not paused.
+    pub(super) fn polled(&self) -> Vec<Arc<Target>> {
+        let is_polled = |target: &&Arc<Target>| !self.annex.is_paused(target.id);
+        self.roster.read().iter().filter(is_polled).cloned().collect()
     }
 
     /// Notes what the list that is in use from now on is like.

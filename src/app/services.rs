@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::boot::StartError;
+use super::changes::Changer;
 use super::door::{Door, Event};
 use super::live::Live;
+use super::runs::RunRoom;
 use crate::api::{ApiOptions, Services, listen};
 use crate::check::Checks;
 use crate::config::Settings;
@@ -31,8 +33,15 @@ pub(super) struct Behind {
 
 /// All that the daemon behind `door` offers.
 pub(super) fn services(settings: &Settings, door: Door, behind: &Behind) -> Services {
-    let _ = behind;
-    Services { facts: Arc::new(door), options: Arc::new(options(&settings.api)) }
+    let (live, check) = (Arc::clone(&behind.live), Arc::clone(&behind.check));
+    let outbox = behind.live.gauges.outbox();
+    let changer = Changer::new(Arc::clone(&live), behind.access.clone(), behind.events.clone());
+    Services {
+        options: Arc::new(options(&settings.api)),
+        changes: Some(Arc::new(changer)),
+        runs: Some(Arc::new(RunRoom::new(live, check, outbox))),
+        ..Services::of(Arc::new(door))
+    }
 }
 
 fn options(settings: &ApiSettings) -> ApiOptions {
