@@ -173,11 +173,9 @@ impl IntoResponse for Rejections {
         let problem =
             RejectedProblem { status, title, detail, rejected: first, rejected_total: total };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, Json(problem)).into_response();
-        response
-            .headers_mut()
-            .extend(kind.map(|(name, kind)| (name, HeaderValue::from_static(kind))));
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
     }
 }
