@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::facts::Answer;
 use super::problem::Problem;
-use super::query::{bad, body};
+use super::query::{bad, body, long_json};
 use super::routes::Routes;
 use crate::view::{PluginKind, Plugins, Ran};
 
@@ -146,9 +145,9 @@ pub(super) fn routes(runs: &Arc<dyn Runs>) -> Routes {
     )
 )]
 async fn run_targets(State(runs): Asked, given: Bytes) -> Result<Response, Unrun> {
-    let RunOfTargets { targets, max_workers, timeout } = body(&given)?;
+    let RunOfTargets { targets, max_workers, timeout } = body(given).await?;
     let limits = limits(targets.len(), max_workers, timeout)?;
-    Ok(answer(runs.run_stored(targets, limits).await?).await)
+    Ok(long_json(runs.run_stored(targets, limits).await?).await)
 }
 
 /// Runs targets now, and answers what they found.
@@ -164,9 +163,9 @@ async fn run_targets(State(runs): Asked, given: Bytes) -> Result<Response, Unrun
     )
 )]
 async fn run_batch(State(runs): Asked, given: Bytes) -> Result<Response, Unrun> {
-    let Batch { checks, max_workers, timeout } = body(&given)?;
+    let Batch { checks, max_workers, timeout } = body(given).await?;
     let limits = limits(checks.len(), max_workers, timeout)?;
-    Ok(answer(runs.run_stored(checks, limits).await?).await)
+    Ok(long_json(runs.run_stored(checks, limits).await?).await)
 }
 
 /// Runs checks that are named in full, and answers what they found; nothing of it is kept.
@@ -180,9 +179,9 @@ async fn run_batch(State(runs): Asked, given: Bytes) -> Result<Response, Unrun> 
     )
 )]
 async fn run_ad_hoc(State(runs): Asked, given: Bytes) -> Result<Response, Unrun> {
-    let AdHoc { checks, max_workers, timeout } = body(&given)?;
+    let AdHoc { checks, max_workers, timeout } = body(given).await?;
     let limits = limits(checks.len(), max_workers, timeout)?;
-    Ok(answer(runs.run_ad_hoc(checks, limits).await?).await)
+    Ok(long_json(runs.run_ad_hoc(checks, limits).await?).await)
 }
 
 /// The kinds of checks, with the keys of their `config`.
@@ -233,13 +232,6 @@ fn limits(
         return Err(Unrun::Wrong(why));
     }
     Ok(RunLimits { workers, timeout: Duration::from_secs_f64(seconds) })
-}
-
-async fn answer(ran: Ran) -> Response {
-    // Thousands of results are written elsewhere than where everybody is answered.
-    let text = tokio::task::spawn_blocking(move || serde_json::to_vec(&ran)).await;
-    let body = text.ok().and_then(Result::ok).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
 }
 
 impl From<Problem> for Unrun {

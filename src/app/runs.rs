@@ -166,11 +166,15 @@ impl Runs for RunRoom {
         Box::pin(async move {
             let permit = self.admit(ids.len(), limits)?;
             let live = Arc::clone(&self.live);
-            let look = move || (live.annex.find(&live.roster, &ids), ids);
+            let look = move || {
+                let found = live.annex.find(&live.roster, &ids);
+                let mut results = Results::default();
+                let (entries, numbers) = entries(ids, found, &mut results);
+                (entries, numbers, results)
+            };
             let failed = |_| Unrun::Busy("the daemon stops".to_owned());
-            let (found, ids) = tokio::task::spawn_blocking(look).await.map_err(failed)?;
-            let mut results = Results::default();
-            let (entries, numbers) = entries(ids, found, &mut results);
+            let looked = tokio::task::spawn_blocking(look).await.map_err(failed)?;
+            let (entries, numbers, mut results) = looked;
             let runner = Runner::over(Arc::clone(&self.checks), self.rules());
             let runner = runner.seen_by(self.keeping(numbers));
             let cancel = CancellationToken::new();

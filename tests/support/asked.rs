@@ -48,7 +48,7 @@ impl Said {
 /// Sends a request, and hands back the connection that its answer comes over.
 pub(crate) fn send(home: &Home, request: &str, headers: &str, body: &str) -> UnixStream {
     let mut stream = UnixStream::connect(home.data("poller.sock")).expect("a daemon listens");
-    stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(10))).unwrap();
     let length = body.len();
     write!(
         stream,

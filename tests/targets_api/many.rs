@@ -22,12 +22,10 @@ fn a_hundred_thousand_targets_come_and_go_in_one_request_and_no_slot_is_missed()
     let web = Web::start();
     let (home, _daemon) = daemon(&web);
     let all = entries("7d");
-    for (what, word) in [("put", "added"), ("put again", "kept")] {
-        let began = Instant::now();
-        let said = ask_with(&home, "PUT /api/v1/targets", "", &all).is(200);
-        println!("{what}: {:?}", began.elapsed());
-        assert_eq!(said.body[word], MANY, "{}", said.body["rejected_total"]);
-    }
+    let began = Instant::now();
+    let said = ask_with(&home, "PUT /api/v1/targets", "", &all).is(200);
+    println!("put: {:?}", began.elapsed());
+    assert_eq!(said.body["added"], MANY, "{}", said.body["rejected_total"]);
     let began = Instant::now();
     let paused = ask(&home, "POST /api/v1/pause", &json!({"label": "part=3", "for": "1h"})).is(200);
     println!("paused by label: {:?}", began.elapsed());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::{Change, Changes, OnReject, Refusal, RejectedProblem, What, etag_header};
 use crate::api::problem::Problem;
-use crate::api::query::{bad, pairs};
+use crate::api::query::{bad, long_json, pairs};
 use crate::view::Changed;
 
 /// Bytes of entries at most.
@@ -153,11 +152,7 @@ impl Context {
         let (changed, etag) = changed.map_err(IntoResponse::into_response)?;
         let status =
             if is_adding && changed.added > 0 { StatusCode::CREATED } else { StatusCode::OK };
-        // A hundred thousand ids are written elsewhere than where everybody is answered.
-        let text = tokio::task::spawn_blocking(move || serde_json::to_vec(&changed)).await;
-        let body = text.ok().and_then(Result::ok).unwrap_or_default();
-        let kind = [(header::CONTENT_TYPE, "application/json")];
-        Ok((status, etag_header(&etag), kind, Body::from(body)).into_response())
+        Ok((status, etag_header(&etag), long_json(changed).await).into_response())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::{Changes, PauseWish, Refusal, Selection};
 use crate::api::problem::Problem;
-use crate::api::query::body;
+use crate::api::query::{body, long_json};
 use crate::view::Paused;
 
 type Asked = State<Arc<dyn Changes>>;
@@ -73,10 +73,12 @@ async fn pause(
     State(changes): Asked,
     Path(id): Path<String>,
     given: Bytes,
-) -> Result<Json<Paused>, Refusal> {
-    let wish = if given.trim_ascii().is_empty() { Ok(PauseWish::default()) } else { body(&given) };
-    let wish = wish.map_err(wrong)?;
-    changes.pause(Selection::Ids(vec![id]), wish).await.map(Json)
+) -> Result<Response, Refusal> {
+    let wish = match given.trim_ascii() {
+        [] => PauseWish::default(),
+        _ => body(given).await.map_err(wrong)?,
+    };
+    Ok(long_json(changes.pause(Selection::Ids(vec![id]), wish).await?).await)
 }
 
 /// Has a target be polled again.
@@ -89,8 +91,8 @@ async fn pause(
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn resume(State(changes): Asked, Path(id): Path<String>) -> Result<Json<Paused>, Refusal> {
-    changes.resume(Selection::Ids(vec![id])).await.map(Json)
+async fn resume(State(changes): Asked, Path(id): Path<String>) -> Result<Response, Refusal> {
+    Ok(long_json(changes.resume(Selection::Ids(vec![id])).await?).await)
 }
 
 /// Has targets be polled no more for a while, by their ids or a label.
@@ -103,11 +105,11 @@ async fn resume(State(changes): Asked, Path(id): Path<String>) -> Result<Json<Pa
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn pause_some(State(changes): Asked, given: Bytes) -> Result<Json<Paused>, Refusal> {
-    let given: PauseOfSome = body(&given).map_err(wrong)?;
+async fn pause_some(State(changes): Asked, given: Bytes) -> Result<Response, Refusal> {
+    let given: PauseOfSome = body(given).await.map_err(wrong)?;
     let PauseOfSome { ids, label, length, until, reason } = given;
     let who = selection(ids, label)?;
-    changes.pause(who, PauseWish { length, until, reason }).await.map(Json)
+    Ok(long_json(changes.pause(who, PauseWish { length, until, reason }).await?).await)
 }
 
 /// Has targets be polled again, by their ids or a label.
@@ -120,10 +122,10 @@ async fn pause_some(State(changes): Asked, given: Bytes) -> Result<Json<Paused>,
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn resume_some(State(changes): Asked, given: Bytes) -> Result<Json<Paused>, Refusal> {
-    let ResumeOfSome { ids, label } = body(&given).map_err(wrong)?;
+async fn resume_some(State(changes): Asked, given: Bytes) -> Result<Response, Refusal> {
+    let ResumeOfSome { ids, label } = body(given).await.map_err(wrong)?;
     let who = selection(ids, label)?;
-    changes.resume(who).await.map(Json)
+    Ok(long_json(changes.resume(who).await?).await)
 }
 
 fn wrong(problem: Problem) -> Refusal {
