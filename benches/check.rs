@@ -14,7 +14,7 @@ use std::sync::Arc;
 use poller::address::Address;
 use poller::check::{HttpCheck, HttpOptions};
 use poller::outcome::Verdict;
-use poller::target::{CheckKind, Plan, Priority, Seat, Target, TargetId};
+use poller::target::{CheckKind, Origin, Plan, Priority, Seat, Target, TargetId};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -199,6 +199,7 @@ fn target(url: &str) -> Target {
         priority: Priority::Normal,
         plan: Arc::new(Plan::default()),
         labels: Arc::default(),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

@@ -1,12 +1,16 @@
 //! The composition root: puts settings, edges, stages and faces together, and takes them down.
 
 mod amend;
+mod annex;
 mod board;
 mod boot;
+mod bring;
+mod changes;
 mod check;
 mod columns;
 mod crowd;
 mod door;
+mod edit;
 mod engine;
 mod explain;
 mod files;
@@ -22,12 +26,15 @@ mod live;
 mod metrics;
 mod minute;
 mod once;
+mod own;
 mod pages;
 mod past;
+mod pauses;
 mod plan;
 mod probe;
 mod pulse;
 mod reload;
+mod runs;
 mod sd;
 mod services;
 mod stored;

@@ -27,6 +27,7 @@ mod meter;
 mod network;
 mod options;
 mod plugin;
+mod policy;
 mod progress;
 mod proxy;
 mod race;
@@ -55,6 +56,7 @@ pub use http::HttpCheck;
 pub use meter::{Traffic, held_bytes, traffic};
 pub use options::{HttpOptions, SetupError};
 pub use plugin::{Context, Listener, Plugin, Report};
+pub use policy::{Forbidden, Policy};
 pub use resolve::{NamesFacts, Whereabouts};
 pub use roots::client_tls;
 

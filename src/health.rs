@@ -43,9 +43,10 @@ impl Health {
     /// Takes in one poll, and tells the change of state that it brought about.
     ///
     /// A provisional failure changes nothing yet; when its rechecks fail as well, the state has
-    /// changed when the first of them finished. Polls that somebody asked for do not count.
+    /// changed when the first of them finished. Polls that somebody asked for do not count, nor does
+    /// what still came of a target that is paused.
     pub fn observe(&mut self, outcome: &Outcome) -> Option<Transition> {
-        if outcome.kind == SampleKind::Manual {
+        if outcome.kind == SampleKind::Manual || self.state == State::Paused {
             return None;
         }
         let finished_ms = outcome.finished_us.div_euclid(1_000);
@@ -78,6 +79,16 @@ impl Health {
         };
         let doubted = Finding::default().with_cause(Cause::NoNetwork, Detail::Doubted);
         Some(self.change(number, State::Unknown, at_ms, &doubted))
+    }
+
+    /// Notes that the target `number` is not polled from `at_ms` (Unix milliseconds) on until somebody
+    /// wants it, and tells the change that this is.
+    pub fn pause(&mut self, number: u32, at_ms: i64) -> Option<Transition> {
+        if self.state == State::Paused {
+            return None;
+        }
+        let at_ms = at_ms.max(self.since_ms);
+        Some(self.change(number, State::Paused, at_ms, &Finding::default()))
     }
 
     /// Forgets the state of the target `number` at `at_ms` (Unix milliseconds), because nobody

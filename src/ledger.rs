@@ -7,6 +7,7 @@
 mod certificates;
 mod changes;
 mod figures;
+mod pause;
 mod retired;
 mod settle;
 mod withdraw;
@@ -256,7 +257,7 @@ impl Ledger {
             }
         }
         batch.fleet_hours = std::mem::take(&mut self.changed_hours);
-        if !batch.samples.is_empty() {
+        if !batch.samples.is_empty() && self.fleet_hour.1.checks > 0 {
             batch.fleet_hours.push(self.fleet_hour.clone());
         }
         batch.totals = self.totals.clone();
@@ -276,6 +277,9 @@ impl Ledger {
             totals.rechecks += u64::from(outcome.kind == SampleKind::Recheck);
         }
         *self.totals.codes.entry(outcome.code().to_stored()).or_default() += 1;
+        if outcome.kind == SampleKind::Manual {
+            return;
+        }
         let hour = hour_of(outcome);
         if begins(hour, self.fleet_hour.0) {
             let closed = std::mem::replace(&mut self.fleet_hour, (hour, Tally::default()));
@@ -331,8 +335,12 @@ const fn begins(hour: u32, open: u32) -> bool {
     hour > open || hour + 24 < open
 }
 
-/// Counts `outcome` in its hour; gives back the hour before when that is over.
+/// Counts `outcome` in its hour, unless somebody asked for it; gives back the hour before when that
+/// is over.
 fn count_in(record: &mut Record, outcome: &Outcome) -> Option<ClosedHour> {
+    if outcome.kind == SampleKind::Manual {
+        return None;
+    }
     let hour = hour_of(outcome);
     let mut closed = None;
     if begins(hour, record.hour) {

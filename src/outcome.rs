@@ -142,7 +142,9 @@ impl Finding {
                 Detail::Rejected | Detail::LoginRefused => true,
                 _ => self.status < 500 && !matches!(self.status, 408 | 421 | 425 | 429),
             },
-            Some(Cause::Internal) => matches!(self.detail, Detail::Setting),
+            Some(Cause::Internal) => {
+                matches!(self.detail, Detail::Setting | Detail::ForbiddenAddress)
+            }
             // What took too long once, or was lost, may be quick the next time, and who was silent may
             // answer.
             Some(Cause::Assertion) => !matches!(

@@ -6,12 +6,15 @@ mod codes;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod memory;
+mod own;
 pub mod reader;
 pub mod spill;
 pub mod sqlite;
 pub mod tokens;
 
 pub use announcement::{Announcement, AnnouncementKind};
+
+pub use own::{OwnChange, OwnStore, OwnTarget, Pause};
 
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Detail, Outcome};
@@ -232,7 +235,7 @@ impl StoreError {
 }
 
 /// The side of a store that writes; it has one owner.
-pub trait Store: Send + 'static {
+pub trait Store: OwnStore + Send + 'static {
     /// Gives every target its number: the one it had before, else a new one.
     ///
     /// Targets that are kept in the store and not among these are marked as removed; they lose

@@ -84,6 +84,28 @@ pub struct Labels {
     pub pairs: BTreeMap<Box<str>, Box<str>>,
 }
 
+/// Who asked for a target to be polled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The list of this machine: it may lie anywhere.
+    #[default]
+    List,
+    /// Somebody by the API: wherever it leads, the address is held to the policy before anything
+    /// connects to it.
+    Api,
+}
+
+impl Origin {
+    /// Its name in outputs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Api => "api",
+        }
+    }
+}
+
 /// One thing that is polled.
 #[derive(Debug)]
 pub struct Target {
@@ -108,6 +130,8 @@ pub struct Target {
     pub plan: Arc<Plan>,
     /// Its labels.
     pub labels: Arc<Labels>,
+    /// Who asked for it.
+    pub origin: Origin,
     /// Whether a poll of it waits or runs.
     pub seat: Seat,
 }
@@ -186,6 +210,35 @@ impl Target {
             && self.plan == other.plan
             && self.labels == other.labels
             && self.name == other.name
+            && self.origin == other.origin
+    }
+
+    /// The same target with a flight of its own, for a check beside its schedule.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            number: self.number,
+            id: self.id,
+            given_id: self.given_id.clone(),
+            name: self.name.clone(),
+            address: self.address.clone(),
+            every_ms: self.every_ms,
+            timeout_ms: self.timeout_ms,
+            priority: self.priority,
+            plan: Arc::clone(&self.plan),
+            labels: Arc::clone(&self.labels),
+            origin: self.origin,
+            seat: Seat::default(),
+        }
+    }
+
+    /// The ids that a text may mean, as users see them in [`Target::shown_id`].
+    #[must_use]
+    pub fn ids_meant(text: &str) -> [TargetId; 2] {
+        let given = TargetId::of_given(text);
+        let is_hash = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hash = u64::from_str_radix(text, 16).ok().filter(|_| is_hash).map(TargetId);
+        [given, hash.unwrap_or(given)]
     }
 }
 
@@ -205,6 +258,7 @@ mod tests {
             priority: Priority::Normal,
             plan: Arc::default(),
             labels: Arc::default(),
+            origin: Origin::default(),
             seat: Seat::default(),
         }
     }

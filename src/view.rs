@@ -11,8 +11,10 @@ pub mod table;
 pub mod text;
 pub mod words;
 
+mod change;
 mod discovered;
 mod pressure;
+mod ran;
 mod status;
 mod stored;
 mod summary;
@@ -20,8 +22,10 @@ mod target_query;
 mod target_row;
 mod told;
 
+pub use change::*;
 pub use discovered::Discovered;
 pub use pressure::*;
+pub use ran::*;
 pub use status::*;
 pub use stored::{stored_summary, tell_worst};
 pub use summary::*;

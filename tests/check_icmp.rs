@@ -9,7 +9,9 @@ use std::sync::Arc;
 use poller::address::Address;
 use poller::check::{Check, Checks, Facts, HttpOptions, Telling};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
-use poller::target::{CheckKind, IcmpProbe, Labels, Plan, Priority, Probe, Seat, Target, TargetId};
+use poller::target::{
+    CheckKind, IcmpProbe, Labels, Origin, Plan, Priority, Probe, Seat, Target, TargetId,
+};
 use serde_json::Value;
 
 /// Set in the part of a test that runs in a network of its own; names what is allowed there.
@@ -75,6 +77,7 @@ async fn check_within(timeout_ms: u32, host: &str, probe: IcmpProbe) -> (Finding
         priority: Priority::Normal,
         plan: Arc::new(plan),
         labels: Arc::new(Labels::default()),
+        origin: Origin::default(),
         seat: Seat::default(),
     };
     let checks = Checks::new(HttpOptions::default()).expect("the usual options are right");

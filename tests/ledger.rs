@@ -10,6 +10,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use poller::health::Health;
+use poller::outcome::{Outcome, SampleKind};
 use poller::stats::Tally;
 use poller::store::SampleKey;
 use poller::target::State;
@@ -45,7 +46,8 @@ fn assert_ranked(run: &Run) {
     }
 }
 
-/// The tallies of the hours that are over and of the open one are what the samples add up to.
+/// The tallies of the hours that are over and of the open one are what the samples add up to, but
+/// for those that somebody asked for.
 fn assert_tallied(run: &Run) {
     let mut sums = BTreeMap::<u32, Tally>::new();
     for (&(_, target), tally) in &run.store.hours {
@@ -55,7 +57,8 @@ fn assert_tallied(run: &Run) {
         sums.entry(record.target).or_default().merge(&record.tally);
     }
     let mut raw = BTreeMap::<u32, Tally>::new();
-    for sample in run.store.samples.values() {
+    let is_counted = |outcome: &Outcome| outcome.kind != SampleKind::Manual;
+    for sample in run.store.samples.values().filter(|sample| is_counted(&sample.outcome)) {
         raw.entry(sample.outcome.target).or_default().add(&sample.outcome);
     }
     sums.retain(|_, tally| tally.checks > 0);

@@ -15,7 +15,7 @@ use poller::address::Address;
 use poller::manners::Manners;
 use poller::queue::Hosts;
 use poller::stage::scheduler::{Change, Limits};
-use poller::target::{Priority, Seat, Target};
+use poller::target::{Origin, Priority, Seat, Target};
 use proptest::prelude::*;
 
 /// What happens, and then how many milliseconds pass.
@@ -123,6 +123,7 @@ impl Play {
                 let mut target = Target {
                     address: old.address.clone(),
                     priority: Priority::ALL[usize::from(priority)],
+                    origin: Origin::default(),
                     seat: Seat::default(),
                     ..line::target(number, every_ms.unwrap_or(old.every_ms))
                 };

@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::services::Services;
 use super::visitor::Role;
 use super::{
-    announcements, answer, badges, endpoints, events, export, fleet, login, metrics, openapi, page,
-    past, probe, process, sd, status, tokens,
+    announcements, answer, badges, changes, endpoints, events, export, fleet, login, metrics,
+    openapi, page, past, probe, process, runs, sd, status, tokens,
 };
 
 /// Bytes of a question's body at most, where a route does not say otherwise.
@@ -64,6 +64,8 @@ impl Routes {
         fleet::routes(facts(), ending.clone())
             .and(process::routes(facts()))
             .and(page::routes())
+            .with(services.changes.as_ref(), |own| changes::routes(&own))
+            .with(services.runs.as_ref(), |own| runs::routes(&own))
             .with(services.events.as_ref(), |events| events::routes(events, ending.clone()))
             .with(services.keys.as_ref(), tokens::routes)
             .with(services.past.as_ref(), past::routes)

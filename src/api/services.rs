@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::Board;
+use super::changes::Changes;
 use super::events::Events;
 use super::facts::Facts;
 use super::guard::JwtKey;
@@ -13,6 +14,7 @@ use super::keys::Keys;
 use super::metrics::{Metrics, Visits};
 use super::past::Past;
 use super::probe::Prober;
+use super::runs::Runs;
 use super::sd::Discovery;
 use super::server::Tls;
 use crate::clock::Clock;
@@ -42,6 +44,10 @@ pub struct Services {
     pub discovery: Option<Arc<dyn Discovery>>,
     /// Probes targets at once.
     pub prober: Option<Arc<dyn Prober>>,
+    /// What changes targets.
+    pub changes: Option<Arc<dyn Changes>>,
+    /// What runs checks.
+    pub runs: Option<Arc<dyn Runs>>,
 }
 
 impl Services {
@@ -60,6 +66,8 @@ impl Services {
             metrics: None,
             prober: None,
             discovery: None,
+            changes: None,
+            runs: None,
         }
     }
 }

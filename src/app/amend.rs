@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use crate::config::targets::diff::{Change, diff};
 use crate::config::targets::{List, Rejects};
 use crate::stage::recorder::Access;
-use crate::store::{Record, StoreError};
+use crate::store::{OwnChange, Record, StoreError};
 use crate::target::Target;
 use crate::view::text;
 
 /// How long a reload waits for a store that is busy.
-const STORE_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(20);
+/// What is said of a store that is busy for longer.
+pub(super) const BUSY: &str = "the store is busy; try again when it is not";
 /// How long it waits before it asks a busy store again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -44,17 +46,27 @@ impl Amended {
     pub(super) fn by(list: List, old: &[Arc<Target>], access: &Access) -> Result<Self, String> {
         let told_rejects = super::boot::told_rejects(&list);
         let List { targets, rejects, unique, .. } = list;
-        let Change { kept, added, changed, removed } = diff(old, targets);
+        let amended = Self::of(diff(old, targets), OwnChange::default(), access)?;
+        Ok(Self { rejects, told_rejects, unique, ..amended })
+    }
+
+    /// Has the store take `change` over, and what it keeps of the targets of the API.
+    ///
+    /// # Errors
+    /// It does not, for the reason that is told.
+    pub(super) fn of(change: Change, own: OwnChange, access: &Access) -> Result<Self, String> {
+        let Change { kept, added, changed, removed } = change;
         let gone: Vec<u32> = removed.iter().map(|target| target.number).collect();
         let first_changed = added.len();
         let mut fresh: Vec<Target> = added;
         fresh.extend(changed);
         let mut records = Vec::new();
-        if !fresh.is_empty() || !gone.is_empty() {
+        let is_nothing = fresh.is_empty() && gone.is_empty();
+        if !is_nothing || own != OwnChange::default() {
             let amended = access.with_store(STORE_PATIENCE, move |store| {
                 let began = Instant::now();
                 // A store that another program holds for a moment is free again soon.
-                while let Err(error) = store.amend(&mut fresh, &gone) {
+                while let Err(error) = store.amend_own(&mut fresh, &gone, &own) {
                     let is_over = began.elapsed() >= STORE_PATIENCE;
                     if is_over || !matches!(error, StoreError::Stalled { .. }) {
                         return Err(error);
@@ -66,13 +78,19 @@ impl Amended {
                 let records = store.records(&numbers)?;
                 Ok::<_, StoreError>((fresh, records))
             });
-            (fresh, records) = amended
-                .ok_or_else(|| "the store is busy; try again when it is not".to_owned())?
-                .map_err(|error| error.to_string())?;
+            (fresh, records) =
+                amended.ok_or_else(|| BUSY.to_owned())?.map_err(|error| error.to_string())?;
         }
         let records = records.into_iter().map(|record: Record| (record.target, record)).collect();
-        let kept = kept.len();
+        let (kept, rejects, told_rejects) = (kept.len(), Rejects::default(), String::new());
+        let unique = 0;
         Ok(Self { removed, fresh, first_changed, records, kept, rejects, told_rejects, unique })
+    }
+
+    /// How many targets are kept, added, changed and removed.
+    pub(super) fn counts(&self) -> [u64; 4] {
+        let changed = self.fresh.len() - self.first_changed;
+        [self.kept, self.first_changed, changed, self.removed.len()].map(|count| count as u64)
     }
 
     /// Whether anything changes.
@@ -82,13 +100,8 @@ impl Amended {
 
     /// The change in one line.
     pub(super) fn word(&self) -> String {
-        format!(
-            "{} kept, {} added, {} changed, {} removed{}",
-            text::plural(self.kept as u64, "target"),
-            self.first_changed,
-            self.fresh.len() - self.first_changed,
-            self.removed.len(),
-            self.told_rejects
-        )
+        let [kept, added, changed, removed] = self.counts();
+        let (kept, rejects) = (text::plural(kept, "target"), &self.told_rejects);
+        format!("{kept} kept, {added} added, {changed} changed, {removed} removed{rejects}")
     }
 }

@@ -15,6 +15,7 @@ use super::governing::{Governed, Governing, kept_within};
 use super::keeper::Keeper;
 use super::list::Listing;
 use super::live::{Live, Told};
+use super::own;
 use super::probe::Shelf;
 use super::reload::{Reloaded, Reloads, log_rejects};
 use super::services::{self, Behind};
@@ -144,7 +145,7 @@ pub fn boot(
     let (places, limits) = (Arc::clone(&live.places), limits(&settings, &check));
     let (own, grace) = (Arc::clone(&check), live.grace);
     let parts = Parts { check: own, outbox, places, limits, clock, grace };
-    let targets: Vec<_> = live.roster.read().iter().cloned().collect();
+    let targets = live.polled();
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
     let _ = live.desks.set(engine.desks().to_vec());
@@ -264,16 +265,12 @@ impl Memory {
     fn load(
         settings: &Settings,
         clock: &Clock,
-        list: List,
+        mut list: List,
         gauges: Gauges,
     ) -> Result<(Self, Live), StartError> {
         let path = settings.data.join(sqlite::FILE_NAME);
-        let options = SqliteOptions {
-            keep_samples: settings.keep,
-            max_bytes: settings.max_disk,
-            ..SqliteOptions::default()
-        };
-        let mut store = SqliteStore::open(&path, options)?;
+        let mut store = SqliteStore::open(&path, store_options(settings))?;
+        let annex = own::take_up(&mut store, settings, &mut list, clock.now_ms())?;
         let mut journal = Spill::open(&settings.data.join(spill::FILE_NAME))
             .map_err(StartError::system("cannot open the spill file"))?
             .within(settings.max_disk);
@@ -288,6 +285,7 @@ impl Memory {
         let resumed = recorder::resume(&mut store, &mut journal, list.targets, clock)?;
         let Resumed { mut ledger, roster, samples } = resumed;
         ledger.settle_for(settings.keep);
+        annex.settle(&roster, &mut ledger, clock.now_ms());
         let live = Live {
             roster: Arc::new(RwLock::new(roster)),
             ledger: Arc::new(Mutex::new(ledger)),
@@ -312,8 +310,18 @@ impl Memory {
             columns: Columns::default(),
             broadcast: Broadcast::default(),
             told: Told::default(),
+            annex,
         };
         Ok((Self { store, journal, samples }, live))
+    }
+}
+
+/// How long the store keeps things, and how much room it may take.
+fn store_options(settings: &Settings) -> SqliteOptions {
+    SqliteOptions {
+        keep_samples: settings.keep,
+        max_bytes: settings.max_disk,
+        ..SqliteOptions::default()
     }
 }
 
@@ -367,6 +375,7 @@ pub(super) fn http_options(settings: &Settings, shares: Shares) -> HttpOptions {
         user_agent: settings.user_agent.clone(),
         ca: settings.ca.clone(),
         resolvers: settings.resolvers.clone(),
+        policy: settings.api.policy(),
         ..HttpOptions::default()
     }
 }

@@ -171,7 +171,7 @@ mod tests {
 
     use crate::address::Address;
     use crate::manners::Rate;
-    use crate::target::{CheckKind, Plan, Priority, Seat, TargetId};
+    use crate::target::{CheckKind, Origin, Plan, Priority, Seat, TargetId};
 
     fn target(url: &str, number: u32, plan: Plan) -> Target {
         Target {
@@ -185,6 +185,7 @@ mod tests {
             priority: Priority::Normal,
             plan: Arc::new(plan),
             labels: Arc::default(),
+            origin: Origin::default(),
             seat: Seat::default(),
         }
     }

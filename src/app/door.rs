@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::edit::{Edit, Edited};
 use super::keeper::CLOSING;
 use super::live::Live;
+use super::pauses::PauseOrder;
 use super::reload::{Reading, Reply};
 use crate::api::{Answer, Facts, Feed};
 use crate::signal::Signal;
@@ -26,6 +28,12 @@ pub(super) enum Event {
     Reload(Reply),
     /// The list was read again.
     Read(Box<Reading>),
+    /// Change the targets of the API.
+    Edit(Box<Edit>),
+    /// A change of theirs was read, and the store has taken it over.
+    Edited(Box<Edited>),
+    /// Have targets be paused or resumed.
+    Pause(Box<PauseOrder>),
 }
 
 /// Both ends of the way to the keeper.

@@ -177,7 +177,7 @@ fn schedule(target: &Target, settings: &Settings) -> Vec<String> {
         said.push(format!("every {} while the daemon runs, which it does not", duration(every)));
         return said;
     };
-    let own = Target { every_ms: row.interval_ms, ..bare(target) };
+    let own = Target { every_ms: row.interval_ms, ..target.apart() };
     let next_ms = own.due_at_or_after(now_ms + 1);
     let wait = f64::from(u32::try_from(next_ms - now_ms).unwrap_or(u32::MAX)) / 1e3;
     said.push(format!(
@@ -200,28 +200,12 @@ fn schedule(target: &Target, settings: &Settings) -> Vec<String> {
     said
 }
 
-/// A target that falls due as `target` does.
-fn bare(target: &Target) -> Target {
-    Target {
-        number: 0,
-        id: target.id,
-        given_id: None,
-        name: None,
-        address: target.address.clone(),
-        every_ms: target.every_ms,
-        timeout_ms: target.timeout_ms,
-        priority: target.priority,
-        plan: Arc::clone(&target.plan),
-        labels: Arc::clone(&target.labels),
-        seat: crate::target::Seat::default(),
-    }
-}
-
 fn last_poll(outcome: &Outcome) -> String {
     let finding = &outcome.finding;
     let lag = duration(f64::from(outcome.lag_us) / 1e6);
     let why = match (outcome.kind, outcome.lag_us <= ON_TIME_US) {
         (SampleKind::Recheck, _) => format!("a recheck, {lag} after its slot"),
+        (SampleKind::Manual, _) => "somebody asked for it, beside its schedule".to_owned(),
         (_, true) => format!("on time, {lag} after it fell due"),
         (_, false) => {
             format!("{lag} late: it waited for a place, or for this machine to catch up")

@@ -66,6 +66,11 @@ impl<T> fmt::Debug for Plug<T> {
 }
 
 impl Gauges {
+    /// Where what polls found waits to be recorded.
+    pub(super) fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox)
+    }
+
     /// What is told of a daemon that keeps within `memory` and leaves outcomes in `outbox`.
     pub(super) fn new(memory: MemoryLimit, outbox: Arc<Outbox>) -> Self {
         Self {

@@ -70,6 +70,9 @@ impl Keeper {
                 }
                 Ok(Event::Reload(reply)) => self.read_again(Wish::of_visitor(reply), notifier),
                 Ok(Event::Read(reading)) => self.take_over(*reading, notifier),
+                Ok(Event::Edit(edit)) => self.edit(*edit),
+                Ok(Event::Edited(edited)) => self.take_over_edit(*edited, notifier),
+                Ok(Event::Pause(order)) => self.change_pauses(*order),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.look_around(&mut rounds, notifier);
@@ -80,6 +83,7 @@ impl Keeper {
 
     /// What is done once a second.
     fn look_around(&mut self, rounds: &mut Rounds, notifier: Notifier) {
+        self.look_after_ends();
         if rounds.beats() {
             self.log_summary();
             notifier.summary(&self.live.summary(Lists::Short));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use super::annex::Annex;
 use super::columns::Columns;
 use super::gauges::Gauges;
 use super::governing::Standing;
@@ -85,6 +86,8 @@ pub(super) struct Live {
     pub broadcast: Broadcast,
     /// The short summary that was told last.
     pub told: Told,
+    /// What is kept beside the list.
+    pub annex: Annex,
 }
 
 /// A short summary as JSON, and when it was made in monotonic microseconds.
@@ -192,6 +195,12 @@ impl Live {
                 told.insert((now_us, text.into())).1.clone()
             }
         }
+    }
+
+    /// The targets that are not paused.
+    pub(super) fn polled(&self) -> Vec<Arc<Target>> {
+        let is_polled = |target: &&Arc<Target>| !self.annex.is_paused(target.id);
+        self.roster.read().iter().filter(is_polled).cloned().collect()
     }
 
     /// Notes what the list that is in use from now on is like.

@@ -8,7 +8,7 @@ use crate::clock::rfc3339;
 use crate::health::Health;
 use crate::ledger::Ledger;
 use crate::outcome::{Code, Detail};
-use crate::target::{FlightState, State, Target};
+use crate::target::{self, FlightState, State, Target};
 use crate::view::recent::seconds;
 use crate::view::{Cursor, Origin, Sort, TargetPage, TargetQuery, TargetRow};
 
@@ -73,7 +73,7 @@ impl Live {
                 known.map(|target| copy(target, &ledger)).collect()
             };
             let wanted = copied.iter().filter(|copied| copied.is_wanted(query));
-            rows.extend(wanted.map(|copied| copied.row(now_us, today_s)));
+            rows.extend(wanted.map(|copied| self.told(copied, now_us, today_s)));
         }
         rows
     }
@@ -84,7 +84,16 @@ impl Live {
     pub(super) fn row(&self, target: &Arc<Target>) -> TargetRow {
         let (now_us, today_s) = (self.clock.monotonic_us(), self.clock.now_ms().div_euclid(1_000));
         let copied = copy(target, &self.ledger.lock());
-        copied.row(now_us, today_s)
+        self.told(&copied, now_us, today_s)
+    }
+
+    fn told(&self, copied: &Copied, now_us: u64, today_s: i64) -> TargetRow {
+        let row = copied.row(now_us, today_s);
+        if copied.health.state != State::Paused {
+            return row;
+        }
+        let until = self.annex.paused_until(copied.target.id);
+        TargetRow { paused_until: until.map(rfc3339), ..row }
     }
 }
 
@@ -148,15 +157,20 @@ impl Copied {
             lag_seconds: lag_us.map(|lag_us| seconds(lag_us.into())),
             certificate_days: until.map(|until| (until - today_s).div_euclid(DAY_S)),
             in_flight_seconds: in_flight_seconds(target, now_us),
-            origin: origin(target),
+            origin: target.origin.into(),
             ..TargetRow::default()
         }
     }
 }
 
-/// Where `target` comes from.
-const fn origin(_target: &Target) -> Origin {
-    Origin::List
+/// Where a target comes from, as it is shown.
+impl From<target::Origin> for Origin {
+    fn from(origin: target::Origin) -> Self {
+        match origin {
+            target::Origin::List => Self::List,
+            target::Origin::Api => Self::Api,
+        }
+    }
 }
 
 fn in_flight_seconds(target: &Target, now_us: u64) -> Option<f64> {

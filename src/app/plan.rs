@@ -127,7 +127,7 @@ fn busiest_second(targets: &[Target], per_second: f64, now_ms: i64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{CheckKind, IcmpProbe, Plan, Priority, Seat, TargetId};
+    use crate::target::{CheckKind, IcmpProbe, Origin, Plan, Priority, Seat, TargetId};
     use std::sync::Arc;
 
     fn target(url: &str, every_ms: u32, plan: Plan) -> Target {
@@ -142,6 +142,7 @@ mod tests {
             priority: Priority::Normal,
             plan: Arc::new(plan),
             labels: Arc::default(),
+            origin: Origin::default(),
             seat: Seat::default(),
         }
     }

@@ -19,7 +19,7 @@ use crate::config::modules::{Module, NoModule, USUAL};
 use crate::config::settings::Probing;
 use crate::outcome::{Cause, Detail, Finding, Micros, Outcome, SampleKind};
 use crate::store::reader::Reader;
-use crate::target::{IpVersion, Plan, Target};
+use crate::target::{IpVersion, Origin, Plan, Target};
 use crate::view::explain::{Explained, render};
 use crate::view::probe::{Probed, cached};
 use crate::view::result::{CheckResult, Identity};
@@ -131,10 +131,10 @@ fn may_probe(visitor: &Visitor, is_listed: bool, probing: Probing) -> Result<(),
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
-/// `target`, which nobody put on the list, as it may be probed: this is where the policy for the
-/// addresses of targets that come through the API takes hold.
-const fn guarded(target: Target) -> Target {
-    target
+/// `target`, which nobody put on the list, as it may be probed: its addresses are held to the policy
+/// for targets that come through the API.
+fn guarded(target: Target) -> Target {
+    Target { origin: Origin::Api, ..target }
 }
 
 /// Checks a target over the family of addresses that is preferred, else over the other one.

@@ -6,19 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::amend::Amended;
+use super::amend::{Amended, BUSY, STORE_PATIENCE};
 use super::door::Event;
-use super::engine::share_of;
+use super::edit::Edits;
 use super::keeper::Keeper;
 use super::list::Listing;
+use super::own;
 use crate::config::Settings;
 use crate::config::modules::Modules;
+use crate::config::rules::Rules;
 use crate::config::sources::Sources;
-use crate::config::targets::Rejects;
 use crate::config::targets::source::Source;
+use crate::config::targets::{List, Rejects};
 use crate::daemon::Notifier;
-use crate::stage::scheduler;
-use crate::target::Target;
+use crate::stage::recorder::Access;
+use crate::target::Origin;
 use crate::view::text;
 
 /// Who waits to hear what came of a reload.
@@ -105,12 +107,19 @@ pub(super) struct Reloads {
     listing: Option<Listing>,
     current: Option<(Wish, CancellationToken)>,
     next: Option<Wish>,
+    /// Changes of the targets of the API: one at a time, and none while the list is read.
+    pub(super) edits: Edits,
 }
 
 impl Reloads {
     /// Readings of `sources`, after the first one of `listing`.
     pub(super) const fn new(sources: Sources, listing: Listing) -> Self {
-        Self { sources, listing: Some(listing), current: None, next: None }
+        Self { sources, listing: Some(listing), current: None, next: None, edits: Edits::new() }
+    }
+
+    /// Whether the targets are about to become others.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.current.is_some() || self.edits.is_running
     }
 
     /// Ends the reading that is under way; who waits for it hears that the daemon ends.
@@ -124,7 +133,7 @@ impl Reloads {
 impl Keeper {
     /// Begins to read again, at the latest when the reading that is under way has ended.
     pub(super) fn read_again(&mut self, wish: Wish, notifier: Notifier) {
-        if self.reloads.current.is_some() {
+        if self.reloads.is_busy() {
             let next = self.reloads.next.take();
             self.reloads.next = Some(match next {
                 Some(next) => next.and(wish),
@@ -167,10 +176,13 @@ impl Keeper {
         let old: Vec<_> = self.live.roster.read().iter().cloned().collect();
         let (access, events) = (self.recorder.access(), self.events.sender.clone());
         let shelved = Arc::clone(&self.live);
+        // As it was when the daemon started, whatever the settings say by now.
+        let (api, now_ms) = (self.settings.api.clone(), self.live.clock.now_ms());
         let read = move || {
             let modules = shelved.shelf.read_again().map_err(|error| error.to_string());
+            let before = old.iter().filter(|target| target.origin == Origin::List).count();
             let list = modules.and_then(|modules| {
-                let list = listing.read_again(&settings, old.len());
+                let list = listing.read_again(&settings, before);
                 list.map(|list| (list, modules)).map_err(|error| error.to_string())
             });
             let (list, modules) = match list {
@@ -178,7 +190,11 @@ impl Keeper {
                 Err(error) => (Err(error), None),
             };
             let amended = list.and_then(|list| {
-                let amended = list.map(|list| Amended::by(list, &old, &access)).transpose();
+                let all = list
+                    .map(|list| with_own(list, &access, &own::rules(&settings.rules, &api), now_ms))
+                    .transpose();
+                let amended = all
+                    .and_then(|list| list.map(|list| Amended::by(list, &old, &access)).transpose());
                 // The next reading must not be told that this list is in use.
                 amended.inspect_err(|_| listing.forget())
             });
@@ -201,6 +217,8 @@ impl Keeper {
                 }
                 self.reloads.listing = Some(listing);
                 let restart = self.settings.renew(settings);
+                *self.live.annex.rules.write() =
+                    own::rules(&self.settings.rules, &self.settings.api);
                 let word = tell(&wish, amended.as_ref(), &restart);
                 if let Some(amended) = amended {
                     self.note(&amended);
@@ -214,9 +232,15 @@ impl Keeper {
             }
         };
         self.answer(wish, &result, notifier);
+        self.go_on(notifier);
+    }
+
+    /// Does what waits until the targets are no more about to become others.
+    pub(super) fn go_on(&mut self, notifier: Notifier) {
         if let Some(next) = self.reloads.next.take() {
             self.read_again(next, notifier);
         }
+        self.next_edit();
     }
 
     /// Logs and tells what came of a reading.
@@ -234,42 +258,16 @@ impl Keeper {
         }
         self.live.note_list(amended.unique, rejected);
     }
+}
 
-    /// Brings roster, ledger and schedulers to what the store has taken over already.
-    fn bring_about(&mut self, amended: Amended) {
-        let Amended { removed, fresh, first_changed, mut records, .. } = amended;
-        let now_ms = self.live.clock.now_ms();
-        let mut changes: Vec<Vec<scheduler::Change>> = Vec::new();
-        // As many as when the daemon started, whatever the settings say by now.
-        let shares = self.live.desks().count();
-        changes.resize_with(shares, Vec::new);
-        let mut hand = |target: &Target, change| {
-            if let Some(own) = changes.get_mut(share_of(target.id, shares)) {
-                own.push(change);
-            }
-        };
-        let mut roster = self.live.roster.write();
-        let mut ledger = self.live.ledger.lock();
-        for target in removed {
-            ledger.retire(target.number, now_ms);
-            roster.vacate(target.number);
-            hand(&target, scheduler::Change::Remove(target.number));
-        }
-        for (index, target) in fresh.into_iter().map(Arc::new).enumerate() {
-            if index < first_changed {
-                ledger.enrol(target.number, records.remove(&target.number), now_ms);
-                hand(&target, scheduler::Change::Add(Arc::clone(&target)));
-            } else {
-                hand(&target, scheduler::Change::Replace(Arc::clone(&target)));
-            }
-            ledger.expect_certificate(target.number, target.certificate_days());
-            roster.seat(target);
-        }
-        drop((ledger, roster));
-        for (desk, own) in self.live.desks().zip(changes) {
-            desk.hand_in(own);
-        }
-    }
+/// `list` with the targets of the API.
+fn with_own(mut list: List, access: &Access, rules: &Rules, now_ms: i64) -> Result<List, String> {
+    let rows = access
+        .with_store(STORE_PATIENCE, move |store| store.own_targets(now_ms))
+        .ok_or_else(|| BUSY.to_owned())?
+        .map_err(|error| error.to_string())?;
+    own::add(&mut list, rows, rules);
+    Ok(list)
 }
 
 /// What is said of a reading that went well; nothing when there is nothing new to say.

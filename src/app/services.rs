@@ -6,12 +6,14 @@ use std::sync::mpsc::SyncSender;
 
 use super::board::Board;
 use super::boot::StartError;
+use super::changes::Changer;
 use super::door::{Door, Event};
 use super::keys::KeptKeys;
 use super::live::Live;
 use super::metrics::Figures;
 use super::past::Archive;
 use super::probe::Probes;
+use super::runs::RunRoom;
 use super::sd::Sd;
 use crate::api::{ApiOptions, JwtKey, Keys, Patience, Services, Tls, listen};
 use crate::check::Checks;
@@ -21,7 +23,6 @@ use crate::stage::recorder::Access;
 use crate::store::reader::Reader;
 
 /// What stands behind the services of a daemon.
-#[expect(dead_code, reason = "the services that need them come one by one")]
 pub(super) struct Behind {
     /// What it knows of itself.
     pub live: Arc<Live>,
@@ -54,7 +55,11 @@ pub(super) fn services(
     let live = || Arc::clone(&behind.live);
     let check = || Arc::clone(&behind.check);
     let reader = || behind.reader.clone();
+    let changer = Changer::new(live(), behind.access.clone(), behind.events.clone());
+    let outbox = behind.live.gauges.outbox();
     Ok(Services {
+        changes: Some(Arc::new(changer)),
+        runs: Some(Arc::new(RunRoom::new(live(), check(), outbox))),
         past: Some(Arc::new(Archive::new(live(), reader()))),
         board: Some(Arc::new(Board::new(api.status.clone(), behind))),
         options: Arc::new(options(settings)?),

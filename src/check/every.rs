@@ -17,7 +17,7 @@ use crate::check::resolve::{NamesFacts, Whereabouts};
 use crate::check::watch::Reach;
 use crate::check::{Check, HttpCheck, dns, http, icmp, mail, ssl, tcp};
 use crate::outcome::Finding;
-use crate::target::{OtherProbe, Probe, Target};
+use crate::target::{Origin, OtherProbe, Probe, Target};
 
 /// Checks targets of every kind; one serves any number of threads and runtimes.
 pub struct Checks {
@@ -128,6 +128,10 @@ impl Checks {
         progress: &mut Progress,
     ) -> Result<(), Fault> {
         progress.step = Step::Waiting;
+        // Where it connects to is not ours to judge.
+        if context.target.origin == Origin::Api {
+            return Err(Fault::forbidden());
+        }
         let Some(plugin) = self.plugins.get(&*probe.name) else { return Err(Fault::setting()) };
         let none = Map::new();
         let config = probe.config.0.as_object().unwrap_or(&none);

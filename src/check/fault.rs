@@ -34,6 +34,11 @@ impl Fault {
         Self::new(Cause::Internal, Detail::Setting)
     }
 
+    /// A target that was given through the API leads where it may not.
+    pub(crate) const fn forbidden() -> Self {
+        Self::new(Cause::Internal, Detail::ForbiddenAddress)
+    }
+
     /// The name server gave no answer.
     pub(crate) const fn unanswered() -> Self {
         Self::new(Cause::Resolver, Detail::Unanswered)

@@ -27,7 +27,7 @@ use crate::check::stream::Stream;
 use crate::check::tls::{Handshake, Offer, Shown};
 use crate::check::watch::Reach;
 use crate::outcome::{Cause, Detail, Finding};
-use crate::target::{HttpVersion, Plan, Proxy, Target};
+use crate::target::{HttpVersion, Origin, Plan, Proxy, Target};
 pub(crate) use hops::conclude;
 
 /// Polls targets over HTTP; one serves any number of threads and runtimes.
@@ -90,6 +90,10 @@ impl HttpCheck {
     pub(crate) async fn poll(&self, target: &Target, progress: &mut Progress) -> Result<(), Fault> {
         self.network.idle.sweep(Instant::now());
         let plan = &*target.plan;
+        // Where a proxy leads is not ours to judge.
+        if target.origin == Origin::Api && plan.proxy != Proxy::Direct {
+            return Err(Fault::setting());
+        }
         let hop = Hop {
             target,
             address: &target.address,

@@ -112,11 +112,15 @@ async fn find(
         );
     });
     let name = match host {
-        Host::Ip(address) => return Ok(address),
+        Host::Ip(address) => return network.allowed(target, &[address]).map(|_| address),
         Host::Name(name) => name,
     };
     let addresses = network.resolve(target, name, progress).await?;
-    addresses.first().copied().ok_or(Fault::new(Cause::Dns, Detail::NoAddress))
+    network
+        .allowed(target, &addresses)?
+        .first()
+        .copied()
+        .ok_or(Fault::new(Cause::Dns, Detail::NoAddress))
 }
 
 /// A socket; where no descriptor is left, a connection that is kept makes room.

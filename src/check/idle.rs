@@ -125,7 +125,7 @@ impl Idle {
 mod tests {
     use super::*;
     use crate::check::counted::Counted;
-    use crate::target::{CheckKind, Priority, Seat, TargetId};
+    use crate::target::{CheckKind, Origin, Priority, Seat, TargetId};
 
     fn target(url: &str) -> Target {
         Target {
@@ -139,6 +139,7 @@ mod tests {
             priority: Priority::Normal,
             plan: Arc::default(),
             labels: Arc::default(),
+            origin: Origin::default(),
             seat: Seat::default(),
         }
     }

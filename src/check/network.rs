@@ -1,5 +1,6 @@
 //! `Network`: what checks of every kind connect by: names, connections, TLS.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::check::roots;
 use crate::check::tls::{Handshake, Shown, Tls};
 use crate::check::watch::{Reach, There};
 use crate::outcome::{Cause, Detail, Micros};
-use crate::target::Target;
+use crate::target::{Origin, Target};
 
 /// How a name server's time is bounded.
 const RESOLVER_LIMIT: Duration = Duration::from_secs(5);
@@ -77,6 +78,8 @@ impl Network {
                 &addresses
             }
         };
+        let allowed = self.allowed(target, candidates)?;
+        let candidates = &*allowed;
         progress.step = Step::Connecting;
         progress.reach.go(There::of(candidates))?;
         progress.tell(|facts| facts.tries(candidates));
@@ -92,6 +95,25 @@ impl Network {
         let lap = progress.lap();
         progress.finding.phases.connect.add(lap);
         Ok(Counted::new(tcp))
+    }
+
+    /// Those of `candidates` that `target` may lead to: it is these very addresses that are connected
+    /// to, so that a name cannot mean another one by then.
+    ///
+    /// # Errors
+    /// There are some, and it may lead to none of them.
+    pub(crate) fn allowed<'a>(
+        &self,
+        target: &Target,
+        candidates: &'a [IpAddr],
+    ) -> Result<Cow<'a, [IpAddr]>, Fault> {
+        if target.origin == Origin::List || candidates.is_empty() {
+            return Ok(Cow::Borrowed(candidates));
+        }
+        let policy = &self.options.policy;
+        let is_allowed = |address: &&IpAddr| policy.judge(**address).is_ok();
+        let allowed: Vec<IpAddr> = candidates.iter().filter(is_allowed).copied().collect();
+        if allowed.is_empty() { Err(Fault::forbidden()) } else { Ok(Cow::Owned(allowed)) }
     }
 
     /// Whether a check that ended by `fault` lacked a descriptor that there is now.

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::check::policy::Policy;
+
 /// How polls over HTTP are made.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
@@ -20,6 +22,8 @@ pub struct HttpOptions {
     pub max_names: usize,
     /// Connections that are kept open between polls at most, over all targets.
     pub max_idle: usize,
+    /// Where targets that are given through the API may lead.
+    pub policy: Policy,
 }
 
 impl Default for HttpOptions {
@@ -32,6 +36,7 @@ impl Default for HttpOptions {
             max_lookups: 256,
             max_names: 1 << 17,
             max_idle: 1 << 12,
+            policy: Policy::default(),
         }
     }
 }

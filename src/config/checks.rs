@@ -1,5 +1,6 @@
 //! Checks of every kind as entries name them: by `plugin_type` and `config`, or by `check`.
 
+pub mod catalogue;
 mod dns;
 mod icmp;
 mod keys;

@@ -95,6 +95,17 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// Forgets what may be a secret of this machine, or leads over another one.
+    pub(crate) fn forget_secrets(&mut self) {
+        let plan = &mut self.plan;
+        plan.headers.clear();
+        plan.tls.client_cert = None;
+        plan.tls.client_key = None;
+        (plan.body, plan.auth, plan.proxy) = (None, None, None);
+    }
+}
+
 impl PlanFields {
     /// Whether no key is named.
     #[must_use]

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::check::Policy;
 use crate::config::checks::Usual;
 use crate::config::fields::Fields;
 use crate::config::keys::KEYS;
 use crate::config::nearest::unknown;
 use crate::config::substitute::Origin;
 use crate::config::values::{line, loose_text, wrong};
-use crate::target::{Labels, Plan, Proxy};
+use crate::target::{self, Labels, Plan, Proxy};
 
 /// Built-in milliseconds from one poll to the next.
 pub const INTERVAL_MS: u32 = 60_000;
@@ -53,6 +54,8 @@ pub struct Rules {
     pub strictness: Strictness,
     /// What entries are that name no kind of check.
     pub usual: Usual,
+    /// Where entries may lead, of those that come through the API; none: anywhere.
+    pub guard: Option<Policy>,
 }
 
 impl Default for Rules {
@@ -67,11 +70,33 @@ impl Default for Rules {
             limit: None,
             strictness: Strictness::Lenient,
             usual: Usual::default(),
+            guard: None,
         }
     }
 }
 
 impl Rules {
+    /// The same rules for entries that come through the API, which may lead where `policy` lets
+    /// them: nothing that may be a secret of this machine is filled in, and no proxy stands before
+    /// them, because where that leads is not ours to judge.
+    #[must_use]
+    pub fn for_api(&self, policy: Policy) -> Self {
+        let mut rules = self.clone();
+        rules.defaults.forget_secrets();
+        rules.matches.iter_mut().for_each(|rule| rule.fields.forget_secrets());
+        let guard = Some(policy);
+        Self { proxy: Proxy::Direct, limit: None, guard, ..rules }
+    }
+
+    /// Who asks for the entries.
+    #[must_use]
+    pub const fn origin(&self) -> target::Origin {
+        match self.guard {
+            None => target::Origin::List,
+            Some(_) => target::Origin::Api,
+        }
+    }
+
     /// The positions of the matches that fit an entry for `host`, the weakest first.
     #[must_use]
     pub fn fitting(&self, host: &str, entry: &Fields) -> Vec<usize> {

@@ -183,7 +183,7 @@ impl Origin {
 }
 
 const REMOTE: &str =
-    "names a variable or file of this machine, which a list from the network may not";
+    "names a variable or file of this machine, which what comes over the network may not";
 
 fn read_value(path: &Path) -> Result<String, String> {
     let shown = on_one_line(&path.display().to_string());

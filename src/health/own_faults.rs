@@ -44,6 +44,10 @@ impl OwnFaults {
         else {
             return;
         };
+        // That is how it is meant to be.
+        if outcome.finding.detail == Detail::ForbiddenAddress {
+            return;
+        }
         let (detail, part) = (outcome.finding.detail, now_us / PART_US);
         let known = self.met.iter().position(|met| (met.cause, met.detail) == (cause, detail));
         let place = known.unwrap_or_else(|| self.room(cause, detail, part));

@@ -205,6 +205,8 @@ named! {
         Setting = 84 "setting",
         /// The system lets us send no echo requests.
         IcmpForbidden = 85 "icmp_forbidden",
+        /// The address is one that targets given through the API may not lie at.
+        ForbiddenAddress = 86 "forbidden_address",
         /// We did not get the processor in time.
         Processor = 90 "processor",
         /// Nearly everything failed together: it is probably us.

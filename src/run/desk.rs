@@ -1,6 +1,7 @@
 //! `Desk`: what lies between the source, the checks that run and those who take their results.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,11 +97,30 @@ impl Desk {
 
 /// Where the worker puts what it found.
 #[derive(Clone, Debug)]
-pub(super) struct Collector(pub(super) Arc<Desk>);
+pub(super) struct Collector {
+    pub(super) desk: Arc<Desk>,
+    pub(super) witness: Option<Witness>,
+}
+
+/// Sees outcomes, each with the place of its check.
+#[derive(Clone)]
+pub(super) struct Witness(pub(super) Arc<See>);
+
+/// Sees an outcome.
+type See = dyn Fn(usize, &Outcome) + Send + Sync;
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Witness")
+    }
+}
 
 impl Sink<Told> for Collector {
     fn put(&self, outcome: Outcome, told: Told) {
-        self.0.put(Done::Ran(outcome, told));
+        if let (Some(Witness(see)), Told::Facts(_)) = (&self.witness, &told) {
+            see(outcome.target as usize, &outcome);
+        }
+        self.desk.put(Done::Ran(outcome, told));
     }
 
     fn again(&self, _job: Job, _after: Duration) {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Collector, Desk, Done, Running};
+use super::desk::{Collector, Desk, Done, Running, Witness};
 use super::event::{Event, EventKind, Messages};
 use super::options::{OnError, RunOptions};
 use super::resume::Resume;
@@ -19,6 +19,7 @@ use crate::check::{Checks, HttpOptions, Plugin, SetupError, Telling};
 use crate::clock::Clock;
 use crate::config::rules::Rules;
 use crate::config::targets::Entry;
+use crate::outcome::Outcome;
 use crate::queue::Places;
 use crate::stage::worker::{self, Bench};
 use crate::view::result::{CheckResult, Identity, NotRun, Status};
@@ -37,6 +38,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub struct Runner {
     checks: Arc<Checks>,
     pub(super) rules: Rules,
+    witness: Option<Witness>,
 }
 
 /// How a run ended.
@@ -64,10 +66,24 @@ impl Runner {
 
     /// A runner of `checks`, whose entries are filled by `rules`.
     #[must_use]
-    pub fn with(checks: Checks, mut rules: Rules) -> Self {
+    pub fn with(checks: Checks, rules: Rules) -> Self {
+        Self::over(Arc::new(checks), rules)
+    }
+
+    /// The same over checks that others use as well. Where `rules` are those for the API
+    /// ([`Rules::for_api`]), entries are held to its policy.
+    #[must_use]
+    pub fn over(checks: Arc<Checks>, mut rules: Rules) -> Self {
         rules.once_timeout_ms = Some(TIMEOUT_MS);
         rules.usual.others = checks.plugin_types().map(str::to_owned).collect();
-        Self { checks: Arc::new(checks), rules }
+        Self { checks, rules, witness: None }
+    }
+
+    /// The same, which shows `witness` every outcome of a check that ran to its end, and its place
+    /// in the list, from 0.
+    #[must_use]
+    pub(crate) fn seen_by(self, witness: impl Fn(usize, &Outcome) + Send + Sync + 'static) -> Self {
+        Self { witness: Some(Witness(Arc::new(witness))), ..self }
     }
 
     /// The same with a further kind of check.
@@ -119,7 +135,7 @@ impl Runner {
         }
         let bench = Bench {
             check: Arc::new(Stoppable { checks, stop: stop.clone() }),
-            sink: Collector(Arc::clone(&run.desk)),
+            sink: Collector { desk: Arc::clone(&run.desk), witness: self.witness.clone() },
             places: Arc::new(Places::new(options.max_workers)),
             clock,
             lateness: Arc::default(),

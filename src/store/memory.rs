@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Batch, IncidentChange, Record, Restored, Sample, SampleKey, Store, StoreError, Totals, Trimmed,
+    Batch, IncidentChange, OwnChange, OwnStore, OwnTarget, Pause, Record, Restored, Sample,
+    SampleKey, Store, StoreError, Totals, Trimmed,
 };
 use crate::health::Transition;
 use crate::outcome::{Cause, Detail};
@@ -60,6 +61,10 @@ pub struct MemoryStore {
     pub keep_samples_ms: Option<i64>,
     /// Why nothing is taken at the moment, for tests of a store that stalls.
     pub stalled: Option<String>,
+    /// Targets that came through the API.
+    pub own: BTreeMap<TargetId, OwnTarget>,
+    /// Pauses.
+    pub paused: BTreeMap<TargetId, Pause>,
 }
 
 impl MemoryStore {
@@ -99,6 +104,46 @@ impl MemoryStore {
                 self.incidents.retain(|incident| !is_it(incident));
             }
         }
+    }
+}
+
+impl OwnStore for MemoryStore {
+    fn amend_own(
+        &mut self,
+        targets: &mut [Target],
+        removed: &[u32],
+        change: &OwnChange,
+    ) -> Result<(), StoreError> {
+        self.amend(targets, removed)?;
+        for target in &change.put {
+            let before = self.own.get(&target.id).map(|before| before.added_ms);
+            let added_ms = before.unwrap_or(target.added_ms);
+            self.own.insert(target.id, OwnTarget { added_ms, ..target.clone() });
+        }
+        for id in &change.gone {
+            self.own.remove(id);
+            self.paused.remove(id);
+        }
+        Ok(())
+    }
+
+    fn own_targets(&mut self, now_ms: i64) -> Result<Vec<OwnTarget>, StoreError> {
+        self.ready()?;
+        self.own.retain(|_, target| target.expires_ms.is_none_or(|at_ms| at_ms > now_ms));
+        Ok(self.own.values().cloned().collect())
+    }
+
+    fn pauses(&mut self, now_ms: i64) -> Result<Vec<Pause>, StoreError> {
+        self.ready()?;
+        self.paused.retain(|_, pause| pause.until_ms.is_none_or(|at_ms| at_ms > now_ms));
+        Ok(self.paused.values().cloned().collect())
+    }
+
+    fn change_pauses(&mut self, put: &[Pause], gone: &[TargetId]) -> Result<(), StoreError> {
+        self.ready()?;
+        self.paused.extend(put.iter().map(|pause| (pause.id, pause.clone())));
+        self.paused.retain(|id, _| !gone.contains(id));
+        Ok(())
     }
 }
 

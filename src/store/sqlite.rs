@@ -8,6 +8,7 @@ mod fault;
 #[cfg(fuzzing)]
 pub(in crate::store) mod fuzzing;
 mod migrate;
+mod own;
 mod restore;
 mod rows;
 mod tokens;

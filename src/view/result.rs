@@ -81,6 +81,8 @@ pub struct Identity {
 pub enum NotRun {
     /// Its entry is wrong, for this reason.
     Invalid(String),
+    /// There is no target with its id.
+    Unknown,
     /// The run's deadline passed, which was this long.
     Deadline(Duration),
     /// The run was stopped.
@@ -91,6 +93,7 @@ impl NotRun {
     const fn error_type(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid_check",
+            Self::Unknown => "unknown_target",
             Self::Deadline(_) => "deadline",
             Self::Stopped => "stopped",
         }
@@ -99,6 +102,7 @@ impl NotRun {
     fn message(&self) -> String {
         match self {
             Self::Invalid(reason) => reason.clone(),
+            Self::Unknown => "there is no target with this id".to_owned(),
             Self::Deadline(limit) => {
                 format!("not finished within the run's deadline of {}", words::span(*limit))
             }

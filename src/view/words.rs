@@ -140,6 +140,10 @@ const fn of_rare_detail(detail: Detail) -> &'static str {
         Detail::Processor => "we did not get the processor in time",
         Detail::Panic => "the check panicked",
         Detail::Setting => "a setting of the check cannot be used",
+        Detail::ForbiddenAddress => {
+            "its address is not a public one, and a target that is given through the API may not \
+             lie there unless the setting allow_targets lets it"
+        }
         Detail::Doubted => "nearly everything failed together: it is probably us",
         Detail::IcmpForbidden => {
             "this system lets the process send no echo requests; allow it by the sysctl \

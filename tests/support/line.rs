@@ -18,7 +18,7 @@ use poller::queue::{Outlet, Places, Rechecks};
 use poller::stage::lateness::Lateness;
 use poller::stage::scheduler::{Desk, Limits, Scheduler};
 use poller::stage::worker::{self, Bench};
-use poller::target::{CheckKind, Plan, Priority, Seat, Target, TargetId};
+use poller::target::{CheckKind, Origin, Plan, Priority, Seat, Target, TargetId};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,7 @@ pub(crate) fn target(number: u32, every_ms: u32) -> Target {
         priority: Priority::Normal,
         plan: Arc::new(Plan { retries: 0, ..Plan::default() }),
         labels: Arc::default(),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

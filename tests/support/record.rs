@@ -10,7 +10,8 @@ use poller::address::Address;
 use poller::check::{Check, Checks, Facts, HttpOptions, Telling};
 use poller::outcome::{Cause, Detail, Finding};
 use poller::target::{
-    CheckKind, DnsProbe, Labels, Look, Plan, Priority, Probe, RecordType, Seat, Target, TargetId,
+    CheckKind, DnsProbe, Labels, Look, Origin, Plan, Priority, Probe, RecordType, Seat, Target,
+    TargetId,
 };
 use serde_json::Value;
 
@@ -84,6 +85,7 @@ impl LookAt {
             priority: Priority::Normal,
             plan: Arc::new(plan),
             labels: Arc::new(Labels::default()),
+            origin: Origin::default(),
             seat: Seat::default(),
         };
         let checks = Checks::new(self.options).expect("the options are right");

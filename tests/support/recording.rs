@@ -14,7 +14,8 @@ use poller::queue::local::Outbox;
 use poller::stage::recorder::{self, Desk, MOST_HELD, Recorder, Resumed};
 use poller::store::memory::MemoryStore;
 use poller::store::{
-    Batch, Journal, Record, Restored, Sample, SampleKey, Store, StoreError, Trimmed,
+    Batch, Journal, OwnChange, OwnStore, Record, Restored, Sample, SampleKey, Store, StoreError,
+    Trimmed,
 };
 use poller::target::Target;
 
@@ -76,6 +77,17 @@ impl SharedStore {
             self.0.1.wait(&mut inner);
         }
         work(&mut inner)
+    }
+}
+
+impl OwnStore for SharedStore {
+    fn amend_own(
+        &mut self,
+        targets: &mut [Target],
+        removed: &[u32],
+        change: &OwnChange,
+    ) -> Result<(), StoreError> {
+        self.with(|inner| inner.store.amend_own(targets, removed, change))
     }
 }
 

@@ -9,7 +9,7 @@ use poller::address::Address;
 use poller::check::Facts;
 use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind};
 use poller::target::{
-    CheckKind, IcmpProbe, Labels, Plan, Priority, Probe, Seat, SslProbe, Target, TargetId,
+    CheckKind, IcmpProbe, Labels, Origin, Plan, Priority, Probe, Seat, SslProbe, Target, TargetId,
 };
 use poller::view::result::{CheckResult, Identity, NotRun};
 use poller::view::results::{Counts, Form};
@@ -33,6 +33,7 @@ pub(crate) fn target(address: &str, probe: Probe) -> Target {
         priority: Priority::Normal,
         plan: Arc::new(Plan { probe, ..Plan::default() }),
         labels: Arc::new(Labels::default()),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

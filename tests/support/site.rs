@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use poller::address::Address;
 use poller::check::{HttpCheck, HttpOptions};
 use poller::outcome::{Cause, Detail, Finding};
-use poller::target::{CheckKind, Labels, Plan, Priority, Seat, Target, TargetId};
+use poller::target::{CheckKind, Labels, Origin, Plan, Priority, Seat, Target, TargetId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -111,6 +111,7 @@ pub fn target(url: &str, plan: Plan) -> Target {
         priority: Priority::Normal,
         plan: Arc::new(plan),
         labels: Arc::new(Labels::default()),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

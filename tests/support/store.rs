@@ -7,7 +7,7 @@ use std::sync::Arc;
 use poller::address::Address;
 use poller::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases, SampleKind};
 use poller::store::{Sample, SampleKey};
-use poller::target::{CheckKind, Priority, Seat, Target, TargetId};
+use poller::target::{CheckKind, Origin, Priority, Seat, Target, TargetId};
 
 /// A moment in 2026, in Unix milliseconds, at the full hour.
 pub(crate) const NOW_MS: i64 = 1_795_341_600_000;
@@ -32,6 +32,7 @@ fn target(number: u32) -> Target {
         priority: Priority::Normal,
         plan: Arc::default(),
         labels: Arc::default(),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::address::{Address, AddressError};
 use crate::api::{ProbeQuery, Problem};
 use crate::config::modules::{Module, Prober, bare};
-use crate::target::{Plan, Priority, Seat, Target, TargetId};
+use crate::target::{Origin, Plan, Priority, Seat, Target, TargetId};
 
 /// How long a probe may take where nobody says so.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -52,6 +52,7 @@ pub(super) fn target(
         priority: Priority::Normal,
         plan: Arc::new(plan),
         labels: Arc::default(),
+        origin: known.map_or(Origin::List, |known| known.origin),
         seat: Seat::default(),
     }))
 }
@@ -69,6 +70,7 @@ pub(super) fn again(target: &Target, plan: Plan, left: Duration) -> Target {
         priority: target.priority,
         plan: Arc::new(plan),
         labels: Arc::default(),
+        origin: target.origin,
         seat: Seat::default(),
     }
 }

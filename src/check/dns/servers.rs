@@ -21,6 +21,7 @@ pub(super) struct Servers<'a> {
     network: &'a Network,
     list: Vec<SocketAddr>,
     chosen_by: Chooser,
+    target: &'a Target,
 }
 
 /// Who named the name servers.
@@ -41,13 +42,13 @@ pub(super) struct Unanswered {
 
 impl<'a> Servers<'a> {
     /// Those that the plan of `target`, the settings or else the system names.
-    pub(super) fn of(network: &'a Network, target: &Target) -> Self {
+    pub(super) fn of(network: &'a Network, target: &'a Target) -> Self {
         let (list, chosen_by) = match target.plan.resolver {
             Some(server) => (vec![server], Chooser::Check),
             None if network.options.resolvers.is_empty() => (of_system(), Chooser::Us),
             None => (network.options.resolvers.clone(), Chooser::Us),
         };
-        Self { network, list, chosen_by }
+        Self { network, list, chosen_by, target }
     }
 
     /// What a time-out is blamed on.
@@ -99,6 +100,10 @@ impl<'a> Servers<'a> {
         question: &Question,
         until: Instant,
     ) -> Result<Answer, Trouble> {
+        // Our own were named by nobody but us.
+        if self.chosen_by == Chooser::Check || !self.list.contains(&server) {
+            self.network.allowed(self.target, &[server.ip()]).map_err(Trouble::Closed)?;
+        }
         match client::ask(server, question, until).await {
             Err(Trouble::Closed(fault))
                 if fault.detail == Detail::Descriptors && self.network.idle.close_oldest() =>

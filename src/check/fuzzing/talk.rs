@@ -24,8 +24,8 @@ use crate::check::{mail, proxy as tunnel, starttls as upgrade, tcp};
 use crate::fuzzing::{assert_plain, pieces};
 use crate::outcome::Finding;
 use crate::target::{
-    MailMessage, MailProbe, MailProtocol, MailTls, Plan, Priority, Probe, Seat, StartTls, Target,
-    TargetId, TcpProbe, TcpStep,
+    MailMessage, MailProbe, MailProtocol, MailTls, Origin, Plan, Priority, Probe, Seat, StartTls,
+    Target, TargetId, TcpProbe, TcpStep,
 };
 
 /// What must never be told.
@@ -229,6 +229,7 @@ fn target(probe: Probe) -> Target {
         priority: Priority::default(),
         plan: Arc::new(Plan { probe, ..Plan::default() }),
         labels: Arc::default(),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

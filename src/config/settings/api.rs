@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use super::SettingsError;
+use crate::check::Policy;
 use crate::config::given::{ApiGiven, Listen, SecretText};
 
 /// Where the API listens unless somebody says otherwise.
@@ -98,6 +99,12 @@ impl std::fmt::Debug for Secret {
 }
 
 impl ApiSettings {
+    /// Where targets that are given through the API may lead.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::allowing(self.allow_targets.clone())
+    }
+
     /// Fills what is given with what is built in.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use crate::config::fields::Fields;
 use crate::config::rules::{Rules, TIMEOUT_MS};
 use crate::config::substitute::Origin;
 use crate::config::targets::array::Broken;
+use crate::config::targets::guard;
 use crate::config::targets::{Entry, List, ListError, Named, REJECTS_KEPT, Reject, Rejects};
 use crate::config::values::{loose_text, shown};
 use crate::target::{Labels, Plan, Priority, Probe, Seat, Target, TargetId};
@@ -163,6 +164,9 @@ impl<'r> Loader<'r> {
         };
         let fitting = self.rules.fitting(address.host_text(), &fields);
         let plan = self.plan(&fields, &fitting)?;
+        if let Some(policy) = &self.rules.guard {
+            guard::judge(&fields, &plan, &address, policy)?;
+        }
         let labels = self.labels(&fields, &fitting);
         let id = self.id(&fields, &plan, &address)?;
         let (every_ms, timeout_ms, priority) = self.timing(&fields, &fitting);
@@ -177,6 +181,7 @@ impl<'r> Loader<'r> {
             priority,
             plan,
             labels,
+            origin: self.rules.origin(),
             seat: Seat::default(),
         })
     }

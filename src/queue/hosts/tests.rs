@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::target::{CheckKind, Plan, Priority, Seat, TargetId};
+use crate::target::{CheckKind, Origin, Plan, Priority, Seat, TargetId};
 
 fn target(number: u32, url: &str, plan: Plan) -> Target {
     Target {
@@ -19,6 +19,7 @@ fn target(number: u32, url: &str, plan: Plan) -> Target {
         priority: Priority::Normal,
         plan: Arc::new(plan),
         labels: Arc::default(),
+        origin: Origin::default(),
         seat: Seat::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! `Desk`: what a scheduler tells of itself and is told, while it runs.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,7 +36,7 @@ pub enum Miss {
 /// What a scheduler tells of itself and is told, while it runs.
 #[derive(Debug, Default)]
 pub struct Desk {
-    pub(super) changes: Mutex<Vec<Change>>,
+    pub(super) changes: Mutex<VecDeque<Change>>,
     pub(super) changed: Notify,
     missed: [AtomicU64; 4],
     backed_off: AtomicU64,

@@ -7,6 +7,9 @@ use super::{Change, Scheduler, origin_ms};
 use crate::schedule::Schedule;
 use crate::target::{FlightState, Target};
 
+/// Changes that are taken in at once at most: a thousand take a millisecond.
+const AT_ONCE: usize = 1_000;
+
 impl Scheduler {
     /// Seats `target`.
     pub(super) fn add(&mut self, target: Arc<Target>) {
@@ -54,7 +57,14 @@ impl Scheduler {
     }
 
     pub(super) fn take_changes(&mut self) {
-        let changes = std::mem::take(&mut *self.desk.changes.lock());
+        let mut waiting = self.desk.changes.lock();
+        let count = waiting.len().min(AT_ONCE);
+        let changes: Vec<Change> = waiting.drain(..count).collect();
+        if !waiting.is_empty() {
+            // What is due must not wait for all of them.
+            self.desk.changed.notify_one();
+        }
+        drop(waiting);
         let has_changed = !changes.is_empty();
         for change in changes {
             match change {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::address::Address;
-use crate::target::{CheckKind, Priority, Seat, TargetId};
+use crate::target::{CheckKind, Origin, Priority, Seat, TargetId};
 
 fn target(number: u32) -> Arc<Target> {
     let url = format!("http://site-{number}.example/");
@@ -17,6 +17,7 @@ fn target(number: u32) -> Arc<Target> {
         priority: Priority::Normal,
         plan: Arc::default(),
         labels: Arc::default(),
+        origin: Origin::default(),
         seat: Seat::default(),
     })
 }
