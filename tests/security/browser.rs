@@ -69,7 +69,8 @@ fn a_token_that_is_not_valid_begins_no_session() {
             "{answer:?}"
         );
     }
-    let last = (0..25).map(|_| log_in(address, "bad")).last().unwrap();
+    (0..24).for_each(|_| drop(log_in(address, "bad")));
+    let last = log_in(address, "bad");
     assert_eq!(last.status, 429, "{last:?}");
     assert!(last.header("retry-after").is_some());
 }

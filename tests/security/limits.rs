@@ -30,7 +30,7 @@ fn a_gigabyte_is_refused_when_it_is_announced() {
         let mut stream = connect(address);
         stream.write_all(head.as_bytes()).unwrap();
         // Some of it, until nobody takes any more.
-        let some = [b' '; 65_536];
+        let some = vec![b' '; 65_536];
         let sent = (0..64).take_while(|_| stream.write_all(&some).is_ok()).count();
         let answer = Answer::of(&rest(&mut stream));
         answer.problem(status);

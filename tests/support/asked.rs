@@ -62,10 +62,10 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 pub fn head(address: SocketAddr, line: &str, headers: &[(&str, &str)]) -> String {
     let mut text = format!("{line} HTTP/1.1\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        text += &format!("Host: {address}\r\n");
+        text.extend(["Host: ", &address.to_string(), "\r\n"]);
     }
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     text + "\r\n"
 }
@@ -100,7 +100,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
 /// All that still comes.
 pub fn rest(stream: &mut impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
         bytes.extend_from_slice(&buffer[..read]);
     }
