@@ -1,6 +1,10 @@
 //! The dashboard in a real Chromium, against a real daemon with 100,000 targets on loopback.
 
-#![expect(clippy::expect_used, reason = "all of it is a test")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "all of it is a test, and says when it is skipped"
+)]
 
 #[path = "support/browser.rs"]
 mod browser;
@@ -133,9 +137,9 @@ fn the_page_loads_without_an_error_and_asks_nobody_else() {
 fn figures_move_while_one_looks() {
     let stage = Stage::set();
     let Some(browser) = stage.browser(1440, "") else { return };
-    let state = browser
+    let way = browser
         .wait("document.getElementById('connection').dataset.state.match(/stream|questions/)?.[0]");
-    assert!(state == "stream" || !stage.offers("/api/v1/events"), "{state}");
+    assert!(way == "stream" || !stage.offers("/api/v1/events"), "{way}");
     let rate = "document.querySelector('.figure .value').textContent";
     browser.wait(&format!("{rate} !== '–' && {rate} !== '0.0'"));
     browser.run("window.before = document.getElementById('fleet').innerText");

@@ -35,5 +35,18 @@ export function attribute(node, name, value) {
   }
 }
 
+/** `draw`, done at most every `ms` milliseconds, however often it is asked for. */
+export function paced(draw, ms = 400) {
+  let timer = 0;
+  const asked = () => {
+    timer ||= setTimeout(() => {
+      timer = 0;
+      draw();
+    }, ms);
+  };
+  asked.stop = () => clearTimeout(timer);
+  return asked;
+}
+
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);

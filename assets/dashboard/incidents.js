@@ -2,7 +2,7 @@
 
 import { announcementsPanel } from "./announce.js";
 import { ask, told } from "./ask.js";
-import { el, put } from "./dom.js";
+import { el, paced, put } from "./dom.js";
 import { count, moment } from "./format.js";
 import { incidentColumns } from "./overview.js";
 import { panel, reason, table, targetLink } from "./table.js";
@@ -49,7 +49,10 @@ export function incidents({ live, query, go }) {
     transition: changes.add,
     resync: again,
     visitor: announced.load,
-    close: () => clearInterval(timer),
+    close() {
+      clearInterval(timer);
+      changes.close();
+    },
   };
 }
 
@@ -63,14 +66,21 @@ function changesPanel() {
     { title: "At", kind: "when", text: (item) => moment(item.at) },
   ]);
   box.body.append(list.root);
-  box.say("None yet.");
+  const draw = () => {
+    list.show(seen);
+    box.say(seen.length ? "" : "None yet.");
+  };
+  draw();
+  // There may be thousands a second, as when a daemon starts.
+  const soon = paced(draw);
   return {
     root: box.root,
+    close: soon.stop,
     add(change) {
+      if (change.from === "pending" && change.to === "up") return;
       seen.unshift(change);
       seen.length = Math.min(seen.length, CHANGES);
-      list.show(seen);
-      box.say("");
+      soon();
     },
   };
 }

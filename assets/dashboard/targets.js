@@ -1,7 +1,7 @@
 // The search over all targets: what is shown is a page at a time, whatever their number.
 
 import { ask, told } from "./ask.js";
-import { byId, el, put } from "./dom.js";
+import { byId, el, paced, put } from "./dom.js";
 import { age, count, moment, percent, plural, span, took } from "./format.js";
 import { CAUSES, STATES } from "./states.js";
 import { reason, table, targetLink } from "./table.js";
@@ -78,6 +78,8 @@ function sentence(found, shown, next) {
 class List {
   constructor(live) {
     this.items = [];
+    this.byId = new Map();
+    this.soon = paced(() => this.show(this.items));
     this.tables = [table("Targets", columns(live)), table("Targets, continued", columns(live))];
     this.root = el("div", { class: "pair" }, ...this.tables.map((one) => one.root));
     this.media = matchMedia("(min-width: 1180px)");
@@ -86,6 +88,7 @@ class List {
   }
 
   show(items) {
+    if (this.items !== items) this.byId = new Map(items.map((item) => [item.id, item]));
     this.items = items;
     const half = this.media.matches && items.length > 12 ? Math.ceil(items.length / 2) : items.length;
     this.tables[0].show(items.slice(0, half));
@@ -95,10 +98,10 @@ class List {
   }
 
   change({ target_id: id, to, at, cause, detail }) {
-    const item = this.items.find((one) => one.id === id);
+    const item = this.byId.get(id);
     if (!item) return;
     Object.assign(item, { state: to, since: at, cause, detail });
-    this.show(this.items);
+    this.soon();
   }
 
   focus(at) {
@@ -106,6 +109,7 @@ class List {
   }
 
   close() {
+    this.soon.stop();
     this.media.removeEventListener("change", this.lay);
   }
 }

@@ -78,7 +78,7 @@ async fn announce(
     State(board): Asked,
     Json(wanted): Json<Wanted>,
 ) -> Result<(StatusCode, Json<view::Announcement>), Problem> {
-    let announcement = parsed(wanted, Clock::system().now_ms())?;
+    let announcement = parsed(&wanted, Clock::system().now_ms())?;
     let kept = apart(move || board.announce(announcement).map_err(Problem::from)).await?;
     Ok((StatusCode::CREATED, Json(kept)))
 }
@@ -103,7 +103,7 @@ async fn withdraw(State(board): Asked, Path(id): Path<String>) -> Result<StatusC
 }
 
 /// `wanted` at `now_ms` (Unix milliseconds), with every slip in it told at once.
-fn parsed(wanted: Wanted, now_ms: i64) -> Result<Announcement, Problem> {
+fn parsed(wanted: &Wanted, now_ms: i64) -> Result<Announcement, Problem> {
     let mut slips = Vec::new();
     let title = wanted.title.trim().to_owned();
     if title.is_empty() || title.chars().count() > TITLE {
@@ -121,13 +121,10 @@ fn parsed(wanted: Wanted, now_ms: i64) -> Result<Announcement, Problem> {
         kind
     });
     let mut time = |name: &str, given: Option<&str>| {
-        given.and_then(|given| match DateTime::parse_from_rfc3339(given) {
-            Ok(time) => Some(time.timestamp_millis()),
-            Err(_) => {
-                slips.push(format!("{name} is a time as 2026-11-22T10:33:20Z, not {given:?}"));
-                None
-            }
-        })
+        let parsed = given.map(|given| (given, DateTime::parse_from_rfc3339(given)))?;
+        let (given, Err(_)) = &parsed else { return parsed.1.ok().map(|at| at.timestamp_millis()) };
+        slips.push(format!("{name} is a time as 2026-11-22T10:33:20Z, not {given:?}"));
+        None
     };
     let from_ms = time("from", wanted.from.as_deref()).unwrap_or(now_ms);
     let until_ms = time("until", wanted.until.as_deref());
@@ -160,7 +157,7 @@ mod tests {
     #[test]
     fn an_announcement_holds_from_now_on_unless_it_says_otherwise() {
         let wanted = Wanted { title: " Work ".into(), ..Wanted::default() };
-        let kept = parsed(wanted, NOW_MS).expect("a title is enough");
+        let kept = parsed(&wanted, NOW_MS).expect("a title is enough");
         assert_eq!((kept.title.as_str(), kept.from_ms, kept.until_ms), ("Work", NOW_MS, None));
         assert_eq!(kept.kind, AnnouncementKind::Information);
     }
@@ -174,7 +171,7 @@ mod tests {
             from: Some("tomorrow".into()),
             until: Some("2020-01-01T00:00:00Z".into()),
         };
-        let problem = parsed(wanted, NOW_MS).expect_err("all of it is wrong");
+        let problem = parsed(&wanted, NOW_MS).expect_err("all of it is wrong");
         for word in ["title", "text", "party", "tomorrow", "until lies after"] {
             assert!(problem.detail.contains(word), "{word}: {}", problem.detail);
         }

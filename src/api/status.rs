@@ -1,6 +1,7 @@
 //! The status page: one page of HTML without a script, for people who want to know whether all is
 //! well.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use askama::Template;
@@ -142,7 +143,11 @@ fn bars(days: &[StatusDay], quality: Quality) -> String {
         Quality::Bad => 10,
     };
     let of_quality = days.iter().enumerate().filter(|(_, day)| Quality::of(**day) == quality);
-    of_quality.map(|(at, _)| format!("M{} {}v{height}", at * 4 + 2, 24 - height)).collect()
+    of_quality.fold(String::new(), |mut path, (at, _)| {
+        // Writing to a string cannot fail.
+        let _ = write!(path, "M{} {}v{height}", at * 4 + 2, 24 - height);
+        path
+    })
 }
 
 /// How good a day was.

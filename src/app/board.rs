@@ -78,10 +78,10 @@ impl Board {
         }
     }
 
-    fn make(&self, now_us: u64) -> StatusPage {
+    fn make(&self, made_us: u64) -> StatusPage {
         let now_ms = self.live.clock.now_ms();
         let mut found = self.find();
-        self.add_days(&mut found.told, now_ms, now_us);
+        self.add_days(&mut found.told, now_ms, made_us);
         let names: HashMap<u32, String> =
             found.told.iter().map(|told| (told.number, told.target.name.clone())).collect();
         let outages = self.outages(&names, now_ms);
@@ -113,12 +113,12 @@ impl Board {
     }
 
     /// Adds the days of each target, which are read anew every few minutes.
-    fn add_days(&self, told: &mut [Told], now_ms: i64, now_us: u64) {
+    fn add_days(&self, told: &mut [Told], now_ms: i64, made_us: u64) {
         let mut kept = self.days.lock();
         let (read_us, days) = &mut *kept;
-        if now_us.saturating_sub(*read_us) > DAYS_FRESH_US {
+        if made_us.saturating_sub(*read_us) > DAYS_FRESH_US {
             days.clear();
-            *read_us = now_us;
+            *read_us = made_us;
         }
         let today = u32::try_from(now_ms.div_euclid(DAY_MS)).unwrap_or(0);
         for Told { number, target, .. } in told {

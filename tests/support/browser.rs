@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a browser that cannot be set up ends the test that wants it"
 )]
 
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// Long enough for a loaded machine, where something must happen.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
@@ -28,7 +29,7 @@ pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 /// What the browser's console says.
@@ -57,7 +58,7 @@ impl Browser {
             .spawn()
             .expect("a driver");
         let port = port(&mut driver);
-        let mut this = Self { driver, port, session: String::new(), _profile: profile };
+        let mut this = Self { driver, port, session: String::new(), profile };
         this.begin(&browser, (width, height));
         Some(this)
     }
@@ -76,11 +77,12 @@ impl Browser {
         ]
         .map(str::to_owned)
         .to_vec();
-        arguments.push(format!("--user-data-dir={}", self._profile.path().display()));
+        arguments.push(format!("--user-data-dir={}", self.profile.path().display()));
         arguments.push(format!("--window-size={width},{height}"));
         let options = json!({"binary": browser, "args": arguments});
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": options,
+            "timeouts": {"script": 240_000, "pageLoad": 240_000},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
         // A busy machine may not bring a browser up the first time.
