@@ -1,6 +1,7 @@
 //! The figures of a real daemon at /metrics, in both formats.
 
 #![expect(clippy::expect_used, reason = "a test ends where it fails")]
+#![expect(clippy::float_cmp, reason = "figures that are told exactly are compared so")]
 
 #[path = "support/fleet.rs"]
 mod fleet;

@@ -1,6 +1,7 @@
 //! Probes of a real daemon against the fleet, over HTTP, as Prometheus asks for them.
 
 #![expect(clippy::expect_used, reason = "a test ends where it fails")]
+#![expect(clippy::float_cmp, reason = "figures that are told exactly are compared so")]
 #![allow(clippy::print_stdout, reason = "what was skipped is told")]
 
 #[path = "support/fleet.rs"]

@@ -144,13 +144,11 @@ fn piece(behind: &dyn Discovery, query: &TargetQuery, place: Place) -> (Bytes, P
             // It is made of texts alone, which JSON can always tell.
             let _ = serde_json::to_writer(&mut text, &Discovered::of(target, *state));
         }
-        match found.next {
-            Some(next) => after = next,
-            None => {
-                text.extend_from_slice(b"]\n");
-                return (text.into(), Place::End);
-            }
-        }
+        let Some(next) = found.next else {
+            text.extend_from_slice(b"]\n");
+            return (text.into(), Place::End);
+        };
+        after = next;
     }
     (text.into(), Place::Behind(after, is_further))
 }

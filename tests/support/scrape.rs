@@ -54,7 +54,7 @@ pub fn figures(text: &str) -> BTreeMap<String, f64> {
 pub fn ask(address: &str, path: &str, headers: &[&str]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
-    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let more = headers.iter().map(|header| format!("{header}\r\n")).collect::<Vec<_>>().concat();
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{more}\r\n").expect("asked");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("answered");

@@ -98,10 +98,10 @@ mod tests {
         let bench = Bench::new();
         let mut waiting = Vec::new();
         for _ in 0..PLACES {
-            let (hold, held) = oneshot::channel::<()>();
-            let mut run = Box::pin(bench.run(async move { drop(held.await) }));
+            let (end, ended) = oneshot::channel::<()>();
+            let mut run = Box::pin(bench.run(async move { drop(ended.await) }));
             assert!(futures_now(&mut run).await.is_none());
-            waiting.push((run, hold));
+            waiting.push((run, end));
         }
         let refused = bench.run(async {}).await.expect_err("it is full");
         assert_eq!(refused.status, 503);

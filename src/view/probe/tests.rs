@@ -24,8 +24,8 @@ fn told(spoken: Spoken, data: &Map<String, Value>, finding: &Finding) -> Vec<(St
     let mut all = Vec::new();
     for family in probed.families() {
         for sample in family.samples {
-            let labels: String =
-                sample.labels.iter().map(|(name, value)| format!("{{{name}={value}}}")).collect();
+            let told = |(name, value): &(&str, String)| format!("{{{name}={value}}}");
+            let labels = sample.labels.iter().map(told).collect::<Vec<_>>().concat();
             #[expect(clippy::cast_precision_loss, reason = "they are small")]
             let number = match sample.value {
                 series::Value::Number(number) => number,
