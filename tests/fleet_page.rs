@@ -102,7 +102,7 @@ fn forty(fleet: &Fleet, home: &Home) -> (Attached, String) {
         let mut entry = entry(&fleet.url(number, if is_good { "/d5" } else { "/s503" }), 1.0);
         entry["id"] = format!("t{number}").into();
         entry["group"] = if is_good { "eu" } else { "us" }.into();
-        entry["labels"] = json!({"team": if number % 2 == 0 { "web" } else { "db" }});
+        entry["labels"] = json!({"team": if number.is_multiple_of(2) { "web" } else { "db" }});
         if is_good {
             entry["name"] = format!("Shop {number}").into();
         }
