@@ -182,7 +182,9 @@ fn share(days: &[StatusDay]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{StatusGroup, StatusTarget};
+    use crate::api::board::BoardError;
+    use crate::store::Announcement;
+    use crate::view::{self, Announcements, StatusGroup, StatusTarget};
 
     fn page() -> StatusPage {
         let target = StatusTarget {
@@ -200,6 +202,41 @@ mod tests {
             down: 1,
             ..StatusPage::default()
         }
+    }
+
+    /// A board with nothing on it, which is public or not.
+    struct Empty(bool);
+
+    impl Board for Empty {
+        fn page(&self) -> Arc<StatusPage> {
+            Arc::default()
+        }
+
+        fn is_public(&self) -> bool {
+            self.0
+        }
+
+        fn announcements(&self) -> Result<Announcements, BoardError> {
+            Ok(Announcements::default())
+        }
+
+        fn announce(&self, _: Announcement) -> Result<view::Announcement, BoardError> {
+            Err(BoardError("nothing is kept".into()))
+        }
+
+        fn withdraw(&self, _: i64) -> Result<bool, BoardError> {
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn everybody_may_see_the_page_only_where_it_is_public() {
+        let count = |is_public| {
+            let board: Arc<dyn Board> = Arc::new(Empty(is_public));
+            let routes = routes(&board);
+            [routes.open, routes.read].map(|routes| routes.get_openapi().paths.paths.len())
+        };
+        assert_eq!((count(true), count(false)), ([1, 0], [0, 1]));
     }
 
     #[test]
