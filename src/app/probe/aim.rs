@@ -129,7 +129,8 @@ fn address(prober: &Prober, text: &str, known: Option<&Target>) -> Result<Addres
         };
     }
     if let Prober::Http(_) = prober {
-        let is_whole = text.starts_with("http://") || text.starts_with("https://");
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        let is_whole = text.split_once("://").is_some_and(|(name, _)| name.bytes().all(is_name));
         return Address::parse(&if is_whole { text.to_owned() } else { format!("http://{text}") });
     }
     let bare = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")).unwrap_or(text);
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_target_is_read_as_its_module_takes_it() {
-        assert_eq!(at("http_2xx", "a.example"), "http://a.example/");
+        assert_eq!(at("http_2xx", "a.example/?u=http://b"), "http://a.example/?u=http://b");
         assert_eq!(at("http_2xx", "https://a.example/x"), "https://a.example/x");
         assert_eq!(at("tcp_connect", "a.example:25"), "tcp://a.example:25");
         assert_eq!(at("tcp_connect", "[::1]:25"), "tcp://[::1]:25");
