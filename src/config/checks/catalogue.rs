@@ -129,20 +129,25 @@ mod tests {
     use crate::config::targets::own::one;
     use crate::target::{CheckKind, IcmpProbe, Plan, SslProbe};
 
-    /// What is wrong with a check of this kind that names this key with a value that no key has.
-    fn said_of(kind: &str, key: &str) -> String {
-        let check = json!({"plugin_type": kind, "config": {key: [[null]]}});
+    /// What is wrong with a check of this kind that names all it needs, and this key with a value
+    /// that no key has.
+    fn said_of(kind: &PluginKind, key: &str) -> String {
+        let needed = kind.keys.iter().filter(|key| key.required);
+        let mut config: serde_json::Map<String, Value> =
+            needed.map(|key| (key.name.clone(), json!("a.example"))).collect();
+        config.insert(key.to_owned(), json!([[null]]));
+        let check = json!({"plugin_type": kind.name, "config": config});
         one(check, &Rules::default()).expect_err("no key has such a value")
     }
 
     #[test]
     fn every_key_is_one_that_is_read() {
         for kind in plugins().plugins {
-            for key in kind.keys {
-                let said = said_of(&kind.name, &key.name);
-                assert!(!said.contains("unknown"), "{said}");
+            for key in &kind.keys {
+                let said = said_of(&kind, &key.name);
+                assert!(!said.contains("unknown"), "{}: {said}", kind.name);
             }
-            assert!(said_of(&kind.name, "nonsense").contains("unknown"));
+            assert!(said_of(&kind, "nonsense").contains("unknown"));
         }
     }
 
