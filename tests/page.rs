@@ -88,16 +88,22 @@ impl Stage {
         Some(browser)
     }
 
-    /// What the console complains of, but for routes that this daemon does not have.
+    /// What the console complains of, but for what this daemon does not offer, which is answered
+    /// with 404, or with 400 where it is a parameter.
     fn complaints(&self, browser: &Browser) -> Vec<String> {
+        let fleet = self.document["paths"]["/api/v1/targets"]["get"]["parameters"].to_string();
+        let is_sorted = fleet.contains("\"name\":\"sort\"");
         let absent = |message: &str| {
-            let path = message.split(&self.address).nth(1).unwrap_or_default();
-            let path = path.split([' ', '?']).next().unwrap_or_default();
-            let is_one = ["/api/v1/targets/", "/api/v1/incidents", "/api/v1/latency"];
-            let is_new = ["/api/v1/events", "/api/v1/me"];
-            let is_told = self.offers(path) || self.offers("/api/v1/targets/{id}");
-            let is_ours = is_one.iter().chain(&is_new).any(|one| path.starts_with(one));
-            message.contains("404") && is_ours && !(is_told && self.offers(path))
+            let place = message.split(&self.address).nth(1).unwrap_or_default();
+            let place = place.split(' ').next().unwrap_or_default();
+            let path = place.split('?').next().unwrap_or_default();
+            let route = match path.strip_prefix("/api/v1/targets/") {
+                Some(rest) if rest.ends_with("/history") => "/api/v1/targets/{id}/history",
+                Some(_) => "/api/v1/targets/{id}",
+                None => path,
+            };
+            let is_unsorted = message.contains("400") && place.contains("sort=") && !is_sorted;
+            is_unsorted || (message.contains("404") && !self.offers(route))
         };
         let said = browser.console().into_iter();
         said.filter(|said| said.level == "SEVERE" || said.level == "WARNING")
