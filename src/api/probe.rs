@@ -137,10 +137,8 @@ fn read(query: &RawQuery) -> Result<(ProbeQuery, Form), Problem> {
             "hostname" => asked.hostname = filled,
             "debug" => form = if is_true(&name, &value)? { Form::Told } else { Form::Figures },
             "cached" => asked.is_cached = is_true(&name, &value)?,
-            _ => {
-                let known = "target, module, hostname, debug and cached are the ones";
-                return Err(bad(format!("there is no parameter {name:?}; {known}")));
-            }
+            // blackbox_exporter takes no notice of others, and configurations hold some.
+            _ => {}
         }
     }
     if asked.target.is_empty() {

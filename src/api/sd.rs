@@ -161,7 +161,7 @@ mod tests {
     fn a_query_names_states_and_labels_or_is_refused() {
         let query = |text: &str| RawQuery(Some(text.to_owned()));
         let asked = read(&query("state=down&label=team%3Dweb")).expect("good");
-        assert_eq!((asked.state.as_deref(), asked.labels.len()), (Some("down"), 1));
+        assert_eq!((asked.state, asked.labels.len()), (Some(Health::Down), 1));
         for slip in ["state=dwon", "label=team", "limit=1"] {
             assert_eq!(read(&query(slip)).expect_err(slip).status, 400);
         }

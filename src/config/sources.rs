@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Settings;
-use crate::config::given::Given;
+use crate::config::given::{Given, SecretText};
 use crate::config::settings::SettingsError;
 use crate::config::substitute::Variables;
 use crate::config::targets::source::Source;
@@ -31,7 +31,7 @@ impl Sources {
     /// # Errors
     /// The settings file cannot be read, or something is wrong; all of it is told.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
-        let settings = Settings::load(self.given.clone(), self.file().as_deref(), &self.variables)?;
+        let settings = Settings::load(self.given(), self.file().as_deref(), &self.variables)?;
         Ok(self.absolute(settings))
     }
 
@@ -44,6 +44,18 @@ impl Sources {
         let file = self.file();
         let settings = Settings::of_reader(self.given.clone(), file.as_deref(), &self.variables)?;
         Ok(self.absolute(settings))
+    }
+
+    /// What flags and environment give; a file that they name a secret by is found wherever the
+    /// process goes.
+    fn given(&self) -> Given {
+        let mut given = self.given.clone();
+        if let Some(SecretText(text)) = &mut given.api.jwt_secret
+            && let Some(path) = text.strip_prefix("file:")
+        {
+            *text = format!("file:{}", self.here.join(path).display()).into();
+        }
+        given
     }
 
     /// The settings file: the one that is named, else [`FILE`] where the process began or in the
@@ -62,6 +74,8 @@ impl Sources {
         settings.data = self.here.join(settings.data);
         settings.ca = settings.ca.map(|ca| self.here.join(ca));
         settings.api.modules = settings.api.modules.map(|file| self.here.join(file));
+        let tls = settings.api.tls.take();
+        settings.api.tls = tls.map(|(cert, key)| (self.here.join(cert), self.here.join(key)));
         if let Source::File(list) = &mut settings.urls {
             *list = self.here.join(&list);
         }

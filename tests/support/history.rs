@@ -47,6 +47,7 @@ pub fn target(id: &str, name: Option<&str>, label: Option<(&str, &str)>) -> Targ
         priority: Priority::Normal,
         plan: Arc::default(),
         labels: Arc::new(labels),
+        origin: poller::target::Origin::default(),
         seat: Seat::default(),
     }
 }

@@ -63,6 +63,7 @@ impl Fleet {
             priority: Priority::Normal,
             plan: Arc::default(),
             labels: Arc::clone(&self.kinds[kind]),
+            origin: crate::target::Origin::default(),
             seat: Seat::default(),
         }
     }
