@@ -18,6 +18,8 @@ use crate::view::{ToldOutcome, ToldTransition};
 const WAITING: usize = 4_096;
 /// Readers at a time.
 const READERS: usize = 256;
+/// Changes of state that are told in one second at most; whoever reads is told to look again then.
+const CHANGES: u32 = 1_000;
 /// Microseconds of a second, and of the parts that it is told in.
 const SECOND_US: u64 = 1_000_000;
 /// Parts of a second over which outcomes are spread where there are many.
@@ -29,6 +31,7 @@ pub struct Broadcast {
     sender: Sender<Told>,
     readers: AtomicUsize,
     pace: Mutex<Pace>,
+    changes: Mutex<Changes>,
     /// How many read the outcomes of each target that somebody reads those of.
     watched: Mutex<HashMap<u32, usize>>,
 }
@@ -84,12 +87,30 @@ struct Pace {
     told: u8,
 }
 
+/// Changes since the summary was told last.
+#[derive(Debug, Default)]
+struct Changes {
+    told: u32,
+    left_out: u32,
+}
+
+impl Changes {
+    /// Whether one more is told.
+    fn takes(&mut self) -> bool {
+        let takes = self.told < CHANGES;
+        self.told += u32::from(takes);
+        self.left_out = self.left_out.saturating_add(u32::from(!takes));
+        takes
+    }
+}
+
 impl Default for Broadcast {
     fn default() -> Self {
         Self {
             sender: channel(WAITING).0,
             readers: AtomicUsize::new(0),
             pace: Mutex::default(),
+            changes: Mutex::default(),
             watched: Mutex::default(),
         }
     }
@@ -102,19 +123,30 @@ impl Broadcast {
         self.readers.load(Ordering::Relaxed) > 0
     }
 
-    /// Tells the summary, which is made only if somebody reads.
+    /// Tells the summary, which is made only if somebody reads; it is to be told each second.
     pub fn summary(&self, json: impl FnOnce() -> Bytes) {
         if self.has_readers() {
+            self.tell_left_out();
             self.tell(About::Fleet, event("summary", &json()));
         }
     }
 
-    /// Tells a change of the target `number`, which is made only if somebody reads.
+    /// Tells a change of the target `number`, which is made only if somebody reads. Of many changes
+    /// together a part is left out, of which readers are told with the next summary.
     pub fn transition(&self, number: u32, made: impl FnOnce() -> Option<ToldTransition>) {
         if self.has_readers()
+            && self.changes.lock().takes()
             && let Some(made) = made()
         {
             self.tell(About::Change(number), of("transition", &made));
+        }
+    }
+
+    /// Begins to count changes anew, and tells how many were left out, if any were.
+    fn tell_left_out(&self) {
+        let Changes { left_out, .. } = std::mem::take(&mut *self.changes.lock());
+        if left_out > 0 {
+            self.tell(About::Fleet, resync(left_out.into()));
         }
     }
 
@@ -213,6 +245,11 @@ impl Pace {
     }
 }
 
+/// An event that says that so many were left out.
+pub(super) fn resync(missed: u64) -> Bytes {
+    event("resync", format!("{{\"missed\":{missed}}}").as_bytes())
+}
+
 /// An event whose data is `value`.
 fn of(name: &str, value: &impl Serialize) -> Bytes {
     // It is made of values alone, which JSON can always tell.
@@ -220,7 +257,7 @@ fn of(name: &str, value: &impl Serialize) -> Bytes {
 }
 
 /// An event whose data is `json`, which has no line breaks.
-pub(super) fn event(name: &str, json: &[u8]) -> Bytes {
+fn event(name: &str, json: &[u8]) -> Bytes {
     let mut text = BytesMut::with_capacity(name.len() + json.len() + 17);
     for part in [b"event: ", name.as_bytes(), b"\ndata: ", json, b"\n\n"] {
         text.put_slice(part);

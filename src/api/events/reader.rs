@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
-use super::broadcast::{About, Place, Told, event};
+use super::broadcast::{About, Place, Told, resync};
 
 /// How long it may be still before a comment says that all is well.
 const STILL: Duration = Duration::from_secs(15);
@@ -105,8 +105,7 @@ impl Reader {
             Ok(told) if self.is_wanted(told.about) => text.extend_from_slice(&told.text),
             Ok(_) => {}
             Err(RecvError::Lagged(missed)) => {
-                let json = format!("{{\"missed\":{missed}}}");
-                text.extend_from_slice(&event("resync", json.as_bytes()));
+                text.extend_from_slice(&resync(missed));
             }
             Err(RecvError::Closed) => return None,
         }
