@@ -25,33 +25,50 @@ export function editTarget(found = null) {
   const labels = el("textarea", { rows: 2, spellcheck: "false", placeholder: "team=web" });
   labels.value = Object.entries(given.labels ?? {}).map(([key, value]) => `${key}=${value}`).join("\n");
   const others = el("textarea", { rows: 3, spellcheck: "false", placeholder: '{"expect": {"status": [200]}}' });
-  const known = new Set([...FIELDS.map(([key]) => key), "method", "labels"]);
-  const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !known.has(key)));
-  others.value = Object.keys(rest).length ? JSON.stringify(rest, null, 1) : "";
   const content = [
     ...FIELDS.map(([key, label, , hint]) => field(label, inputs.get(key), hint)),
     field("Method", method),
     field("Labels", labels, "NAME=VALUE, one in each line"),
-    field("Further keys", others, found && !found.entry ? "as in a list, in JSON; what was given before has to be given again" : "as in a list, in JSON"),
+    field("Further keys", others, found ? "in JSON; what is not named stays as it is, null takes a key away" : "as in a list, in JSON"),
   ];
+  const written = () => entry(inputs, method, labels, others);
   return dialog({
     title: found ? "Edit target" : "Add target",
     content: [el("div", { class: "fields" }, ...content)],
     button: found ? "Save" : "Add",
-    act: () => keep(entry(inputs, method, labels, others)),
+    act: () => (found ? merge(found, changes(given, written())) : add(written())),
   });
 }
 
-/** Has `wanted` kept; what the daemon rejects of it is an error. */
-async function keep(wanted) {
-  const done = await change("POST", "/api/v1/targets", wanted);
+/** Has a new target kept; what the daemon rejects of it is an error. */
+async function add(wanted) {
+  refuse(await change("POST", "/api/v1/targets", wanted));
+}
+
+/** Has some keys of a target changed, and no others. */
+async function merge(found, patch) {
+  if (!Object.keys(patch).length) return;
+  refuse(await change("PATCH", `/api/v1/targets/${encodeURIComponent(found.target.id)}`, patch));
+}
+
+function refuse(done) {
   const rejected = done?.rejected?.[0];
   if (rejected) throw new Error(rejected.reason);
 }
 
-/** The entry as it is known: whole where the daemon tells it, else from what is shown. */
+/** The keys of `wanted` that are not as `given`; null for those that are gone. */
+function changes(given, wanted) {
+  const patch = {};
+  for (const key of new Set([...Object.keys(given), ...Object.keys(wanted)])) {
+    if (key === "id" || JSON.stringify(given[key]) === JSON.stringify(wanted[key])) continue;
+    patch[key] = key === "labels" ? changes(given.labels ?? {}, wanted.labels ?? {}) : wanted[key] ?? null;
+  }
+  if (patch.labels && !Object.keys(patch.labels).length) delete patch.labels;
+  return patch;
+}
+
+/** The entry as far as it is shown. */
 function entryOf(found) {
-  if (found.entry) return { ...found.entry, id: found.target.id };
   const row = found.target ?? {};
   return {
     id: row.id,

@@ -29,7 +29,7 @@ function place() {
   const parameters = new URLSearchParams(text);
   const query = Object.fromEntries(["text", "state", "cause", "sort", "group", "open"].map((name) => [name, parameters.get(name) ?? ""]));
   query.labels = parameters.getAll("label");
-  return { page: VIEWS[page] ? page : "", id: decoded(rest.join("/")), query };
+  return { page: Object.hasOwn(VIEWS, page) ? page : "", id: decoded(rest.join("/")), query };
 }
 
 function decoded(text) {

@@ -170,6 +170,7 @@ function historyPanel(id) {
   async function load() {
     clearTimeout(timer);
     const wanted = span;
+    if (!wanted) return;
     const [seconds, step] = SPANS[wanted];
     const now = Date.now();
     try {
@@ -188,7 +189,7 @@ function historyPanel(id) {
     } catch (error) {
       box.fail(error);
     }
-    timer = setTimeout(load, 60000);
+    if (span) timer = setTimeout(load, 60000);
   }
   box.tools.append(chooser(Object.keys(SPANS), span, (chosen) => {
     span = chosen;

@@ -51,6 +51,8 @@ pub enum What {
     Some(Bytes, OnReject),
     /// The target with this id goes.
     Remove(String),
+    /// Some keys of the target with this id change, by a JSON merge patch (RFC 7396).
+    Merge(String, Bytes),
 }
 
 /// What becomes of a change when some of its entries cannot be polled.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::live::Live;
 use super::services::Behind;
+use crate::address::Host;
 use crate::api::{self, BoardError};
 use crate::clock::rfc3339;
 use crate::config::settings::StatusSettings;
@@ -35,6 +36,8 @@ const DAYS: u32 = 90;
 const OUTAGES: usize = 30;
 const OUTAGES_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
+/// How long days are read for one page; the others are read for the next.
+const READING: Duration = Duration::from_secs(2);
 /// How long a change waits for a store that is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -114,7 +117,9 @@ impl Board {
 
     /// Adds the days of each target, which are read anew every few minutes.
     fn add_days(&self, told: &mut [Told], now_ms: i64, made_us: u64) {
-        let mut kept = self.days.lock();
+        // Visitors who come while a slow store is read get the page without days.
+        let Some(mut kept) = self.days.try_lock_for(READING) else { return };
+        let began = Instant::now();
         let (read_us, days) = &mut *kept;
         if made_us.saturating_sub(*read_us) > DAYS_FRESH_US {
             days.clear();
@@ -122,6 +127,9 @@ impl Board {
         }
         let today = u32::try_from(now_ms.div_euclid(DAY_MS)).unwrap_or(0);
         for Told { number, target, .. } in told {
+            if began.elapsed() > READING && !days.contains_key(number) {
+                continue;
+            }
             let own = days.entry(*number).or_insert_with(|| self.read_days(*number, today));
             target.days.clone_from(own);
         }
@@ -260,12 +268,24 @@ impl Found {
             number: target.number,
             group: target.labels.group.as_deref().unwrap_or_default().to_owned(),
             target: StatusTarget {
-                name: target.name.as_deref().map_or_else(|| target.address.to_string(), Into::into),
+                name: target
+                    .name
+                    .as_deref()
+                    // The rest of an address may be nobody else's business.
+                    .map_or_else(|| host_of(target), Into::into),
                 state: state.as_str(),
                 since_ms: since_ms.filter(|_| state != State::Pending),
                 days: Vec::new(),
             },
         });
+    }
+}
+
+/// The host that `target` is polled at.
+fn host_of(target: &Target) -> String {
+    match target.address.host() {
+        Host::Ip(ip) => ip.to_string(),
+        Host::Name(name) => name.to_owned(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! `Edit`: a change of the targets of the API, read and carried out on a thread of its own as a
 //! reload is, one at a time.
 
+mod merge;
+
 use std::collections::{HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -100,7 +103,10 @@ impl Keeper {
                 (self.events.sender.clone(), Arc::new(parking_lot::Mutex::new(reply)));
             let taken = Arc::clone(&waits);
             let work = move || {
-                let result = editor.carry_out(change);
+                let carried = AssertUnwindSafe(|| editor.carry_out(change));
+                let result = catch_unwind(carried).unwrap_or_else(|_| {
+                    Err(Refusal::Busy("the change failed by a fault of ours; see the log".into()))
+                });
                 let reply = taken.lock().take();
                 // A keeper that has ended wants no change.
                 let _ = events.send(Event::Edited(Box::new(Edited { reply, result })));
@@ -127,11 +133,15 @@ impl Keeper {
                 );
             }
             self.bring_about(amended);
+            // A target of the list may have had the place of one that went, and goes on.
+            let there = self.live.annex.known(&self.live.roster, gone.iter().copied());
             let mut own = self.live.annex.own.lock();
             let mut pauses = self.live.annex.pauses.lock();
-            for id in gone {
+            for (id, there) in gone.into_iter().zip(there) {
                 own.remove(id);
-                pauses.remove(id);
+                if there.is_none() {
+                    pauses.remove(id);
+                }
             }
             for (id, known) in put {
                 own.put(id, known);
@@ -189,9 +199,13 @@ impl Editor {
         }
         match what {
             What::Remove(id) => self.remove_one(id),
+            What::Merge(id, patch) => self.merge_one(&id, &patch),
             What::All(bytes, on_reject) => {
                 let sorted = self.sort(&all(&bytes)?, on_reject)?;
-                let ids: HashSet<TargetId> = sorted.ids().collect();
+                let mut ids: HashSet<TargetId> = sorted.ids().collect();
+                // An entry with a slip is none that is not there.
+                let named = sorted.rejected.iter().filter_map(|one| one.id.as_deref());
+                ids.extend(named.map(TargetId::of_given));
                 let own = self.live.annex.own.lock();
                 let gone = own.ids().filter(|id| !ids.contains(id)).collect();
                 drop(own);
@@ -256,20 +270,29 @@ impl Editor {
     }
 
     fn remove_one(&self, id: String) -> Result<Done, Refusal> {
-        let meant = Target::ids_meant(&id);
+        let known = self.own_of(&id, Target::ids_meant(&id))?;
+        let mut done = self.remove(vec![known])?;
+        done.changed.ids.push(id);
+        Ok(done)
+    }
+
+    /// The target of the API that `id` means, by one of the ids `meant`.
+    fn own_of(
+        &self,
+        id: &str,
+        meant: impl IntoIterator<Item = TargetId> + Clone,
+    ) -> Result<TargetId, Refusal> {
         let own = self.live.annex.own.lock();
-        let known = meant.into_iter().find(|id| own.of(*id).is_some());
+        let known = meant.clone().into_iter().find(|id| own.of(*id).is_some());
         drop(own);
         if let Some(known) = known {
-            let mut done = self.remove(vec![known])?;
-            done.changed.ids.push(id);
-            return Ok(done);
+            return Ok(known);
         }
         match self.live.annex.known(&self.live.roster, meant).into_iter().flatten().next() {
             Some(_) => Err(Refusal::Listed(format!(
-                "{id:?} is a target of the list, which is read-only here; remove it there, or pause it"
+                "{id:?} is a target of the list, which is read-only here; change it there, or pause it"
             ))),
-            None => Err(Refusal::Unknown(vec![id])),
+            None => Err(Refusal::Unknown(vec![id.to_owned()])),
         }
     }
 

@@ -52,10 +52,10 @@ impl Archive {
 
     /// The target with the id `id`, which is polled now, and its number.
     fn target(&self, id: &str) -> Told<(u32, Arc<Target>)> {
-        let number = self.number(id)?;
-        let target = self.live.roster.read().target(number).cloned();
+        let found = self.live.annex.find(&self.live.roster, &[id.to_owned()]);
+        let target = found.into_iter().flatten().next();
         let target = target.ok_or_else(|| PastError::Unknown(id.to_owned()))?;
-        Ok((number, target))
+        Ok((target.number, target))
     }
 
     /// What is known of a target, and what `read` finds of its hours that are over: the open hour

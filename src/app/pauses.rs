@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::annex::SLICE;
 use super::bring::Handout;
 use super::keeper::Keeper;
+use super::telling::tell_transitions;
 use crate::stage::scheduler::Change;
 use crate::store::Pause;
 use crate::target::{State, TargetId};
@@ -53,9 +54,11 @@ impl Keeper {
         let targets = live.annex.known(&live.roster, pauses.iter().map(|pause| pause.id));
         let mut handout = Handout::new(live);
         let now_ms = live.clock.now_ms();
+        let mut told = Vec::new();
         let mut ledger = live.ledger.lock();
         for target in targets.into_iter().flatten() {
-            if ledger.pause(target.number, now_ms).is_some() {
+            if let Some(transition) = ledger.pause(target.number, now_ms) {
+                told.push(transition);
                 target.flight().learn(State::Paused, now_ms);
                 handout.add(&target, Change::Remove(target.number));
             }
@@ -67,6 +70,7 @@ impl Keeper {
         }
         drop(known);
         handout.give();
+        tell_transitions(live, &told);
     }
 
     fn resume(&self, ids: &[TargetId]) {
@@ -79,14 +83,17 @@ impl Keeper {
             known.remove(*id);
         }
         drop(known);
+        let mut told = Vec::new();
         let mut ledger = live.ledger.lock();
         for target in targets.into_iter().flatten() {
-            if ledger.resume(target.number, now_ms).is_some() {
+            if let Some(transition) = ledger.resume(target.number, now_ms) {
+                told.push(transition);
                 target.flight().learn(State::Pending, now_ms);
                 handout.add(&target, Change::Add(Arc::clone(&target)));
             }
         }
         drop(ledger);
         handout.give();
+        tell_transitions(live, &told);
     }
 }

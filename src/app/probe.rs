@@ -29,6 +29,9 @@ use judge::judge;
 use listed::Listed;
 pub(super) use shelf::Shelf;
 
+/// Polls that are looked through for the last one of a slot: rechecks and what somebody asked for
+/// may have come after it.
+const NEWEST: usize = 20;
 /// Targets that are probed at once because somebody asks.
 pub(super) struct Probes {
     live: Arc<Live>,
@@ -65,7 +68,9 @@ impl Probes {
             Problem::new(StatusCode::BAD_REQUEST, none.to_string())
         })?);
         let is_listed = known.is_some();
-        may_probe(&visitor, is_listed, self.probing)?;
+        // Whoever names a host may reach what the list does not name.
+        let is_as_listed = is_listed && asked.hostname.is_none();
+        may_probe(&visitor, is_as_listed, self.probing)?;
         let target = match aim::target(&module, &asked, known.as_deref())? {
             Aim::At(target) if is_listed || self.probing == Probing::Open => target,
             Aim::At(target) => guarded(target),
@@ -89,13 +94,13 @@ impl Probes {
             none("this is no target of the list; only these are polled, so name one of them")
         })?;
         let (reader, number) = (self.reader.clone(), target.number);
-        let read = tokio::task::spawn_blocking(move || reader.history(number, 1));
+        let read = tokio::task::spawn_blocking(move || reader.history(number, NEWEST));
         let samples = match read.await {
             Ok(Ok(samples)) => samples,
-            Ok(Err(error)) => return Err(none(&format!("the store cannot be read: {error}"))),
-            Err(error) => return Err(none(&format!("the store was not read: {error}"))),
+            Ok(Err(error)) => return Err(unread(&error)),
+            Err(error) => return Err(unread(&error)),
         };
-        let sample = samples.first();
+        let sample = samples.iter().find(|sample| sample.outcome.kind == SampleKind::Slot);
         let outcome = &sample.ok_or_else(|| none("it has not been polled yet; ask later"))?.outcome;
         let age_us = self.live.clock.now_us().saturating_sub(outcome.finished_us).max(0);
         let age = Duration::from_micros(age_us.unsigned_abs()).as_secs_f64();
@@ -105,6 +110,10 @@ impl Probes {
             module: String::new(),
         })
     }
+}
+
+fn unread(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the store cannot be read: {error}"))
 }
 
 impl Prober for Probes {
@@ -117,16 +126,16 @@ impl Prober for Probes {
     }
 }
 
-/// Whether `visitor` may have a target probed: whoever may read those of the list, others whoever
-/// may have checks run, unless the settings open them to all.
-fn may_probe(visitor: &Visitor, is_listed: bool, probing: Probing) -> Result<(), Problem> {
-    if is_listed || probing == Probing::Open || visitor.may(Role::Run) {
+/// Whether `visitor` may have a target probed: whoever may read those of the list as they are, others
+/// whoever may have checks run, unless the settings open them to all.
+fn may_probe(visitor: &Visitor, is_as_listed: bool, probing: Probing) -> Result<(), Problem> {
+    if is_as_listed || probing == Probing::Open || visitor.may(Role::Run) {
         return Ok(());
     }
     let own = visitor.role.map_or("none", Role::as_str);
     let detail = format!(
-        "this is no target of the list, and others need the role run; yours is {own} (--open-probe \
-         opens them to all who may read)"
+        "this is no target of the list, or another host name for one, and others need the role run; \
+         yours is {own} (--open-probe opens them to all who may read)"
     );
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }

@@ -42,6 +42,13 @@ fn tell_lines(feed: &Feed, live: &Live, outcomes: &[Outcome]) {
     }
 }
 
+/// Tells changes of state that no poll brought about.
+pub(super) fn tell_transitions(live: &Live, transitions: &[Transition]) {
+    if live.broadcast.has_readers() {
+        tell_events(live, &[], transitions);
+    }
+}
+
 fn tell_events(live: &Live, outcomes: &[Outcome], transitions: &[Transition]) {
     let roster = live.roster.read();
     for transition in transitions {

@@ -108,6 +108,42 @@ fn one_target_is_added_replaced_and_removed() {
 }
 
 #[test]
+fn a_patch_changes_the_keys_that_it_names_and_keeps_the_others() {
+    let web = Web::start();
+    let (home, _daemon) = daemon(&web);
+    let whole = json!({"url": web.url("/a"), "id": "a", "headers": {"X-Key": "secret"},
+        "labels": {"team": "web", "tier": "one"}, "expires": "1h", "interval": "1s"});
+    ask(&home, "POST /api/v1/targets", &whole).is(201);
+    let patch = json!({"name": "A", "labels": {"tier": null}, "interval": "1d"});
+    let changed = ask(&home, "PATCH /api/v1/targets/a", &patch).is(200);
+    assert_eq!(counts(&changed.body), [0, 1, 0, 0]);
+    let kept = "SELECT count(*) FROM own_target WHERE expires_ms IS NOT NULL
+        AND json_extract(entry, '$.headers.X-Key') = 'secret'
+        AND json_extract(entry, '$.labels.team') = 'web'
+        AND json_extract(entry, '$.labels.tier') IS NULL
+        AND json_extract(entry, '$.name') = 'A'";
+    assert_eq!(home.number(kept), 1);
+    ask(&home, "PATCH /api/v1/targets/a", &json!({"interval": "never"})).is(422);
+    ask(&home, "PATCH /api/v1/targets/a", &json!({"id": "b"})).is(400);
+    ask(&home, "PATCH /api/v1/targets/listed", &patch).is(409);
+    ask(&home, "PATCH /api/v1/targets/nobody", &patch).is(404);
+}
+
+#[test]
+fn a_patch_of_a_target_without_an_id_of_its_own_makes_no_second_one() {
+    let web = Web::start();
+    let (home, _daemon) = daemon(&web);
+    let posted = ask(&home, "POST /api/v1/targets", &json!({"url": web.url("/a")})).is(201);
+    let id = posted.body["ids"][0].as_str().expect("an id").to_owned();
+    ask(&home, &format!("PATCH /api/v1/targets/{id}"), &json!({"name": "A"})).is(200);
+    assert_eq!(row(&home, &id)["name"], "A");
+    let patch = json!({"url": web.url("/b")});
+    let moved = ask(&home, &format!("PATCH /api/v1/targets/{id}"), &patch).is(200);
+    assert_eq!(moved.body["removed"], 1, "the one at the old address");
+    assert_eq!(home.number("SELECT count(*) FROM own_target"), 1);
+}
+
+#[test]
 fn targets_of_the_list_are_read_only() {
     let web = Web::start();
     let (home, _daemon) = daemon(&web);
@@ -187,6 +223,7 @@ fn whoever_may_only_read_changes_nothing() {
     for request in [
         "PUT /api/v1/targets",
         "POST /api/v1/targets",
+        "PATCH /api/v1/targets/listed",
         "DELETE /api/v1/targets/listed",
         "POST /api/v1/targets/listed/pause",
         "POST /api/v1/targets/listed/resume",

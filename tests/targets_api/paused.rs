@@ -1,9 +1,11 @@
 //! Pauses: who is paused is not polled, and that lasts over restarts and reloads until it ends.
 
+use std::io::{BufRead as _, BufReader};
+
 use serde_json::{Value, json};
 
 use super::{daemon, entry, polls, row, start, state, until_polled, until_state};
-use crate::by_socket::{Web, ask};
+use crate::by_socket::{Web, ask, send};
 use crate::home::wait_for;
 
 #[test]
@@ -26,6 +28,20 @@ fn a_paused_target_is_not_polled_until_it_is_resumed() {
     ask(&home, "POST /api/v1/targets/a/resume", &Value::Null).is(200);
     until_state(&home, "a", "down");
     assert_eq!(home.summary()["checks"]["missed"], 0);
+}
+
+#[test]
+fn who_reads_events_hears_of_pauses() {
+    let web = Web::start();
+    let (home, _daemon) = daemon(&web);
+    ask(&home, "POST /api/v1/targets", &entry("one", &web.url("/"))).is(201);
+    until_state(&home, "one", "up");
+    let stream = send(&home, "GET /api/v1/events", "", "");
+    let mut events = BufReader::new(stream).lines().map(|line| line.expect("events go on"));
+    events.find(|line| line.starts_with("event: summary")).expect("events have begun");
+    ask(&home, "POST /api/v1/targets/one/pause", &json!({})).is(200);
+    let told = events.find(|line| line.contains("\"to\":\"paused\"")).expect("a transition");
+    assert!(told.contains("\"target_id\":\"one\""), "{told}");
 }
 
 #[test]

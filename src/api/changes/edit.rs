@@ -34,7 +34,7 @@ pub(super) fn routes(changes: Arc<dyn Changes>) -> OpenApiRouter {
     let readers = Arc::new(Semaphore::new(READ_AT_ONCE));
     OpenApiRouter::new()
         .routes(routes!(put_targets, post_targets))
-        .routes(routes!(delete_target))
+        .routes(routes!(delete_target, patch_target))
         .with_state(Context { changes, readers })
 }
 
@@ -119,6 +119,34 @@ async fn delete_target(
     headers: HeaderMap,
 ) -> Result<Response, Response> {
     context.change(Change { what: What::Remove(id), if_match: if_match(&headers) }).await
+}
+
+/// Changes some keys of a target of the API, by a JSON merge patch (RFC 7396).
+///
+/// What is not named stays as it is, credentials too; `null` takes a key away.
+#[utoipa::path(
+    patch, path = "/api/v1/targets/{id}", tag = "targets",
+    params(
+        ("id" = String, Path, description = "The id of the target"),
+        ("If-Match" = Option<String>, Header, description = "Change them only if this is their ETag"),
+    ),
+    request_body(content = serde_json::Value, description = "The keys to change, as in an entry of a list"),
+    responses(
+        (status = 200, description = "What changed", body = Changed),
+        (status = 404, description = "There is none", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is one of the list", body = RejectedProblem, content_type = "application/problem+json"),
+        (status = 412, description = "They are others by now", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It cannot be polled so", body = RejectedProblem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn patch_target(
+    State(context): State<Context>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    patch: Bytes,
+) -> Result<Response, Response> {
+    context.change(Change { what: What::Merge(id, patch), if_match: if_match(&headers) }).await
 }
 
 impl Context {

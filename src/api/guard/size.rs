@@ -23,7 +23,7 @@ pub(super) fn slip(request: &Request) -> Option<String> {
     // What is no number has been refused before.
     let length: u64 = length.parse().ok()?;
     let most = match *request.method() {
-        Method::POST | Method::PUT => LARGEST,
+        Method::POST | Method::PUT | Method::PATCH => LARGEST,
         _ => NEEDLESS,
     };
     (length > most).then(|| format!("the body is larger than {most} bytes"))

@@ -78,13 +78,12 @@ async fn find(
     progress: &mut Progress,
 ) -> Result<SocketAddr, Fault> {
     progress.step = Step::Resolving;
-    let ip = match target.address.host() {
-        Host::Ip(ip) => ip,
-        Host::Name(name) => {
-            let addresses = network.resolve(target, name, progress).await?;
-            addresses.first().copied().ok_or(Fault::new(Cause::Dns, Detail::NoAddress))?
-        }
+    let addresses = match target.address.host() {
+        Host::Ip(ip) => vec![ip],
+        Host::Name(name) => network.resolve(target, name, progress).await?.to_vec(),
     };
+    let allowed = network.allowed(target, &addresses)?;
+    let ip = allowed.first().copied().ok_or(Fault::new(Cause::Dns, Detail::NoAddress))?;
     let server = SocketAddr::new(ip, target.address.port());
     progress.tell(|facts| facts.put("remote_address", server.to_string()));
     Ok(server)

@@ -27,6 +27,9 @@ impl OwnStore for SqliteStore {
 
     fn own_targets(&mut self, now_ms: i64) -> Result<Vec<OwnTarget>, StoreError> {
         self.write(|transaction| {
+            let pauses = "DELETE FROM pause WHERE id IN
+                              (SELECT id FROM own_target WHERE expires_ms <= ?1)";
+            transaction.execute(pauses, [now_ms])?;
             let delete = "DELETE FROM own_target WHERE expires_ms <= ?1";
             transaction.execute(delete, [now_ms])?;
             let select = "SELECT id, entry, added_ms, expires_ms FROM own_target ORDER BY id";
