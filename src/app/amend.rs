@@ -18,6 +18,24 @@ pub(super) const BUSY: &str = "the store is busy; try again when it is not";
 /// How long it waits before it asks a busy store again.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Has the store do something: one that another program holds for a moment is free again soon.
+///
+/// # Errors
+/// It is still held after [`STORE_PATIENCE`], or fails otherwise.
+pub(super) fn patiently<T>(
+    mut work: impl FnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let began = Instant::now();
+    loop {
+        match work() {
+            Err(StoreError::Stalled { .. }) if began.elapsed() < STORE_PATIENCE => {
+                std::thread::park_timeout(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// A change that the store has taken over, for memory and schedulers to follow.
 #[derive(Debug)]
 pub(super) struct Amended {
@@ -64,15 +82,7 @@ impl Amended {
         let is_nothing = fresh.is_empty() && gone.is_empty();
         if !is_nothing || own != OwnChange::default() {
             let amended = access.with_store(STORE_PATIENCE, move |store| {
-                let began = Instant::now();
-                // A store that another program holds for a moment is free again soon.
-                while let Err(error) = store.amend_own(&mut fresh, &gone, &own) {
-                    let is_over = began.elapsed() >= STORE_PATIENCE;
-                    if is_over || !matches!(error, StoreError::Stalled { .. }) {
-                        return Err(error);
-                    }
-                    std::thread::park_timeout(PAUSE);
-                }
+                patiently(|| store.amend_own(&mut fresh, &gone, &own))?;
                 let added = fresh.get(..first_changed).unwrap_or_default();
                 let numbers: Vec<u32> = added.iter().map(|target| target.number).collect();
                 let records = store.records(&numbers)?;

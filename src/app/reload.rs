@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::amend::{Amended, BUSY, STORE_PATIENCE};
+use super::amend::{Amended, BUSY, STORE_PATIENCE, patiently};
 use super::door::Event;
 use super::edit::Edits;
 use super::keeper::Keeper;
@@ -263,7 +263,7 @@ impl Keeper {
 /// `list` with the targets of the API.
 fn with_own(mut list: List, access: &Access, rules: &Rules, now_ms: i64) -> Result<List, String> {
     let rows = access
-        .with_store(STORE_PATIENCE, move |store| store.own_targets(now_ms))
+        .with_store(STORE_PATIENCE, move |store| patiently(|| store.own_targets(now_ms)))
         .ok_or_else(|| BUSY.to_owned())?
         .map_err(|error| error.to_string())?;
     own::add(&mut list, rows, rules);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Done, Editor};
 use crate::api::{OnReject, Refusal};
-use crate::app::amend::{BUSY, STORE_PATIENCE};
+use crate::app::amend::{BUSY, STORE_PATIENCE, patiently};
 use crate::store::OwnTarget;
 use crate::target::{Target, TargetId};
 
@@ -42,7 +42,9 @@ impl Editor {
         let meant = Target::ids_meant(id);
         let known = self.own_of(id, meant)?;
         let now_ms = self.live.clock.now_ms();
-        let rows = self.access.with_store(STORE_PATIENCE, move |store| store.own_targets(now_ms));
+        let rows = self
+            .access
+            .with_store(STORE_PATIENCE, move |store| patiently(|| store.own_targets(now_ms)));
         let rows = rows
             .ok_or_else(|| Refusal::Busy(BUSY.to_owned()))?
             .map_err(|error| Refusal::Busy(error.to_string()))?;
