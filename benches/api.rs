@@ -160,7 +160,7 @@ fn all_at_once(poller: &Poller, address: &str, seconds: f64) {
         "{READERS} readers, of which {SILENT} never read: {events} events, {resyncs} resyncs, at least \
          {least} summaries each"
     );
-    println!("missed {:.0} (at most 0)", more("/checks/missed"),);
+    println!("missed {:.0} (at most 0)", more("/checks/missed"));
 }
 
 /// Questions at an even pace, on a few connections; each answers with what it asked and how long
