@@ -31,7 +31,7 @@ use conversation::{House, Visit};
 use seats::Seats;
 
 /// Connections over the socket at a time.
-const CONNECTIONS: usize = 320;
+const CONNECTIONS: usize = 400;
 /// Connections over the network that may wait to be accepted.
 const BACKLOG: i32 = 1_024;
 /// How long answers may take to end when the server stops.
