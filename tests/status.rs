@@ -82,7 +82,7 @@ fn announcements_come_and_go_and_outlive_the_daemon() {
     let path = "/api/v1/announcements";
 
     let stranger = ask(&address, "POST", path, &work.to_string());
-    assert_eq!(stranger.status, 403, "{stranger:?}");
+    assert_eq!(stranger.status, 401, "{stranger:?}");
     let slip = order(&socket, "POST", path, r#"{"title": "", "kind": "party"}"#);
     assert_eq!(slip.status, 400, "{slip:?}");
     assert!(slip.body.contains("title has") && slip.body.contains("party"), "{slip:?}");
@@ -104,7 +104,7 @@ fn announcements_come_and_go_and_outlive_the_daemon() {
     let all: Value = serde_json::from_str(&get(&address, path).body).expect("JSON");
     assert_eq!(all["announcements"][1], kept, "{all}");
     let one = format!("{path}/{}", kept["id"]);
-    assert_eq!(ask(&address, "DELETE", &one, "").status, 403);
+    assert_eq!(ask(&address, "DELETE", &one, "").status, 401);
     assert_eq!(order(&socket, "DELETE", &one, "").status, 204);
     assert_eq!(order(&socket, "DELETE", &one, "").status, 404);
     assert_eq!(order(&socket, "DELETE", &format!("{path}/x"), "").status, 400);

@@ -58,7 +58,7 @@ struct Wanted {
     get, path = "/api/v1/announcements", tag = "status page",
     responses(
         (status = 200, description = "The announcements", body = Announcements),
-        (status = 503, description = "The store cannot be read", body = Problem),
+        (status = 503, description = "The store cannot be read", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn announcements(State(board): Asked) -> Result<Json<Announcements>, Problem> {
@@ -70,8 +70,8 @@ async fn announcements(State(board): Asked) -> Result<Json<Announcements>, Probl
     post, path = "/api/v1/announcements", tag = "status page", request_body = Wanted,
     responses(
         (status = 201, description = "It is announced", body = view::Announcement),
-        (status = 400, description = "It cannot be announced as it is", body = Problem),
-        (status = 503, description = "The store cannot be written", body = Problem),
+        (status = 400, description = "It cannot be announced as it is", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be written", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn announce(
@@ -89,9 +89,9 @@ async fn announce(
     params(("id" = i64, Path, description = "Its number")),
     responses(
         (status = 204, description = "It is taken down"),
-        (status = 400, description = "This is no number", body = Problem),
-        (status = 404, description = "There is none with this number", body = Problem),
-        (status = 503, description = "The store cannot be written", body = Problem),
+        (status = 400, description = "This is no number", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this number", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be written", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn withdraw(State(board): Asked, Path(id): Path<String>) -> Result<StatusCode, Problem> {

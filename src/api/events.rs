@@ -42,7 +42,8 @@ struct Context {
 
 /// The route of the events, which end when `ending` is cancelled.
 pub(super) fn routes(events: Arc<dyn Events>, ending: CancellationToken) -> Routes {
-    let read = OpenApiRouter::new().routes(routes!(follow)).with_state(Context { events, ending });
+    let read =
+        OpenApiRouter::new().routes(routes!(follow_events)).with_state(Context { events, ending });
     Routes { read, ..Routes::default() }
 }
 
@@ -60,7 +61,7 @@ pub(super) fn routes(events: Arc<dyn Events>, ending: CancellationToken) -> Rout
         (status = 503, description = "Too many read already", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn follow(State(state): State<Context>, query: RawQuery) -> Result<Response, Problem> {
+async fn follow_events(State(state): State<Context>, query: RawQuery) -> Result<Response, Problem> {
     let asked = asked(&query)?;
     let target = match asked.target {
         None => None,

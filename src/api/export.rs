@@ -56,9 +56,12 @@ pub(super) fn routes(past: Arc<dyn Past>, ending: CancellationToken) -> Routes {
         ("to" = Option<String>, Query, description = "Only those recorded before then (now)"),
         ("target" = Option<String>, Query, description = "Only those of the target with this id"),
     ),
-    responses((status = 200, description = "A file", content(
-        (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet"),
-    )))
+    responses(
+        (status = 200, description = "A file", content(
+            (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
+        (status = 404, description = "There is no such target", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 async fn samples(State(context): State<Context>, query: RawQuery) -> Result<Response, Problem> {
     let pairs = Pairs::of(&query, &["format", "from", "to", "target"])?;

@@ -43,7 +43,7 @@ async fn page(visitor: Option<Extension<Visitor>>, headers: HeaderMap) -> Respon
     responses(
         (status = 200, description = "The file", body = String, content_type = "text/plain"),
         (status = 304, description = "It is as it was"),
-        (status = 404, description = "There is no such file", body = Problem),
+        (status = 404, description = "There is no such file", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {

@@ -83,6 +83,6 @@ pub struct PluginKey {
     /// Whether a check needs it.
     pub required: bool,
     /// What holds where it is not named; none: nothing, or what another key says.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub default: Option<Value>,
 }

@@ -32,7 +32,10 @@ const VERDICTS: [(&str, Verdict); 4] = [
         ("after" = Option<String>, Query, description = "What `next` of the page before says"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most (100)"),
     ),
-    responses((status = 200, description = "A page of polls", body = PollPage))
+    responses(
+        (status = 200, description = "A page of polls", body = PollPage),
+        (status = 404, description = "There is no such target", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn checks(
     State(past): State<Arc<dyn Past>>,
@@ -53,7 +56,10 @@ pub(super) async fn checks(
         ("after" = Option<String>, Query, description = "What `next` of the page before says"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most (100)"),
     ),
-    responses((status = 200, description = "A page of results", body = ResultPage))
+    responses(
+        (status = 200, description = "A page of results", body = ResultPage),
+        (status = 404, description = "There is no such target", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn results(
     State(past): State<Arc<dyn Past>>,
@@ -74,7 +80,10 @@ pub(super) async fn results(
         ("after" = Option<String>, Query, description = "What `next` of the page before says"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most (100)"),
     ),
-    responses((status = 200, description = "A page of outages", body = IncidentPage))
+    responses(
+        (status = 200, description = "A page of outages", body = IncidentPage),
+        (status = 404, description = "There is no such target", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn incidents(
     State(past): State<Arc<dyn Past>>,
