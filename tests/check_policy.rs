@@ -19,7 +19,7 @@ use poller::check::{HttpOptions, Policy};
 use poller::outcome::{Cause, Detail, Finding, Verdict};
 use poller::target::{
     DnsProbe, IcmpProbe, IpVersion, Look, MailProbe, MailProtocol, MailTls, Origin, Plan, Probe,
-    Proxy, RecordType, SslProbe, Target, TcpProbe,
+    Proxy, QuestionProbe, RecordType, SslProbe, Target, TcpProbe,
 };
 use probes::{look_with, target};
 use site::Site;
@@ -145,8 +145,16 @@ async fn checks_of_every_kind_are_held_to_it() {
         mx: Look::No,
         message: None,
     };
+    let question = QuestionProbe {
+        name: "www.example".into(),
+        record: 1,
+        recursion: Look::Yes,
+        tcp: Look::No,
+    };
     for (url, probe) in [
         ("https://public.example/", Probe::Http),
+        ("dns://public.example", Probe::Question(Box::new(question.clone()))),
+        ("dns://169.254.169.254", Probe::Question(Box::new(question))),
         ("tcp://public.example:80", Probe::Tcp(TcpProbe::default())),
         ("ssl://public.example", Probe::Ssl(SslProbe::default())),
         ("smtp://public.example", Probe::Mail(Box::new(mail))),
