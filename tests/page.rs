@@ -143,9 +143,8 @@ fn the_page_loads_without_an_error_and_asks_nobody_else() {
 fn figures_move_while_one_looks() {
     let stage = Stage::set();
     let Some(browser) = stage.browser(1440, "") else { return };
-    let way = browser
-        .wait("document.getElementById('connection').dataset.state.match(/stream|questions/)?.[0]");
-    assert!(way == "stream" || !stage.offers("/api/v1/events"), "{way}");
+    // On a busy machine it may begin with questions; as soon as there are events, it follows them.
+    browser.wait("document.getElementById('connection').dataset.state === 'stream'");
     let rate = "document.querySelector('.figure .value').textContent";
     browser.wait(&format!("{rate} !== '–' && {rate} !== '0.0'"));
     browser.run("window.before = document.getElementById('fleet').innerText");
