@@ -10,12 +10,9 @@ use crate::health::Transition;
 use crate::outcome::{Outcome, SampleKind};
 use crate::roster::Roster;
 use crate::stage::recorder::Tap;
-use crate::target::{Target, TargetId};
+use crate::target::Target;
 use crate::view::recent::seconds;
 use crate::view::{ToldOutcome, ToldTransition, words};
-
-/// Targets that are looked at while nobody else changes the roster.
-const SLICE: usize = 500;
 
 /// What sees all that is recorded, and tells it to whoever wants to know.
 pub(super) fn tap(live: &Arc<Live>, feed: &Arc<Feed>) -> Tap {
@@ -101,22 +98,7 @@ impl Events for Live {
     }
 
     fn number_of(&self, id: &str) -> Option<u32> {
-        let given = TargetId::of_given(id);
-        let shown = u64::from_str_radix(id, 16).ok().map(TargetId);
-        let is_it = |target: &Target| {
-            (target.id == given || Some(target.id) == shown) && target.shown_id() == id
-        };
-        let mut seen = 0;
-        loop {
-            let roster = self.roster.read();
-            let mut last = None;
-            for target in roster.after(seen).take(SLICE) {
-                if is_it(target) {
-                    return Some(target.number);
-                }
-                last = Some(target.number);
-            }
-            seen = last?;
-        }
+        let found = self.annex.find(&self.roster, &[id.to_owned()]);
+        found.into_iter().flatten().next().map(|target| target.number)
     }
 }
