@@ -1,6 +1,7 @@
 //! The command line: flags of the daemon, and the commands.
 
 pub mod checks;
+pub mod db;
 pub mod follow;
 pub mod health;
 mod man;
@@ -142,6 +143,14 @@ pub enum Command {
     Sql(Sql),
     /// Make, list and revoke tokens of the HTTP API
     Token(token::Token),
+    /// Make jobs for checkers, as one of any number of schedulers of a cluster
+    Scheduler,
+    /// Poll what jobs say, as one of any number of checkers of a cluster
+    Checker,
+    /// Keep what checkers found, as one of any number of recorders of a cluster
+    Recorder,
+    /// Set up the database of a cluster, and take targets over
+    Db(db::Db),
     /// Tell in one line whether the daemon polls on time and stores; 0, 1, 2 or 3 as Nagios has it
     Health {
         /// Exit with 0 on a warning as well: a restart cures neither a full disk nor late polls

@@ -3,7 +3,7 @@
 //! The modules, in reading order:
 //!
 //! * core, pure: [`address`], [`expectation`], [`target`], [`outcome`], [`schedule`], [`health`],
-//!   [`stats`], [`manners`], [`roster`], [`ledger`]
+//!   [`stats`], [`manners`], [`shards`], [`roster`], [`ledger`]
 //! * ports, each with its edges in a folder of the same name: [`check`], [`queue`], [`store`],
 //!   and the time: [`clock`]
 //! * the loops that move polls along: [`stage`]
@@ -22,6 +22,7 @@ mod named;
 pub mod outcome;
 pub mod roster;
 pub mod schedule;
+pub mod shards;
 pub mod stats;
 pub mod target;
 

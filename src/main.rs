@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 
 use poller::api::client::{AskError, Client};
-use poller::app::{self, Listing};
+use poller::app::{self, Listing, Role, RoleError};
 use poller::cli::checks::Asked;
 use poller::cli::health::Strictness;
 use poller::cli::out::Out;
@@ -100,6 +100,14 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
             Err(other) => command = Some(other),
         }
     }
+    if let Some(Command::Db(asked)) = &command {
+        let settings = sources.settings()?;
+        let text = app::db(asked, &settings, &sources).map_err(|error| role_failed(&error))?;
+        return print(out, &text);
+    }
+    if let Some(role) = command.as_ref().and_then(role) {
+        return serve_role(role, &sources.settings()?);
+    }
     let action = &options.action;
     let polls = action.start || action.foreground || action.check;
     let settings = if polls && command.is_none() {
@@ -111,6 +119,28 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
         return asked(command, &settings, &Client::of(&settings.data), out);
     }
     act(options.action, options.output, (settings, sources), out)
+}
+
+/// The role of a cluster that `command` asks for, if it does.
+const fn role(command: &Command) -> Option<Role> {
+    match command {
+        Command::Scheduler => Some(Role::Scheduler),
+        Command::Checker => Some(Role::Checker),
+        Command::Recorder => Some(Role::Recorder),
+        _ => None,
+    }
+}
+
+/// Works as `role` of a cluster, attached, until a signal ends that.
+fn serve_role(role: Role, settings: &Settings) -> Result<ExitCode, Failure> {
+    let _log = start_log(settings, Destination::Stderr)?;
+    let signals = listen()?;
+    app::serve(role, settings, signals, Notifier::new()).map_err(|error| role_failed(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn role_failed(error: &RoleError) -> Failure {
+    Failure { code: error.code, reason: error.reason.clone() }
 }
 
 /// Does what flags ask of the daemon.

@@ -2,6 +2,8 @@
 //! come out again; their edges live in `queue/`.
 
 mod hosts;
+#[cfg(feature = "distributed")]
+pub mod kafka;
 pub mod local;
 mod places;
 mod rechecks;

@@ -7,6 +7,8 @@ mod codes;
 pub mod fuzzing;
 pub mod memory;
 mod own;
+#[cfg(feature = "distributed")]
+pub mod postgres;
 pub mod reader;
 pub mod spill;
 pub mod sqlite;

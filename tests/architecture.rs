@@ -42,6 +42,7 @@ const ROOMS: &[(Layer, &[&str])] = &[
             "manners",
             "roster",
             "schedule",
+            "shards",
             "stats",
             "target",
         ],

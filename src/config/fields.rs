@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
 
 use crate::config::given::Given;
@@ -60,6 +60,8 @@ pub struct PlanFields {
     pub(crate) role: Option<Role>,
     pub(crate) max_per_host: Option<NonZeroU32>,
     pub(crate) host_rate: Option<Rate>,
+    pub(crate) locations: Option<Option<NonZeroU8>>,
+    pub(crate) quorum: Option<NonZeroU8>,
 }
 
 /// What `tls` names.
@@ -137,6 +139,8 @@ impl PlanFields {
         put(&mut plan.role, self.role.as_ref());
         put_some(&mut plan.max_per_host, self.max_per_host.as_ref());
         put_some(&mut plan.host_rate, self.host_rate.as_ref());
+        put(&mut plan.locations, self.locations.as_ref());
+        put_some(&mut plan.quorum, self.quorum.as_ref());
     }
 }
 

@@ -57,6 +57,19 @@ pub const SETTINGS: &[&str] = &[
     "status_label",
     "status_public",
     "status_title",
+    "postgres",
+    "postgres_ca",
+    "kafka",
+    "kafka_ca",
+    "kafka_cert",
+    "kafka_key",
+    "kafka_user",
+    "kafka_password",
+    "kafka_sasl",
+    "topics",
+    "location",
+    "member",
+    "lease",
     "data",
     "keep",
     "max_disk",
@@ -67,7 +80,10 @@ pub const SETTINGS: &[&str] = &[
 ];
 
 /// Settings that may be lists of values.
-const LISTS: &[&str] = &["resolver", "cors_origin", "allow_targets", "metrics_label"];
+const LISTS: &[&str] = &["resolver", "cors_origin", "allow_targets", "metrics_label", "kafka"];
+
+/// Settings of those who only ask a daemon, a store or a cluster.
+const OF_READERS: &[&str] = &["data", "grace", "postgres", "postgres_ca"];
 
 /// Keys of an entry whose own keys are told apart, each on its line.
 const TABLES: &[&str] = &["labels", "headers", "expect", "tls", "label"];
@@ -108,7 +124,7 @@ pub fn read_place(path: &Path, variables: &Variables) -> Result<File, SettingsEr
     let mut reader = Reader::new(&text, &name, &origin);
     for (key, value) in table.get_ref() {
         let name = key.get_ref().as_ref();
-        if ["data", "grace"].contains(&name) {
+        if OF_READERS.contains(&name) {
             let result = reader.setting(name, value.get_ref());
             reader.put(key, result);
         }
@@ -281,7 +297,9 @@ impl<'t> Reader<'t> {
             let result = give::give(&mut self.file.given, key, &text, folder);
             result.map_err(|want| match key {
                 // It may hold a password.
-                "proxy" | "jwt_secret" => format!("\"{key}\" has a wrong value; {want}"),
+                "proxy" | "jwt_secret" | "postgres" | "kafka_password" => {
+                    format!("\"{key}\" has a wrong value; {want}")
+                }
                 _ => format!("\"{key}\" is \"{}\"; {want}", shown(&text)),
             })?;
         }

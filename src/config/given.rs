@@ -1,6 +1,7 @@
 //! `Given`: the settings as flags, environment or file name them, each of which may be missing.
 
 mod api;
+mod cluster;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,6 +22,8 @@ use crate::target::Proxy;
 
 pub use api::{ApiGiven, Listen, Networks, SecretText};
 pub(crate) use api::{label, listen, networks, origin};
+pub use cluster::{ClusterGiven, Sasl};
+pub(crate) use cluster::{broker, lease, location_name, topic_name};
 
 const LIST: &str = "List";
 const POLLING: &str = "Polling";
@@ -168,6 +171,10 @@ pub struct Given {
     #[command(flatten)]
     pub api: ApiGiven,
 
+    /// The distributed mode.
+    #[command(flatten)]
+    pub cluster: ClusterGiven,
+
     /// Directory of store, socket, pid file and log (default ./data)
     ///
     /// Else what the service manager names, else ./data if it holds a store, else /var/lib/poller if that does,
@@ -235,6 +242,7 @@ impl Given {
             user_agent: self.user_agent.or(weaker.user_agent),
             grace: self.grace.or(weaker.grace),
             api: self.api.or(weaker.api),
+            cluster: self.cluster.or(weaker.cluster),
             data: self.data.or(weaker.data),
             keep: self.keep.or(weaker.keep),
             max_disk: self.max_disk.or(weaker.max_disk),

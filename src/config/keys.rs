@@ -1,7 +1,7 @@
 //! The keys of an entry: which there are, and what each may say.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 
 use serde_json::{Map, Value};
 
@@ -44,6 +44,8 @@ pub const KEYS: &[&str] = &[
     "sentinel",
     "max_per_host",
     "host_rate",
+    "locations",
+    "quorum",
 ];
 
 /// Methods that a check may use (RFC 9110, section 9, and what caches and file servers add).
@@ -175,6 +177,12 @@ impl PlanFields {
                 let want = "launches per second like 10, or a text like \"30/m\"";
                 self.host_rate = Some(read.ok_or_else(|| wrong(key, value, want))?);
             }
+            "locations" => {
+                let is_all = value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("all"));
+                let some = if is_all { None } else { Some(above_zero(key, value)?) };
+                self.locations = Some(some);
+            }
+            "quorum" => self.quorum = Some(above_zero(key, value)?),
             _ => return Err(unknown("key", key, KEYS)),
         }
         Ok(())
@@ -259,6 +267,12 @@ pub(crate) fn object<'v>(
     want: &str,
 ) -> Result<&'v Map<String, Value>, String> {
     value.as_object().ok_or_else(|| wrong(key, value, want))
+}
+
+/// A whole number above 0.
+fn above_zero(key: &str, value: &Value) -> Result<NonZeroU8, String> {
+    let number = NonZeroU8::new(whole(key, value, u8::MAX)?);
+    number.ok_or_else(|| wrong(key, value, "a whole number above 0"))
 }
 
 fn label(key: &str, name: &str, value: &Value) -> Result<Box<str>, String> {

@@ -1,6 +1,7 @@
 //! `Settings`: what is in force, flags before environment before file before what is built in.
 
 mod api;
+mod cluster;
 
 use std::fmt;
 use std::io;
@@ -20,6 +21,7 @@ use crate::manners::Manners;
 use crate::target::Proxy;
 
 pub use api::{ApiSettings, Listening, Probing, Secret, StatusSettings};
+pub use cluster::{ClusterSettings, KafkaSettings};
 
 /// All settings.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The HTTP API, its pages and its metrics.
     pub api: ApiSettings,
+    /// The distributed mode.
+    pub cluster: ClusterSettings,
     /// Directory of store, socket, pid file and log.
     pub data: PathBuf,
     /// Age up to which every single result is kept.
@@ -128,9 +132,9 @@ pub enum SettingsError {
     /// The proxy that flag or environment give is none.
     #[error("the proxy (--proxy, POLLER_PROXY) is wrong; {0}")]
     Proxy(String),
-    /// What is said of the API is wrong.
+    /// Settings do not go together, or a secret cannot be used.
     #[error("{0}")]
-    Api(String),
+    Unfit(String),
     /// The settings file is wrong, in each of these places; there is at least one.
     #[error("{}", lines(.0))]
     Mistakes(Vec<Mistake>),
@@ -155,17 +159,19 @@ impl Settings {
     }
 
     /// The settings of those who only ask a daemon or a store: of the file at `path` nothing but
-    /// `data` and `grace` is looked at, so that no secret in it has to be at hand.
+    /// `data`, `grace` and where a database is is looked at, so that no other secret in it has to be
+    /// at hand.
     ///
     /// # Errors
-    /// The file cannot be read, or one of the two is wrong.
+    /// The file cannot be read, or one of these is wrong.
     pub fn of_reader(
         given: Given,
         path: Option<&Path>,
         variables: &Variables,
     ) -> Result<Self, SettingsError> {
         let file = path.map_or(Ok(File::default()), |path| file::read_place(path, variables))?;
-        let given = Given { data: given.data, grace: given.grace, ..Given::default() };
+        let (data, grace, cluster) = (given.data, given.grace, given.cluster);
+        let given = Given { data, grace, cluster, ..Given::default() };
         Self::complete(given, file, variables)
     }
 
@@ -185,6 +191,7 @@ impl Settings {
             ("user_agent", self.user_agent != newer.user_agent),
             ("grace", self.grace != newer.grace),
             ("the API", self.api != newer.api),
+            ("the distributed mode", self.cluster != newer.cluster),
             ("data", self.data != newer.data),
             ("keep", self.keep != newer.keep),
             ("max_disk", self.max_disk != newer.max_disk),
@@ -244,6 +251,7 @@ impl Settings {
             user_agent: given.user_agent.unwrap_or_else(agent),
             grace: given.grace.unwrap_or(Duration::from_secs(10)),
             api: ApiSettings::complete(given.api)?,
+            cluster: ClusterSettings::complete(given.cluster)?,
             data: data_directory(given.data, state_directory, holds_store),
             keep: given.keep.unwrap_or(Duration::from_hours(7 * 24)),
             max_disk: given.max_disk.unwrap_or(10_000_000_000),

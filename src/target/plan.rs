@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
 
 use crate::address::Address;
@@ -158,6 +158,10 @@ pub struct Plan {
     pub max_per_host: Option<NonZeroU32>,
     /// Launches a second for its host, in the place of what is usual.
     pub host_rate: Option<Rate>,
+    /// From how many locations of a cluster it is polled; none: from all.
+    pub locations: Option<NonZeroU8>,
+    /// How many locations of a cluster must agree that it is down; none: more than half of them.
+    pub quorum: Option<NonZeroU8>,
 }
 
 impl fmt::Debug for Plan {
@@ -191,6 +195,8 @@ impl Default for Plan {
             role: Role::default(),
             max_per_host: None,
             host_rate: None,
+            locations: None,
+            quorum: None,
         }
     }
 }

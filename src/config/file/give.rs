@@ -6,8 +6,8 @@ use clap::ValueEnum;
 
 use super::SETTINGS;
 use crate::config::given::{
-    ApiGiven, Given, ProxyText, SecretText, count, header_text, label, listen, max_per_host,
-    networks, origin, positive_size,
+    ApiGiven, ClusterGiven, Given, ProxyText, SecretText, broker, count, header_text, label, lease,
+    listen, location_name, max_per_host, networks, origin, positive_size, topic_name,
 };
 use crate::config::keys::name_server;
 use crate::config::nearest::unknown;
@@ -54,6 +54,7 @@ pub(super) fn give(given: &mut Given, key: &str, text: &str, folder: &Path) -> R
         "log_format" => given.log_format = Some(choice(text)?),
         "log_size" => given.log_size = Some(positive_size(text)?),
         "log_files" => given.log_files = Some(count(text)?),
+        _ if give_cluster(&mut given.cluster, key, text, folder)? => {}
         _ => return give_api(&mut given.api, key, text, folder),
     }
     Ok(())
@@ -78,6 +79,32 @@ fn give_api(given: &mut ApiGiven, key: &str, text: &str, folder: &Path) -> Resul
         _ => return Err(unknown("key", key, SETTINGS)),
     }
     Ok(())
+}
+
+/// Takes a setting of the distributed mode; false when `key` is none.
+fn give_cluster(
+    given: &mut ClusterGiven,
+    key: &str,
+    text: &str,
+    folder: &Path,
+) -> Result<bool, String> {
+    match key {
+        "postgres" => given.postgres = Some(SecretText(text.into())),
+        "postgres_ca" => given.postgres_ca = Some(folder.join(text)),
+        "kafka" => given.kafka.push(broker(text)?),
+        "kafka_ca" => given.kafka_ca = Some(folder.join(text)),
+        "kafka_cert" => given.kafka_cert = Some(folder.join(text)),
+        "kafka_key" => given.kafka_key = Some(folder.join(text)),
+        "kafka_user" => given.kafka_user = Some(header_text(text)?),
+        "kafka_password" => given.kafka_password = Some(SecretText(text.into())),
+        "kafka_sasl" => given.kafka_sasl = Some(choice(text)?),
+        "topics" => given.topics = Some(topic_name(text)?),
+        "location" => given.location = Some(location_name(text)?),
+        "member" => given.member = Some(location_name(text)?),
+        "lease" => given.lease = Some(lease(text)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn source(text: &str, folder: &Path) -> Source {

@@ -85,6 +85,23 @@ pub struct StatusSettings {
 pub struct Secret(Box<str>);
 
 impl Secret {
+    /// The secret that `text` is or, as `file:PATH`, names, for the setting `name`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn read(name: &str, SecretText(text): SecretText) -> Result<Self, SettingsError> {
+        let Some(path) = text.strip_prefix("file:") else { return Ok(Self(text)) };
+        std::fs::read_to_string(Path::new(path))
+            .map(|read| Self(read.trim_end_matches(['\r', '\n']).into()))
+            .map_err(|error| told(&format!("{name}: cannot read {path}: {error}")))
+    }
+
+    /// The secret as text, for who has to show it to another program.
+    #[must_use]
+    pub const fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Its bytes.
     #[must_use]
     pub const fn bytes(&self) -> &[u8] {
@@ -140,20 +157,15 @@ impl ApiSettings {
 }
 
 fn told(text: &str) -> SettingsError {
-    SettingsError::Api(text.to_owned())
+    SettingsError::Unfit(text.to_owned())
 }
 
-fn secret(SecretText(text): SecretText) -> Result<Secret, SettingsError> {
-    let read = match text.strip_prefix("file:") {
-        None => text,
-        Some(path) => std::fs::read_to_string(Path::new(path))
-            .map(|read| read.trim_end_matches(['\r', '\n']).into())
-            .map_err(|error| told(&format!("jwt_secret: cannot read {path}: {error}")))?,
-    };
-    if read.len() < SECRET_BYTES {
+fn secret(text: SecretText) -> Result<Secret, SettingsError> {
+    let secret = Secret::read("jwt_secret", text)?;
+    if secret.bytes().len() < SECRET_BYTES {
         return Err(told("jwt_secret is shorter than 32 bytes; take one that cannot be guessed"));
     }
-    Ok(Secret(read))
+    Ok(secret)
 }
 
 #[cfg(test)]

@@ -1,0 +1,53 @@
+//! `poller db`: what is asked about the database of a cluster.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What is asked about the database of a cluster.
+#[derive(Args, Debug)]
+pub struct Db {
+    /// What is to be done with it.
+    #[command(subcommand)]
+    pub wish: DbWish,
+}
+
+/// What is to be done with the database of a cluster.
+#[derive(Debug, Subcommand)]
+pub enum DbWish {
+    /// Set it up in an empty database
+    Init {
+        /// Into how many shards targets are shared: as many schedulers, recorders and checkers of a
+        /// location can work at once; it cannot be changed later
+        #[arg(long, value_name = "N", default_value_t = 64)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=4096))]
+        shards: u32,
+    },
+    /// Bring it up to date with this version of poller; nothing is lost
+    Migrate,
+    /// Take the targets of a list over, in the place of those that are there
+    Import {
+        /// The list, in any of its forms (default what --urls says)
+        #[arg(value_name = "FILE|URL")]
+        list: Option<PathBuf>,
+        /// Leave targets alone that the list does not name
+        #[arg(long)]
+        keep_others: bool,
+    },
+    /// Print the targets as a list that can be imported again
+    Export,
+    /// Print version, shards, targets, locations and members
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make no more jobs for a location from which nobody polls any more, or make them again
+    Location {
+        /// Its name
+        name: String,
+        /// Make jobs for it again
+        #[arg(long)]
+        again: bool,
+    },
+}
