@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::{put, span};
-use crate::expectation::{Expectation, HeaderRule};
+use crate::expectation::{Expectation, HeaderRule, Pattern};
 
 /// The keys of what is expected.
 pub(super) fn keys(expect: &Expectation) -> Map<String, Value> {
     let mut keys = Map::new();
-    let status: Vec<String> = expect.status.iter().map(range).collect();
+    let status: Vec<String> = expect.status.iter().copied().map(range).collect();
     put(&mut keys, "status", Some(status).filter(|status| !status.is_empty()));
     for (key, texts) in
         [("body_contains", &expect.body_contains), ("body_not_contains", &expect.body_not_contains)]
@@ -16,7 +16,7 @@ pub(super) fn keys(expect: &Expectation) -> Map<String, Value> {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         put(&mut keys, key, Some(texts).filter(|texts| !texts.is_empty()));
     }
-    put(&mut keys, "body_regex", expect.body_regex.as_ref().map(|pattern| pattern.as_str()));
+    put(&mut keys, "body_regex", expect.body_regex.as_ref().map(Pattern::as_str));
     let json = expect.json.iter();
     let json: Map<String, Value> =
         json.map(|(pointer, value)| (pointer.to_string(), value.0.clone())).collect();
@@ -28,7 +28,7 @@ pub(super) fn keys(expect: &Expectation) -> Map<String, Value> {
     keys
 }
 
-fn range((low, high): &(u16, u16)) -> String {
+fn range((low, high): (u16, u16)) -> String {
     if low == high { low.to_string() } else { format!("{low}-{high}") }
 }
 
