@@ -26,6 +26,7 @@ async fn shards_are_leased() {
     let server = Postgres::start();
     leases::shards_have_one_owner_and_shares_are_fair_whoever_dies(&server).await;
     Box::pin(leases::members_that_ask_at_once_share_without_overlap(&server)).await;
+    leases::what_is_given_up_is_no_more_ours_before_others_can_have_it(&server).await;
     leases::a_member_that_cannot_renew_stops_before_others_begin(&server).await;
     leases::what_was_produced_is_handed_on_and_never_goes_back(&server).await;
     leases::a_namesake_has_to_wait(&server).await;

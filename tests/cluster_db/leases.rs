@@ -171,6 +171,27 @@ pub(crate) async fn members_that_ask_at_once_share_without_overlap(server: &Post
     }
 }
 
+pub(crate) async fn what_is_given_up_is_no_more_ours_before_others_can_have_it(server: &Postgres) {
+    let (database, url) = cluster(server, 8).await;
+    let mut first = leases(&database, "a", Duration::from_mins(10));
+    assert_eq!(first.tend().await.expect("tended").held.len(), 8);
+    leases(&database, "b", Duration::from_mins(10)).tend().await.expect("tended");
+    sql(
+        &url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+         AS 'BEGIN RAISE EXCEPTION ''not now''; END'; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON lease FOR EACH ROW WHEN (new.owner IS NULL) \
+         EXECUTE FUNCTION refuse()",
+    );
+    let error = first.tend().await.expect_err("refused").to_string();
+    assert!(error.contains("not now"), "{error}");
+    assert_eq!(first.holding().shards(), [0, 1, 2, 3]);
+    sql(&url, "DROP TRIGGER refuse ON lease");
+    // Whoever was not told then is told now.
+    assert_eq!(first.tend().await.expect("tended").lost, [4, 5, 6, 7]);
+    assert_eq!(first.holding().shards(), [0, 1, 2, 3]);
+}
+
 pub(crate) async fn a_member_that_cannot_renew_stops_before_others_begin(server: &Postgres) {
     let (database, url) = cluster(server, 8).await;
     let length = Duration::from_secs(3);
