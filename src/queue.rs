@@ -1,6 +1,7 @@
 //! The ports `Source`, `Sink` and `Outlet`: where jobs come from, where outcomes go, and where they
 //! come out again; their edges live in `queue/`.
 
+mod feed;
 mod hosts;
 #[cfg(feature = "distributed")]
 pub mod kafka;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use crate::outcome::{Job, Outcome};
 
+pub use feed::{Fed, Feed, Offer, Return, Unpolled};
 pub use hosts::{Entrance, Gate, Hosts, Inbox, Pass, host_key};
 pub use places::Places;
 pub use rechecks::Rechecks;
