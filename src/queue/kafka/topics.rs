@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -168,8 +167,11 @@ impl Connection {
             .map_err(|error| TopicsError::Settings(error.to_string()))?;
         // Of all topics: who asks for one of them by its name may have it made, as others like.
         let asked = client.client().fetch_metadata(None, PATIENCE);
-        client.poll(Duration::ZERO);
-        let metadata = asked.map_err(|error| self.told(&error, &heard))?;
+        let metadata = asked.map_err(|error| {
+            // What went wrong waits to be heard.
+            client.poll(Duration::from_millis(50));
+            self.told(&error, &heard)
+        })?;
         let mut found = Description { brokers: metadata.brokers().len(), ..Description::default() };
         for topic in metadata.topics() {
             let partitions =
