@@ -2,10 +2,14 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod consumer;
 pub mod messages;
+mod offsets;
 pub mod producer;
 pub mod topics;
 mod trouble;
+
+pub use offsets::Ticket;
 
 use std::path::PathBuf;
 
