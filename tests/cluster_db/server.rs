@@ -45,7 +45,8 @@ impl Server {
             .args(["--no-psqlrc", "-q", "-d", &self.url, "-c", &format!("CREATE DATABASE {name}")])
             .status();
         assert!(made.expect("psql").success());
-        self.url.replacen("/poller", &format!("/{name}"), 1)
+        let (server, rest) = self.url.rsplit_once("/poller").expect("a database");
+        format!("{server}/{name}{rest}")
     }
 
     /// A new cluster of `shards`.
