@@ -25,8 +25,9 @@ pub(crate) async fn nothing_is_lost_while_brokers_are_away(world: &World) {
     assert!(ends.values().all(|ends| ends.contains(&End::Polled(0))), "{ends:?}");
     assert!(eventually(|| member.said().contains("Kafka is back")), "{}", member.said());
     assert_eq!(member.said().matches("Kafka is away").count(), 1, "{}", member.said());
+    let is_all = || cluster.uncommitted("eu") == vec![0; SHARDS as usize];
+    assert!(eventually(is_all), "{:?}", cluster.uncommitted("eu"));
     assert!(member.drain().success(), "{}", member.said());
-    assert_eq!(cluster.uncommitted("eu"), vec![0; SHARDS as usize]);
 }
 
 pub(crate) async fn topics_are_waited_for(world: &World) {

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
@@ -148,6 +148,19 @@ impl Consumer {
             let partition = i32::try_from(ticket.partition()).unwrap_or(i32::MAX);
             // A partition that is being taken away is stored by who gets it.
             let _ = self.inner.store_offset(&self.topic, partition, offset);
+        }
+    }
+
+    /// Commits what is done, and tells whether brokers have that. Waits for their answer.
+    #[must_use]
+    pub fn commit(&self) -> bool {
+        match self.inner.commit_consumer_state(CommitMode::Sync) {
+            // There was nothing left to commit.
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => true,
+            Err(error) => {
+                tracing::debug!(%error, "offsets are not committed");
+                false
+            }
         }
     }
 

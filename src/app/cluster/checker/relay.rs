@@ -210,17 +210,16 @@ impl Relay {
         let deadline = Instant::now() + LAST;
         loop {
             self.go_round()?;
-            let is_sent =
-                !self.reports.are_held_up() && self.opens.iter().all(|job| job.unacknowledged == 0);
-            if is_sent || Instant::now() >= deadline {
-                let left = self.opens.iter().filter(|job| job.unacknowledged > 0).count();
-                if left > 0 {
-                    tracing::warn!(
-                        left,
-                        "Kafka did not take all reports in time; their jobs are polled again"
-                    );
-                }
-                // What is stored is committed when the consumer leaves the group.
+            let left = self.opens.iter().filter(|job| job.unacknowledged > 0).count();
+            let is_over = left == 0 && !self.reports.are_held_up() && self.parts.consumer.commit();
+            if is_over {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(
+                    left,
+                    "Kafka did not take all in time; what it lacks is polled again"
+                );
                 return Ok(());
             }
             self.take_jobs(ROUND);
