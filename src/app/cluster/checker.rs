@@ -70,7 +70,13 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     member.notifier.stopping();
     let grace = member.settings.grace;
     member.notifier.patience(grace + LAST);
-    let end = tokio::task::spawn_blocking(move || works.end());
+    // A thread that nobody waits for: the process ends in time, whatever Kafka does.
+    let (ended, end) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("end".to_owned());
+    let started = thread.spawn(move || ended.send(works.end()));
+    if let Err(error) = started {
+        tracing::warn!(%error, "cannot start a thread; what is left is polled again");
+    }
     match (result, tokio::time::timeout(grace + LAST, end).await) {
         (Err(error), _) => Err(error),
         (Ok(()), Ok(Ok(ended))) => ended.map_err(|reason| RoleError { code: 1, reason }),

@@ -51,6 +51,8 @@ pub(super) struct Catalogue {
     most: usize,
     /// The entry that is looked at next for somebody to forget.
     hand: usize,
+    /// How often a target was made so far.
+    changes: u64,
     rules: Rules,
     plans: HashSet<Arc<Plan>>,
     labels: HashSet<Arc<Labels>>,
@@ -64,6 +66,7 @@ impl Catalogue {
             by_number: HashMap::new(),
             most: most.max(1),
             hand: 0,
+            changes: 0,
             rules: Rules::default(),
             plans: HashSet::new(),
             labels: HashSet::new(),
@@ -94,6 +97,7 @@ impl Catalogue {
         entry.is_wanted = true;
         if entry.revision.is_none_or(|known| known < job.revision) {
             entry.revision = Some(job.revision);
+            self.changes += 1;
             let made = make(job, &self.rules, slot);
             let before = std::mem::replace(&mut entry.made, Err("is not made yet".into()));
             let made = made.map(|mut target| {
@@ -149,6 +153,16 @@ impl Catalogue {
             Ok(target) => entry.settled.has(due_ms, target.every_ms),
             Err(_) => false,
         })
+    }
+
+    /// All targets that can be polled.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.entries.iter().filter_map(|entry| entry.made.as_ref().ok())
+    }
+
+    /// How often a target was made so far.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// A number of ours for the target of `job`.

@@ -2,6 +2,7 @@
 //! each. A job is done when brokers have all that is to be said of it.
 
 mod intake;
+mod judge;
 mod reports;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::queue::{Fed, Feed, Return};
 use crate::stage::scheduler;
 use crate::target::TargetId;
 
+use judge::Judge;
 use reports::Reports;
 
 /// How long the relay waits for jobs until it looks for outcomes.
@@ -74,6 +76,7 @@ struct Relay {
     parts: Parts,
     opens: Opens,
     reports: Reports,
+    judge: Judge,
     /// What goes to each scheduler next.
     fed: Vec<Vec<Fed>>,
     /// Records that are done already.
@@ -96,6 +99,7 @@ pub(super) fn run(parts: Parts, ends: &Ends) -> Result<(), String> {
         parts,
         opens: Opens::default(),
         reports,
+        judge: Judge::default(),
         fed,
         done: Vec::new(),
         told_entry: None,

@@ -145,6 +145,8 @@ impl Relay {
         use crate::queue::Outlet as _;
         let mut outcomes = std::mem::take(&mut self.outcomes);
         self.parts.outbox.exchange(&mut outcomes);
+        let now_us = self.parts.clock.monotonic_us();
+        self.judge.sit(&self.parts.catalogue, &mut outcomes, now_us);
         let lags = outcomes.iter().map(|outcome| outcome.lag_us);
         self.parts.figures.note_lags(lags);
         let count = outcomes.len() as u64;
