@@ -2,6 +2,7 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod jobs;
 pub mod messages;
 pub mod producer;
 pub mod topics;
