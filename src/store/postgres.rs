@@ -3,9 +3,11 @@
 //! Every type of the client library stays in here.
 
 mod gaps;
+pub mod import;
 pub mod leases;
 pub mod partitions;
 pub mod setup;
+pub mod status;
 pub mod targets;
 
 use std::path::PathBuf;

@@ -177,7 +177,7 @@ impl Database {
     pub async fn targets<T: OfRow>(
         &self,
         shard: u32,
-        mut sink: impl FnMut(T),
+        sink: impl FnMut(T),
     ) -> Result<i64, DatabaseError> {
         let revision = self.revision().await?;
         let asked = format!(
@@ -185,7 +185,7 @@ impl Database {
             T::COLUMNS
         );
         let shard = i32::try_from(shard).unwrap_or(i32::MAX);
-        self.each(&asked, &[&shard], |row| sink(row)).await?;
+        self.each(&asked, &[&shard], sink).await?;
         Ok(revision)
     }
 
