@@ -2,6 +2,13 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod import;
+pub mod leases;
+pub mod partitions;
+pub mod setup;
+pub mod status;
+pub mod targets;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
