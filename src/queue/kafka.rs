@@ -2,7 +2,11 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod jobs;
 pub mod messages;
+pub mod producer;
+pub mod topics;
+mod trouble;
 
 use std::path::PathBuf;
 

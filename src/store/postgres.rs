@@ -2,6 +2,7 @@
 //!
 //! Every type of the client library stays in here.
 
+mod gaps;
 pub mod import;
 pub mod leases;
 pub mod partitions;
