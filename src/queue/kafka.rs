@@ -3,6 +3,9 @@
 //! Every type of the client library stays in here.
 
 pub mod messages;
+pub mod producer;
+pub mod topics;
+mod trouble;
 
 use std::path::PathBuf;
 

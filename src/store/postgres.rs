@@ -2,6 +2,11 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod leases;
+pub mod partitions;
+pub mod setup;
+pub mod targets;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
