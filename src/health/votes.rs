@@ -74,7 +74,7 @@ impl Rule {
     }
 
     /// Milliseconds for which a vote counts: two intervals and a half.
-    fn fresh_ms(&self) -> i64 {
+    fn fresh_ms(self) -> i64 {
         i64::from(self.every_ms) * 5 / 2
     }
 }
@@ -107,7 +107,7 @@ pub enum Weighed {
 
 impl Votes {
     /// Takes in the outcome of a poll, and tells what is to be done with it.
-    pub fn weigh(&mut self, slot: Slot, outcome: &Outcome, rule: &Rule) -> Weighed {
+    pub fn weigh(&mut self, slot: Slot, outcome: &Outcome, rule: Rule) -> Weighed {
         let seat = self.seat(slot, rule);
         let is_newest = slot.due_ms > seat.due_ms
             || (slot.due_ms == seat.due_ms && u32::from(slot.tries) >= seat.next_try());
@@ -134,7 +134,7 @@ impl Votes {
     }
 
     /// Takes in that the slot passed without a poll; that says nothing of the state.
-    pub fn miss(&mut self, slot: Slot, rule: &Rule) -> Weighed {
+    pub fn miss(&mut self, slot: Slot, rule: Rule) -> Weighed {
         let seat = self.seat(slot, rule);
         match seat.find(slot) {
             Place::Known { .. } => return Weighed::Repeated,
@@ -150,7 +150,7 @@ impl Votes {
 
     /// How many locations said last, and not long ago, that it is `verdict`.
     #[must_use]
-    pub fn count(&self, verdict: Verdict, rule: &Rule) -> u16 {
+    pub fn count(&self, verdict: Verdict, rule: Rule) -> u16 {
         let newest_ms = self.newest_ms();
         let is_so = |seat: &&Seat| {
             seat.verdict == Some(verdict) && newest_ms.saturating_sub(seat.said_ms) <= rule.fresh_ms()
@@ -164,7 +164,7 @@ impl Votes {
         said.map(|seat| seat.said_ms).max().unwrap_or(0)
     }
 
-    fn standing(&self, location: u16, outcome: &Outcome, rule: &Rule) -> Standing {
+    fn standing(&self, location: u16, outcome: &Outcome, rule: Rule) -> Standing {
         let newest_ms = self.newest_ms();
         let own = self.seats.iter().find(|seat| seat.location == location);
         if own.is_some_and(|seat| newest_ms.saturating_sub(seat.due_ms) > rule.fresh_ms()) {
@@ -192,14 +192,12 @@ impl Votes {
     }
 
     /// The seat of the location of `slot`, on the grid of `rule`.
-    fn seat(&mut self, slot: Slot, rule: &Rule) -> &mut Seat {
-        let at = match self.seats.iter().position(|seat| seat.location == slot.location) {
-            Some(at) => at,
-            None => {
-                self.seats.push(Seat::empty(slot, rule));
-                self.seats.len() - 1
-            }
-        };
+    fn seat(&mut self, slot: Slot, rule: Rule) -> &mut Seat {
+        let found = self.seats.iter().position(|seat| seat.location == slot.location);
+        let at = found.unwrap_or(self.seats.len());
+        if found.is_none() {
+            self.seats.push(Seat::empty(slot, rule));
+        }
         #[expect(clippy::indexing_slicing, reason = "it was found or put there just now")]
         let seat = &mut self.seats[at];
         if seat.every_ms != rule.every_ms {
@@ -223,7 +221,7 @@ enum Place {
 
 impl Seat {
     /// That of a location of which nothing is recorded.
-    fn empty(slot: Slot, rule: &Rule) -> Self {
+    fn empty(slot: Slot, rule: Rule) -> Self {
         Self {
             location: slot.location,
             due_ms: slot.due_ms,
@@ -337,7 +335,7 @@ mod tests {
     }
 
     fn weigh(votes: &mut Votes, rule: Rule, (slot, outcome): (Slot, Outcome)) -> Weighed {
-        votes.weigh(slot, &outcome, &rule)
+        votes.weigh(slot, &outcome, rule)
     }
 
     #[test]
@@ -368,12 +366,12 @@ mod tests {
     fn a_poll_takes_the_place_of_the_word_that_there_was_none() {
         let (mut votes, rule) = (Votes::default(), Rule::new(60_000, 1, 0));
         let (slot, outcome) = poll(1, 7, 0, Verdict::Down);
-        assert_eq!(votes.miss(slot, &rule), Weighed::New(Standing::Late));
-        assert_eq!(votes.miss(slot, &rule), Weighed::Repeated);
-        let weighed = votes.weigh(slot, &outcome, &rule);
+        assert_eq!(votes.miss(slot, rule), Weighed::New(Standing::Late));
+        assert_eq!(votes.miss(slot, rule), Weighed::Repeated);
+        let weighed = votes.weigh(slot, &outcome, rule);
         assert_eq!(weighed, Weighed::InPlaceOfMissed(Standing::Full));
-        assert_eq!(votes.miss(slot, &rule), Weighed::Repeated);
-        assert_eq!(votes.weigh(slot, &outcome, &rule), Weighed::Repeated);
+        assert_eq!(votes.miss(slot, rule), Weighed::Repeated);
+        assert_eq!(votes.weigh(slot, &outcome, rule), Weighed::Repeated);
     }
 
     #[test]

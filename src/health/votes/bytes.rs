@@ -157,7 +157,7 @@ mod tests {
         let mut lengths = Vec::new();
         for slot in NOW..NOW + 100 {
             let (slot, outcome) = poll(1, slot, 0, Verdict::Up);
-            votes.weigh(slot, &outcome, &rule);
+            votes.weigh(slot, &outcome, rule);
             lengths.push(votes.encode().len());
         }
         assert!(lengths.iter().all(|&length| length <= 24), "{lengths:?}");
@@ -178,12 +178,12 @@ mod tests {
                     3 => Verdict::Unknown,
                     _ => {
                         let due_ms = (NOW + slot) * 60_000;
-                        votes.miss(Slot { location, due_ms, tries: 0 }, &rule);
+                        votes.miss(Slot { location, due_ms, tries: 0 }, rule);
                         continue;
                     }
                 };
                 let (slot, outcome) = poll(location, NOW + slot, tries, verdict);
-                votes.weigh(slot, &outcome, &rule);
+                votes.weigh(slot, &outcome, rule);
             }
             prop_assert_eq!(Votes::decode(&votes.encode()), Ok(votes));
         }
@@ -193,7 +193,7 @@ mod tests {
             if let Ok(votes) = Votes::decode(&bytes) {
                 let mut votes = votes;
                 let (slot, outcome) = poll(1, NOW, 0, Verdict::Up);
-                votes.weigh(slot, &outcome, &Rule::new(60_000, 1, 0));
+                votes.weigh(slot, &outcome, Rule::new(60_000, 1, 0));
             }
         }
     }
