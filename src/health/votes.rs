@@ -153,7 +153,8 @@ impl Votes {
     pub fn count(&self, verdict: Verdict, rule: Rule) -> u16 {
         let newest_ms = self.newest_ms();
         let is_so = |seat: &&Seat| {
-            seat.verdict == Some(verdict) && newest_ms.saturating_sub(seat.said_ms) <= rule.fresh_ms()
+            seat.verdict == Some(verdict)
+                && newest_ms.saturating_sub(seat.said_ms) <= rule.fresh_ms()
         };
         u16::try_from(self.seats.iter().filter(is_so).count()).unwrap_or(u16::MAX)
     }
@@ -288,7 +289,8 @@ impl Seat {
 
     /// Makes the slot of `due_ms` the newest one.
     fn advance(&mut self, due_ms: i64) {
-        let (every_ms, distance_ms) = (i64::from(self.every_ms), due_ms.saturating_sub(self.due_ms));
+        let (every_ms, distance_ms) =
+            (i64::from(self.every_ms), due_ms.saturating_sub(self.due_ms));
         if distance_ms % every_ms == 0 {
             let slots = u32::try_from(distance_ms / every_ms).unwrap_or(u32::MAX);
             self.recorded = self.recorded.checked_shl(slots).unwrap_or(0);
@@ -388,11 +390,13 @@ mod tests {
     #[test]
     fn two_of_three_locations_have_to_say_that_it_is_down_and_not_long_ago() {
         let (mut votes, rule) = (Votes::default(), Rule::new(60_000, 3, 0));
-        let mut tell = |location, slot, verdict| {
-            match weigh(&mut votes, rule, poll(location, slot, 0, verdict)) {
-                Weighed::New(standing) => standing,
-                other => panic!("{other:?}"),
-            }
+        let mut tell = |location, slot, verdict| match weigh(
+            &mut votes,
+            rule,
+            poll(location, slot, 0, verdict),
+        ) {
+            Weighed::New(standing) => standing,
+            other => panic!("{other:?}"),
         };
         assert_eq!(tell(1, 1, Verdict::Down), Standing::Provisional);
         assert_eq!(tell(2, 1, Verdict::Up), Standing::Full);

@@ -377,9 +377,11 @@ impl Docket {
         for record in records.drain(..) {
             newest.insert(record.target, record);
         }
-        records.extend(newest.into_iter().map(|(number, record)| {
-            self.ledger.record(number).cloned().unwrap_or(record)
-        }));
+        records.extend(
+            newest
+                .into_iter()
+                .map(|(number, record)| self.ledger.record(number).cloned().unwrap_or(record)),
+        );
         let votes = |number| {
             let place = self.shards.place(number) as usize;
             let seat = self.seats.get(place).and_then(Option::as_ref);

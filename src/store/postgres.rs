@@ -2,8 +2,11 @@
 //!
 //! Every type of the client library stays in here.
 
+mod append;
 pub mod leases;
 pub mod partitions;
+mod restore;
+mod rows;
 pub mod setup;
 pub mod targets;
 
