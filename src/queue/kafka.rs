@@ -4,6 +4,7 @@
 
 pub mod messages;
 pub mod producer;
+pub mod reader;
 pub mod topics;
 mod trouble;
 

@@ -9,6 +9,8 @@ mod restore;
 mod rows;
 pub mod setup;
 pub mod targets;
+pub mod terms;
+pub mod witness;
 
 use std::path::PathBuf;
 use std::str::FromStr;
