@@ -93,8 +93,9 @@ impl Docket {
 
     /// Takes the target `number` in, or what has changed of it, with what is kept of it.
     ///
-    /// What cannot be read of votes is told, and begins anew.
-    pub fn enrol(&mut self, number: u32, terms: Terms, kept: Option<KeptRecord>, now_ms: i64) {
+    /// What cannot be read of votes is told, and begins anew. Of one that is new it is not told since
+    /// when: what follows from the stream is the same whenever it is read.
+    pub fn enrol(&mut self, number: u32, terms: Terms, kept: Option<KeptRecord>) {
         let seat = self.seat_mut(number);
         let was_polled = seat.terms.replace(terms).is_some();
         if was_polled {
@@ -107,7 +108,7 @@ impl Docket {
                 Votes::default()
             });
         }
-        self.ledger.enrol(number, record, now_ms);
+        self.ledger.enrol(number, record, 0);
     }
 
     /// Gives up the target `number`, as soon as all is taken in again.

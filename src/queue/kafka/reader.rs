@@ -39,6 +39,9 @@ pub struct Arrival {
     pub epoch: i64,
     /// Its offset.
     pub offset: i64,
+    /// How many records there should have been before it that brokers have no more; negative when it
+    /// lies before those that were wanted: the topic was made anew.
+    pub skipped: i64,
     /// When brokers got it, in Unix milliseconds.
     pub at_ms: Option<i64>,
     /// What it holds.
@@ -149,14 +152,23 @@ impl Drop for Reader {
     }
 }
 
+/// A partition that is read.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    epoch: i64,
+    /// The offset that is wanted next.
+    next: i64,
+    /// The offset that was asked for again, because another one came.
+    asked_again: Option<i64>,
+}
+
 /// What the thread works with.
 struct Work {
     consumer: BaseConsumer<Context>,
     topic: String,
     shared: Arc<Shared>,
     sender: Sender<Vec<Arrival>>,
-    /// The epoch of each partition that is read.
-    parts: BTreeMap<u32, i64>,
+    parts: BTreeMap<u32, Part>,
 }
 
 impl Work {
@@ -188,7 +200,7 @@ impl Work {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic, partition(shard), Offset::Offset(offset))?;
         self.consumer.incremental_assign(&list)?;
-        self.parts.insert(shard, epoch);
+        self.parts.insert(shard, Part { epoch, next: offset, asked_again: None });
         Ok(())
     }
 
@@ -204,25 +216,43 @@ impl Work {
 
     fn fetch(&mut self) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
-        while arrivals.len() < AT_ONCE {
+        let mut astray = None;
+        while arrivals.len() < AT_ONCE && astray.is_none() {
             let patience = if arrivals.is_empty() { TICK } else { Duration::ZERO };
             match self.consumer.poll(patience) {
                 None => break,
                 Some(Ok(message)) => {
                     let shard = u32::try_from(message.partition()).unwrap_or(u32::MAX);
-                    if let Some(&epoch) = self.parts.get(&shard) {
-                        arrivals.push(arrival(shard, epoch, &message));
+                    let Some(part) = self.parts.get_mut(&shard) else { continue };
+                    if message.offset() != part.next && part.asked_again != Some(part.next) {
+                        astray = Some((shard, part.epoch, part.next));
+                        continue;
                     }
+                    arrivals.push(arrival(shard, *part, &message));
+                    part.next = message.offset() + 1;
                 }
                 Some(Err(error)) => {
                     self.shared.heard.note(error.rdkafka_error_code(), &error.to_string());
                 }
             }
         }
+        if let Some((shard, epoch, offset)) = astray {
+            self.ask_again(shard, epoch, offset);
+        }
         if !arrivals.is_empty() {
             self.shared.heard.forget();
         }
         arrivals
+    }
+
+    /// Nothing is given up for lost before it was asked for twice.
+    fn ask_again(&mut self, shard: u32, epoch: i64, offset: i64) {
+        if let Err(error) = self.assign(shard, epoch, offset) {
+            tracing::warn!(shard, %error, "Kafka does not let a partition be read");
+        }
+        if let Some(part) = self.parts.get_mut(&shard) {
+            part.asked_again = Some(offset);
+        }
     }
 }
 
@@ -230,7 +260,7 @@ fn partition(shard: u32) -> i32 {
     i32::try_from(shard).unwrap_or(i32::MAX)
 }
 
-fn arrival(shard: u32, epoch: i64, message: &BorrowedMessage<'_>) -> Arrival {
+fn arrival(shard: u32, part: Part, message: &BorrowedMessage<'_>) -> Arrival {
     let bytes = message.payload().unwrap_or_default();
     let report = Report::read(bytes).map_err(|error| Unreadable {
         error,
@@ -238,7 +268,8 @@ fn arrival(shard: u32, epoch: i64, message: &BorrowedMessage<'_>) -> Arrival {
         bytes: bytes.to_vec(),
     });
     let at_ms = message.timestamp().to_millis();
-    Arrival { shard, epoch, offset: message.offset(), at_ms, report }
+    let (epoch, offset) = (part.epoch, message.offset());
+    Arrival { shard, epoch, offset, skipped: offset - part.next, at_ms, report }
 }
 
 /// What hears of brokers.
