@@ -7,6 +7,7 @@ pub mod jobs;
 pub mod messages;
 mod offsets;
 pub mod producer;
+pub mod reader;
 pub mod topics;
 mod trouble;
 
