@@ -32,13 +32,6 @@ use letters::Letters;
 /// How long to wait before what did not work is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-impl From<TopicsError> for RoleError {
-    fn from(error: TopicsError) -> Self {
-        let code = if matches!(error, TopicsError::Settings(_)) { 2 } else { 1 };
-        Self { code, reason: error.to_string() }
-    }
-}
-
 /// Works as recorder until it is to end.
 ///
 /// # Errors

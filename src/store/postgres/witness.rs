@@ -90,25 +90,6 @@ impl Database {
         Ok(())
     }
 
-    /// Notes that nothing is known of `shard` from `began_ms` to `ended_ms` (Unix milliseconds).
-    ///
-    /// # Errors
-    /// The database cannot be reached or refuses.
-    pub async fn note_gap(
-        &self,
-        shard: u32,
-        (began_ms, ended_ms): (i64, i64),
-        reason: &str,
-    ) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
-        let add = "INSERT INTO gap (shard, began, ended, reason) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT DO NOTHING";
-        let add = client.prepare_cached(add).await?;
-        let (began, ended) = (Us::of_ms(began_ms), Us::of_ms(ended_ms.max(began_ms)));
-        client.execute(&add, &[&small(shard), &began, &ended, &reason]).await?;
-        Ok(())
-    }
-
     /// Forgets the windows of seconds before `second`, in Unix seconds, of `shards`.
     ///
     /// # Errors
