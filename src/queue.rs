@@ -1,6 +1,7 @@
 //! The ports `Source`, `Sink` and `Outlet`: where jobs come from, where outcomes go, and where they
 //! come out again; and `JobSink`, where jobs go that others do. Their edges live in `queue/`.
 
+mod feed;
 mod hosts;
 mod jobs;
 #[cfg(feature = "distributed")]
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use crate::outcome::{Job, Outcome};
 
+pub use feed::{Fed, Feed, Offer, Return, Unpolled};
 pub use hosts::{Entrance, Gate, Hosts, Inbox, Pass, host_key};
 pub use jobs::{Full, JobSink, Mark, Settled, Slot};
 pub use places::Places;
