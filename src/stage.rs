@@ -3,6 +3,7 @@
 
 pub mod brake;
 pub mod dispatch;
+pub mod docket;
 pub mod governor;
 pub mod lateness;
 pub mod recorder;

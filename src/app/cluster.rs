@@ -4,6 +4,7 @@ mod checker;
 mod db;
 mod recorder;
 mod scheduler;
+mod waiting;
 
 use std::future::Future;
 use std::pin::Pin;

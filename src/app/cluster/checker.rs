@@ -22,7 +22,6 @@ use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::process::raise_open_files_limit;
 use crate::queue::kafka::producer::Producer;
-use crate::queue::kafka::topics::TopicsError;
 
 use acks::Acks;
 use broker_time::BrokerTime;
@@ -33,12 +32,6 @@ use works::Works;
 const ROUND: Duration = Duration::from_secs(1);
 /// Time beyond the grace period that the works may take to end.
 const LAST: Duration = Duration::from_secs(10);
-
-impl From<TopicsError> for RoleError {
-    fn from(error: TopicsError) -> Self {
-        Self { code: 1, reason: error.to_string() }
-    }
-}
 
 /// Works as checker until it is to end.
 ///
