@@ -8,7 +8,6 @@ use crate::health::votes::Slot;
 use crate::outcome::Outcome;
 use crate::queue::kafka::messages::{MemberMessage, MissedMessage, OutcomeMessage, Report, Told};
 use crate::queue::kafka::reader::{Arrival, Unreadable};
-use crate::stage::docket::Docket;
 use crate::store::postgres::witness::HeardMember;
 
 /// How far ahead of the brokers' clock a due time may lie, in milliseconds: jobs are made on time, and
