@@ -1,5 +1,6 @@
 //! The role `scheduler`: turns the targets of the shards that it leases into jobs, on time.
 
+mod alone;
 mod drive;
 mod feed;
 mod figures;
@@ -20,6 +21,7 @@ use crate::shards::Shards;
 use crate::store::postgres::leases::{Leases, MemberFacts, Tended};
 use crate::store::postgres::{Database, DatabaseError};
 
+use alone::Alone;
 use drive::{Kept, Parts, Reins};
 use feed::{Feed, Turnover};
 use figures::{Figures, SchedulerFigures};
@@ -72,6 +74,7 @@ struct Work {
     figures: SchedulerFigures,
     producer: Producer,
     kafka: Needed,
+    alone: Alone,
     beat: (Instant, Figures),
 }
 
@@ -97,6 +100,7 @@ impl Work {
             figures: SchedulerFigures::default(),
             producer,
             kafka: Needed::new("Kafka"),
+            alone: Alone::default(),
             beat: (Instant::now(), Figures::default()),
         }
     }
@@ -114,6 +118,7 @@ impl Work {
             sink,
             clock: clock.clone(),
             holding: self.leases.holding(),
+            alone: self.alone.clone(),
             figures: self.figures.clone(),
             notifier: member.notifier,
             flush: grace.saturating_sub(FAREWELL).max(grace / 2),
@@ -150,7 +155,7 @@ impl Work {
         told: &mut BTreeMap<u32, (i64, i64)>,
     ) {
         let mut database = Needed::new("the database");
-        let mut done = Ok(first);
+        let mut done: Result<Tended, DatabaseError> = Ok(first);
         loop {
             let pause = match done {
                 Ok(tended) => {
@@ -160,10 +165,14 @@ impl Work {
                     if turnovers.send(turnover).await.is_err() {
                         return;
                     }
+                    self.alone.note_there();
                     pause
                 }
                 Err(error) => {
                     database.note_away(&error);
+                    if error.is_passing() {
+                        self.alone.note_away();
+                    }
                     RETRY
                 }
             };
