@@ -308,7 +308,9 @@ impl ConsumerContext for Context {
             consumer.incremental_assign(placed.as_ref().unwrap_or(list))
         } else {
             let mut state = self.shared.0.lock();
-            partitions.iter().for_each(|partition| state.offsets.end(*partition));
+            for partition in &partitions {
+                state.offsets.end(*partition);
+            }
             (state.has_changed, state.has_lost) = (true, true);
             drop(state);
             // What is stored of them is committed by this.

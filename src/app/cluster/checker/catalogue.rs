@@ -8,8 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::settled::Settled;
-use crate::config::rules::Rules;
-use crate::config::targets::own;
+use crate::config::targets::written;
 use crate::queue::kafka::messages::JobMessage;
 use crate::target::{Labels, Plan, Target, TargetId};
 
@@ -53,7 +52,6 @@ pub(super) struct Catalogue {
     hand: usize,
     /// How often a target was made so far.
     changes: u64,
-    rules: Rules,
     plans: HashSet<Arc<Plan>>,
     labels: HashSet<Arc<Labels>>,
 }
@@ -67,7 +65,6 @@ impl Catalogue {
             most: most.max(1),
             hand: 0,
             changes: 0,
-            rules: Rules::default(),
             plans: HashSet::new(),
             labels: HashSet::new(),
         }
@@ -98,7 +95,7 @@ impl Catalogue {
         if entry.revision.is_none_or(|known| known < job.revision) {
             entry.revision = Some(job.revision);
             self.changes += 1;
-            let made = make(job, &self.rules, slot);
+            let made = make(job, slot);
             let before = std::mem::replace(&mut entry.made, Err("is not made yet".into()));
             let made = made.map(|mut target| {
                 if let Ok(before) = &before {
@@ -213,11 +210,9 @@ impl Catalogue {
 ///
 /// # Errors
 /// Why it cannot be polled.
-fn make(job: &JobMessage, rules: &Rules, slot: u32) -> Result<Target, String> {
-    let entry =
-        serde_json::from_slice(&job.entry).map_err(|error| format!("is no JSON: {error}"))?;
-    let target = own::complete(entry, rules)?;
-    Ok(Target { id: TargetId(job.id), number: slot, ..target })
+fn make(job: &JobMessage, slot: u32) -> Result<Target, String> {
+    let target = written::read(&job.entry, TargetId(job.id))?;
+    Ok(Target { number: slot, ..target })
 }
 
 /// `value`, or what is equal to it and known already.

@@ -1,15 +1,13 @@
 //! `Judge`: whether it is probably us that fail, told of the outcomes of this checker before anybody
 //! else hears of them.
 
-use std::time::Duration;
-
 use crate::app::cluster::checker::catalogue::Catalogue;
 use crate::health::jury::{Holding, Jury, Known, Ruling, Seat};
 use crate::outcome::{Cause, Detail, Outcome};
 use crate::target::State;
 
-/// How often the jury is brought to the targets that are known.
-const CONVENES_US: u64 = Duration::from_secs(5).as_micros() as u64;
+/// Microseconds from one time at which the jury is brought to the targets that are known to the next.
+const CONVENES_US: u64 = 5_000_000;
 
 /// The jury of a checker.
 #[derive(Debug, Default)]
