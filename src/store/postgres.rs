@@ -2,7 +2,11 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod leases;
+pub mod partitions;
 pub mod read;
+pub mod setup;
+pub mod targets;
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -1,0 +1,259 @@
+//! Targets as the database holds them: a shard of them as a stream, and what has changed since.
+
+use std::pin::pin;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use tokio_stream::StreamExt as _;
+
+use super::{Database, DatabaseError};
+use crate::target::{Priority, TargetId};
+
+/// A target with all that is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRow {
+    /// Its number.
+    pub number: u32,
+    /// Its shard.
+    pub shard: u32,
+    /// Its id.
+    pub id: TargetId,
+    /// The `id` that its entry gives.
+    pub given_id: Option<Box<str>>,
+    /// The name for people.
+    pub name: Option<Box<str>>,
+    /// Its address without credentials.
+    pub url: Box<str>,
+    /// The number of its kind of check.
+    pub kind: u8,
+    /// Milliseconds from one due time to the next.
+    pub every_ms: u32,
+    /// Milliseconds that a poll may take.
+    pub timeout_ms: u32,
+    /// Who goes first.
+    pub priority: Priority,
+    /// From how many locations it is polled; 0: from all.
+    pub locations: u8,
+    /// How many locations must agree that it is down; 0: more than half of them.
+    pub quorum: u8,
+    /// Days for which its certificate has to be valid.
+    pub certificate_days: u32,
+    /// Whether it says of us that we have no network, when it fails.
+    pub is_sentinel: bool,
+    /// Its whole entry as JSON.
+    pub entry: Box<[u8]>,
+    /// The revision of the list that changed it last.
+    pub revision: i64,
+    /// Whether it is polled no more.
+    pub is_removed: bool,
+}
+
+/// As much of a target as jobs are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its number.
+    pub number: u32,
+    /// Its id.
+    pub id: TargetId,
+    /// Milliseconds from one due time to the next.
+    pub every_ms: u32,
+    /// From how many locations it is polled; 0: from all.
+    pub locations: u8,
+    /// Its whole entry as JSON.
+    pub entry: Box<[u8]>,
+    /// The revision of the list that changed it last.
+    pub revision: i64,
+    /// Whether it is polled no more.
+    pub is_removed: bool,
+}
+
+/// A location from which targets are polled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationRow {
+    /// Its number.
+    pub id: i16,
+    /// Its name.
+    pub name: String,
+    /// When anybody polled from there last, in Unix milliseconds.
+    pub seen_at_ms: i64,
+    /// Whether nobody polls from there any more.
+    pub is_retired: bool,
+}
+
+/// What a row of targets is read as: [`TargetRow`] or [`JobRow`].
+pub trait OfRow: Sized {
+    /// The columns that it is made of.
+    const COLUMNS: &str;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The row makes no sense.
+    fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError>;
+}
+
+/// A row of targets, of which an [`OfRow`] takes what it needs.
+pub struct TargetColumns<'r>(&'r Row);
+
+impl TargetColumns<'_> {
+    /// A number that is never negative, and small enough.
+    fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, DatabaseError> {
+        let number: i64 = self.0.try_get(name)?;
+        T::try_from(number).map_err(|_| broken(name, number))
+    }
+
+    fn id(&self) -> Result<TargetId, DatabaseError> {
+        let id: i64 = self.0.try_get("id")?;
+        Ok(TargetId(id.cast_unsigned()))
+    }
+
+    fn text(&self, name: &str) -> Result<Option<Box<str>>, DatabaseError> {
+        Ok(self.0.try_get::<_, Option<&str>>(name)?.map(Box::from))
+    }
+
+    fn entry(&self) -> Result<Box<[u8]>, DatabaseError> {
+        Ok(self.0.try_get::<_, &str>("entry")?.as_bytes().into())
+    }
+}
+
+fn broken(name: &str, number: i64) -> DatabaseError {
+    DatabaseError::Broken(format!("a target with {number} as its {name}"))
+}
+
+impl OfRow for JobRow {
+    const COLUMNS: &str = "number, id, every_ms::bigint, locations::bigint, entry, revision, \
+                           removed_at IS NOT NULL AS is_removed";
+
+    fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            number: row.number("number")?,
+            id: row.id()?,
+            every_ms: row.number("every_ms")?,
+            locations: row.number("locations")?,
+            entry: row.entry()?,
+            revision: row.0.try_get("revision")?,
+            is_removed: row.0.try_get("is_removed")?,
+        })
+    }
+}
+
+impl OfRow for TargetRow {
+    const COLUMNS: &str = "number, shard::bigint, id, given_id, name, url, kind::bigint, \
+                           every_ms::bigint, timeout_ms::bigint, priority::bigint, \
+                           locations::bigint, quorum::bigint, certificate_days::bigint, \
+                           is_sentinel, entry, revision, removed_at IS NOT NULL AS is_removed";
+
+    fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
+        let priority: i64 = row.0.try_get("priority")?;
+        let known = usize::try_from(priority).ok().and_then(|place| Priority::ALL.get(place));
+        Ok(Self {
+            number: row.number("number")?,
+            shard: row.number("shard")?,
+            id: row.id()?,
+            given_id: row.text("given_id")?,
+            name: row.text("name")?,
+            url: row.text("url")?.unwrap_or_default(),
+            kind: row.number("kind")?,
+            every_ms: row.number("every_ms")?,
+            timeout_ms: row.number("timeout_ms")?,
+            priority: *known.ok_or_else(|| broken("priority", priority))?,
+            locations: row.number("locations")?,
+            quorum: row.number("quorum")?,
+            certificate_days: row.number("certificate_days")?,
+            is_sentinel: row.0.try_get("is_sentinel")?,
+            entry: row.entry()?,
+            revision: row.0.try_get("revision")?,
+            is_removed: row.0.try_get("is_removed")?,
+        })
+    }
+}
+
+impl Database {
+    /// Hands every target of `shard` that is polled to `sink`, by number, as it comes; returns the
+    /// revision from which on [`Database::changes`] tells what came later.
+    ///
+    /// # Errors
+    /// The database cannot be reached, refuses, or holds what makes no sense.
+    pub async fn targets<T: OfRow>(
+        &self,
+        shard: u32,
+        mut sink: impl FnMut(T),
+    ) -> Result<i64, DatabaseError> {
+        let revision = self.revision().await?;
+        let asked = format!(
+            "SELECT {} FROM target WHERE shard = $1 AND removed_at IS NULL ORDER BY shard, number",
+            T::COLUMNS
+        );
+        let shard = i32::try_from(shard).unwrap_or(i32::MAX);
+        self.each(&asked, &[&shard], |row| sink(row)).await?;
+        Ok(revision)
+    }
+
+    /// The targets that have changed since a revision of each shard, in the order of revisions;
+    /// those that are polled no more as well.
+    ///
+    /// # Errors
+    /// The database cannot be reached, refuses, or holds what makes no sense.
+    pub async fn changes<T: OfRow>(&self, since: &[(u32, i64)]) -> Result<Vec<T>, DatabaseError> {
+        let columns = T::COLUMNS;
+        let asked = format!(
+            "SELECT {columns} FROM unnest($1::integer[], $2::bigint[]) AS since(of_shard, after) \
+             JOIN target ON target.shard = of_shard AND target.revision > after \
+             ORDER BY target.revision, number"
+        );
+        let shards: Vec<i32> =
+            since.iter().map(|(shard, _)| i32::try_from(*shard).unwrap_or(i32::MAX)).collect();
+        let revisions: Vec<i64> = since.iter().map(|(_, revision)| *revision).collect();
+        let mut changed = Vec::new();
+        self.each(&asked, &[&shards, &revisions], |row| changed.push(row)).await?;
+        Ok(changed)
+    }
+
+    /// The revision of the targets: it rises whenever any of them change.
+    ///
+    /// # Errors
+    /// The database cannot be reached or holds no cluster.
+    pub async fn revision(&self) -> Result<i64, DatabaseError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached("SELECT revision FROM cluster").await?;
+        let row = client.query_opt(&statement, &[]).await?.ok_or(DatabaseError::Empty)?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// All locations, by name.
+    ///
+    /// # Errors
+    /// The database cannot be reached or refuses.
+    pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
+        let client = self.client().await?;
+        let asked = "SELECT id, name, (extract(epoch FROM seen_at) * 1000)::bigint, is_retired \
+                     FROM location ORDER BY name";
+        let statement = client.prepare_cached(asked).await?;
+        let location = |row: &Row| {
+            Ok(LocationRow {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                seen_at_ms: row.try_get(2)?,
+                is_retired: row.try_get(3)?,
+            })
+        };
+        client.query(&statement, &[]).await?.iter().map(location).collect()
+    }
+
+    /// Hands each row that `asked` finds to `sink` as it comes: one is kept at a time.
+    pub(super) async fn each<T: OfRow>(
+        &self,
+        asked: &str,
+        values: &[&(dyn ToSql + Sync)],
+        mut sink: impl FnMut(T),
+    ) -> Result<(), DatabaseError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(asked).await?;
+        let rows = client.query_raw(&statement, values.iter().copied()).await?;
+        let mut rows = pin!(rows);
+        while let Some(row) = rows.next().await {
+            sink(T::of_row(&TargetColumns(&row?))?);
+        }
+        Ok(())
+    }
+}

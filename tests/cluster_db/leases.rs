@@ -1,0 +1,230 @@
+//! Which member has which shard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use poller::clock::Clock;
+use poller::store::postgres::Database;
+use poller::store::postgres::leases::{Leases, MemberFacts};
+
+use super::server::{Server, at, psql};
+
+fn facts(name: &str) -> MemberFacts {
+    MemberFacts {
+        name: name.to_owned(),
+        role: "scheduler",
+        location: String::new(),
+        host: "h".to_owned(),
+        pid: 1,
+        version: "0".to_owned(),
+        started_at_ms: 1_700_000_000_000,
+    }
+}
+
+fn leases(database: &Database, name: &str, length: Duration) -> Leases {
+    Leases::new(database.clone(), facts(name), length, Clock::system())
+}
+
+/// Numbers that look random and are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("small") % most
+    }
+}
+
+/// Members of a role, of whom some are killed.
+struct Members {
+    url: String,
+    database: Database,
+    alive: Vec<(String, Leases)>,
+    born: u32,
+    /// The last owner and epoch of each shard.
+    last: BTreeMap<u32, (String, i64)>,
+}
+
+impl Members {
+    fn join(&mut self) {
+        let name = format!("m{}", self.born);
+        self.born += 1;
+        // Nothing ends by itself within the test: who is killed is made to have ended.
+        let leases = leases(&self.database, &name, Duration::from_mins(10));
+        self.alive.push((name, leases));
+    }
+
+    fn kill(&mut self, place: usize) {
+        let (name, _) = self.alive.remove(place);
+        let ended = format!(
+            "UPDATE lease SET until = now() - interval '1 ms' WHERE owner LIKE '{name}#%'; \
+             UPDATE member SET seen_at = now() - interval '1 hour' WHERE name = '{name}'"
+        );
+        psql(&self.url, &ended);
+    }
+
+    async fn tend(&mut self, place: usize) {
+        let (_, leases) = &mut self.alive[place];
+        let tended = leases.tend().await.expect("tended");
+        let held: BTreeSet<u32> = tended.held.iter().map(|held| held.shard).collect();
+        assert_eq!(held, leases.holding().shards().into_iter().collect());
+        self.check();
+    }
+
+    /// No shard has two owners, and every new owner has a higher epoch.
+    fn check(&mut self) {
+        let mut seen = BTreeSet::new();
+        for (name, leases) in &self.alive {
+            let holding = leases.holding();
+            for shard in holding.shards() {
+                assert!(seen.insert(shard), "shard {shard} has two owners");
+                let epoch = holding.epoch(shard).expect("held");
+                match self.last.insert(shard, (name.clone(), epoch)) {
+                    Some((last, before)) if last == *name => assert!(epoch >= before),
+                    Some((_, before)) => assert!(epoch > before, "shard {shard}"),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn shares(&self) -> Vec<usize> {
+        self.alive.iter().map(|(_, leases)| leases.holding().shards().len()).collect()
+    }
+}
+
+pub(crate) async fn shards_have_one_owner_and_shares_are_fair_whoever_dies(server: &Server) {
+    const SHARDS: u32 = 23;
+    let (database, url) = server.cluster(SHARDS).await;
+    let mut random = Random(7);
+    let mut members = Members { url, database, alive: Vec::new(), born: 0, last: BTreeMap::new() };
+    members.join();
+    for _ in 0..40 {
+        match random.below(3) {
+            0 if members.alive.len() < 6 => members.join(),
+            1 if members.alive.len() > 1 => {
+                let place = random.below(members.alive.len());
+                members.kill(place);
+            }
+            _ => {}
+        }
+        for _ in 0..random.below(8) {
+            let place = random.below(members.alive.len());
+            members.tend(place).await;
+        }
+    }
+    // Whatever went before: two rounds later all is owned, and evenly.
+    for _ in 0..3 {
+        for place in 0..members.alive.len() {
+            members.tend(place).await;
+        }
+    }
+    let shares = members.shares();
+    assert_eq!(shares.iter().sum::<usize>(), SHARDS as usize, "{shares:?}");
+    let (least, most) = (shares.iter().min(), shares.iter().max());
+    assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{shares:?}");
+    // And then nothing moves any more.
+    for place in 0..members.alive.len() {
+        let tended = members.alive[place].1.tend().await.expect("tended");
+        assert_eq!((tended.gained, tended.lost), (vec![], vec![]));
+        assert_eq!(tended.members as usize, members.alive.len());
+    }
+}
+
+pub(crate) async fn members_that_ask_at_once_share_without_overlap(server: &Server) {
+    let (database, _) = server.cluster(64).await;
+    let mut all: Vec<Leases> = (0..4)
+        .map(|number| leases(&database, &format!("m{number}"), Duration::from_mins(10)))
+        .collect();
+    for _ in 0..6 {
+        let mut rest = all.iter_mut();
+        let [a, b, c, d] = std::array::from_fn(|_| rest.next().expect("four"));
+        let (a, b, c, d) = tokio::join!(a.tend(), b.tend(), c.tend(), d.tend());
+        let mut seen = BTreeSet::new();
+        for tended in [a, b, c, d] {
+            for held in tended.expect("tended").held {
+                assert!(seen.insert(held.shard), "shard {} has two owners", held.shard);
+            }
+        }
+    }
+    assert!(all.iter().all(|leases| leases.holding().shards().len() == 16));
+}
+
+pub(crate) async fn a_member_that_cannot_renew_stops_before_others_begin(server: &Server) {
+    let (database, url) = server.cluster(8).await;
+    let length = Duration::from_secs(3);
+    let mut silent = leases(&database, "a", length);
+    let mut other = leases(&database, "b", length);
+    assert_eq!(silent.tend().await.expect("tended").gained.len(), 8);
+    let holding = silent.holding();
+    loop {
+        let tended = other.tend().await.expect("tended");
+        if !tended.held.is_empty() {
+            assert_eq!(holding.shards(), Vec::<u32>::new());
+            assert!(silent.is_mine_until(0).is_none());
+            assert!(tended.held.iter().all(|held| held.epoch == 2));
+            break;
+        }
+        tokio::time::sleep(tended.again_in).await;
+    }
+    // It notices that when it is back, and nothing it writes counts.
+    let refused = silent.advance(&[(0, 1, 5)]).await.expect("asked");
+    assert_eq!(refused, [0]);
+    let tended = silent.tend().await.expect("tended");
+    assert_eq!(tended.lost, (0..8).collect::<Vec<u32>>());
+    assert_eq!(tended.members, 2);
+    assert_eq!(psql(&url, "SELECT count(*) FROM lease WHERE produced_until IS NOT NULL"), "0");
+}
+
+pub(crate) async fn what_was_produced_is_handed_on_and_never_goes_back(server: &Server) {
+    let (database, _) = server.cluster(2).await;
+    let mut first = leases(&database, "a", Duration::from_mins(1));
+    first.tell(&serde_json::json!({"jobs": 5}));
+    let tended = first.tend().await.expect("tended");
+    assert!(tended.held.iter().all(|held| held.produced_until_ms.is_none()));
+    assert!(tended.clock_ahead_ms.abs() < 1_000, "{}", tended.clock_ahead_ms);
+    let now_ms = 1_700_000_000_123;
+    assert_eq!(first.advance(&[(0, 1, now_ms), (1, 9, now_ms)]).await.expect("asked"), [1]);
+    assert_eq!(first.advance(&[(0, 1, now_ms - 5)]).await.expect("asked"), [0_u32; 0]);
+    first.release_all().await.expect("released");
+    assert_eq!(first.holding().shards(), [0_u32; 0]);
+    let mut second = leases(&database, "b", Duration::from_mins(1));
+    let held = second.tend().await.expect("tended").held;
+    let told: Vec<_> = held.iter().map(|held| (held.epoch, held.produced_until_ms)).collect();
+    assert_eq!(told, [(2, Some(now_ms)), (2, None)]);
+}
+
+pub(crate) async fn a_namesake_has_to_wait(server: &Server) {
+    let (database, _) = server.cluster(2).await;
+    let mut first = leases(&database, "a", Duration::from_mins(1));
+    assert_eq!(first.tend().await.expect("tended").held.len(), 2);
+    let mut again = leases(&database, "a", Duration::from_mins(1));
+    assert_eq!(again.tend().await.expect("tended").held, []);
+    assert_eq!(first.tend().await.expect("tended").held.len(), 2);
+}
+
+pub(crate) async fn a_server_that_hangs_ends_leases_all_the_same() {
+    let server = Server::start(&[]);
+    let (_, url) = server.cluster(2).await;
+    let database = at(&url, None).expect("an address");
+    let mut leases = leases(&database, "a", Duration::from_secs(3));
+    assert_eq!(leases.tend().await.expect("tended").held.len(), 2);
+    let holding = leases.holding();
+    server.act("pause");
+    let mut told = String::new();
+    while !holding.shards().is_empty() {
+        if let Err(error) = leases.tend().await {
+            assert!(error.is_passing());
+            told = error.to_string();
+        }
+    }
+    assert!(told.contains("third of a lease"), "{told}");
+    server.act("resume");
+    let tended = loop {
+        if let Ok(tended) = leases.tend().await {
+            break tended;
+        }
+    };
+    assert_eq!((tended.held.len(), tended.gained.len()), (2, 0));
+}
