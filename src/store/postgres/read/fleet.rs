@@ -76,6 +76,8 @@ pub struct Room {
     pub bytes: u64,
     /// Samples that it keeps, about.
     pub samples: u64,
+    /// When the oldest of them fell due, in Unix milliseconds; 0 while there is none.
+    pub oldest_ms: i64,
 }
 
 impl Reader {
@@ -189,11 +191,13 @@ impl Reader {
         let sql = "SELECT pg_database_size(current_database()) AS bytes, \
                    coalesce((SELECT sum(greatest(reltuples, 0)) FROM pg_inherits \
                        JOIN pg_class ON pg_class.oid = inhrelid \
-                       WHERE inhparent = 'sample'::regclass), 0)::bigint AS samples";
+                       WHERE inhparent = 'sample'::regclass), 0)::bigint AS samples, \
+                   (SELECT due FROM sample ORDER BY due LIMIT 1) AS oldest";
         let row = self.row(sql, &[]).await?;
         Ok(Room {
             bytes: at::<i64>(&row, "bytes")?.unsigned_abs(),
             samples: at::<i64>(&row, "samples")?.unsigned_abs(),
+            oldest_ms: at::<Option<SystemTime>>(&row, "oldest")?.map_or(0, unix_ms),
         })
     }
 }

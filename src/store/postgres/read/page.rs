@@ -16,6 +16,8 @@ const LATENCY: &str =
 /// What is looked through for a text; an index is made of it where the database can.
 const TEXT: &str = "lower(t.url || E'\\n' || coalesce(t.name, '') || E'\\n' \
      || coalesce(t.given_id, '') || E'\\n' || coalesce(t.group_name, ''))";
+/// Removed targets that may be among the slowest.
+const REMOVED: usize = 1_000;
 /// Keys of targets that are down lie above this one, less the time since when they are.
 const DOWN: u64 = u64::MAX / 2;
 
@@ -68,12 +70,18 @@ struct Condition {
     params: Vec<Box<dyn ToSql + Sync + Send>>,
     /// Whether it holds of targets alone of which something is known.
     needs_record: bool,
+    /// What holds of records beside that they are of the target.
+    joined: String,
 }
 
 impl Condition {
     fn of(query: &PageQuery) -> Self {
-        let mut own =
-            Self { sql: "t.removed_at IS NULL".to_owned(), params: Vec::new(), needs_record: false };
+        let mut own = Self {
+            sql: "t.removed_at IS NULL".to_owned(),
+            params: Vec::new(),
+            needs_record: false,
+            joined: String::new(),
+        };
         match query.state {
             None => {}
             Some(State::Pending) => own.also("(r.target IS NULL OR r.state = 0)"),
@@ -127,12 +135,9 @@ impl Condition {
         }
     }
 
-    fn tables(&self) -> &'static str {
-        if self.needs_record {
-            "target t JOIN record r ON r.target = t.number"
-        } else {
-            "target t LEFT JOIN record r ON r.target = t.number"
-        }
+    fn tables(&self) -> String {
+        let join = if self.needs_record { "JOIN" } else { "LEFT JOIN" };
+        format!("target t {join} record r ON r.target = t.number{}", self.joined)
     }
 }
 
@@ -171,23 +176,35 @@ impl Reader {
     ) -> Result<Vec<(u64, Line)>, DatabaseError> {
         let after = query.after.map_or(-1, |place| i64::from(place.number));
         own.with("t.number > $", after);
-        let rows = self.some(own, ("0::bigint", "t.number"), query.most).await?;
+        // Said of both, so that neither is read from its beginning.
+        own.joined = format!(" AND r.target > ${}", own.params.len());
+        let tables = own.tables();
+        let rows = self.some(own, &tables, ("0::bigint", "t.number"), query.most).await?;
         rows.iter().map(|row| Ok((0, Line::of(row)?))).collect()
     }
 
     async fn by_latency(&self, query: &PageQuery) -> Result<Vec<(u64, Line)>, DatabaseError> {
         let mut own = Condition::of(query);
+        let is_of_all = own.params.is_empty() && query.state.is_none() && query.cause.is_none();
+        let mut behind = String::from("true");
         if let Some(Place { key, number }) = query.after {
             own.params.push(Box::new(i64::try_from(key).unwrap_or(i64::MAX)));
-            let first = own.params.len();
             own.params.push(Box::new(i64::from(number)));
-            own.also(&format!(
-                "({LATENCY} < ${first} OR ({LATENCY} = ${first} AND t.number > ${}))",
-                first + 1
-            ));
+            let (key, number) = (own.params.len() - 1, own.params.len());
+            behind = format!("({LATENCY} < ${key} OR ({LATENCY} = ${key} AND r.target > ${number}))");
+            own.also(&behind.replace("r.target", "t.number"));
         }
         let order = format!("{LATENCY} DESC, t.number");
-        let rows = self.some(own, (LATENCY, &order), query.most).await?;
+        let mut tables = own.tables();
+        if is_of_all && query.after.is_none_or(|place| place.key > 0) {
+            // Records alone are looked through, with some to spare for targets that were removed.
+            let most = query.most.saturating_add(REMOVED);
+            tables = format!(
+                "(SELECT * FROM record r WHERE {behind} ORDER BY {LATENCY} DESC, r.target \
+                 LIMIT {most}) r JOIN target t ON t.number = r.target"
+            );
+        }
+        let rows = self.some(own, &tables, (LATENCY, &order), query.most).await?;
         rows.iter()
             .map(|row| Ok((at::<i64>(row, "key")?.unsigned_abs(), Line::of(row)?)))
             .collect()
@@ -221,8 +238,8 @@ impl Reader {
             own.params.push(Box::new(i64::from(number)));
             own.also(&format!("(r.since, r.target) > (${first}, ${})", first + 1));
         }
-        let order = "r.since, r.target";
-        let rows = self.some(own, ("0::bigint", order), query.most).await?;
+        let (tables, order) = (own.tables(), "r.since, r.target");
+        let rows = self.some(own, &tables, ("0::bigint", order), query.most).await?;
         rows.iter()
             .map(|row| {
                 let line = Line::of(row)?;
@@ -235,13 +252,13 @@ impl Reader {
     async fn some(
         &self,
         mut own: Condition,
+        tables: &str,
         (key, order): (&str, &str),
         most: usize,
     ) -> Result<Vec<Row>, DatabaseError> {
         own.params.push(Box::new(limit(most)));
         let sql = format!(
-            "SELECT {LINE}, {key} AS key FROM {} WHERE {} ORDER BY {order} LIMIT ${}",
-            own.tables(),
+            "SELECT {LINE}, {key} AS key FROM {tables} WHERE {} ORDER BY {order} LIMIT ${}",
             own.sql,
             own.params.len()
         );

@@ -49,8 +49,8 @@ impl Reader {
         rows.iter().map(outcome).collect()
     }
 
-    /// What fell due from `from_ms` (Unix milliseconds) on and before `place`, the latest first, and
-    /// the place behind it; `most` rows are looked at, of which slots without a poll are left out.
+    /// The polls that fell due from `from_ms` (Unix milliseconds) on, from `place` on, the latest
+    /// first, `most` at most, and the place behind them.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -61,14 +61,14 @@ impl Reader {
         most: usize,
     ) -> Result<(Vec<Outcome>, Option<PollPlace>), DatabaseError> {
         let sql = format!(
-            "SELECT {SAMPLE} FROM sample WHERE due <= $1 AND due >= $2 \
+            "SELECT {SAMPLE} FROM sample WHERE due <= $1 AND due >= $2 AND kind <> {MISSED} \
              ORDER BY due DESC, target DESC, location DESC, tries DESC OFFSET $3 LIMIT $4"
         );
         let params = (time(place.due_ms), time(from_ms), i64::from(place.passed), limit(most));
         let rows = self.rows(&sql, &[&params.0, &params.1, &params.2, &params.3]).await?;
         let all = rows.iter().map(outcome).collect::<Result<Vec<_>, _>>()?;
         let next = (all.len() == most).then(|| behind(place, &all)).flatten();
-        Ok((polls(&rows, all), next))
+        Ok((all, next))
     }
 
     /// What fell due in `span` behind `after`, a due time, a target, a location and a number of tries,

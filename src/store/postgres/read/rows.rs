@@ -10,7 +10,7 @@ use crate::store::codes::{kind_of, verdict_of};
 
 /// What is read of a sample.
 pub(super) const SAMPLE: &str = "due, target, finished, kind, verdict, code, cause, detail, \
-     latency_us, lag_us, bytes, resolve_us, connect_us, tls_us, first_byte_us, transfer_us";
+     latency_us, lag_us, bytes, flags, resolve_us, connect_us, tls_us, first_byte_us, transfer_us";
 
 /// The kind of slots that passed without a poll.
 pub(super) const MISSED: i16 = 3;
@@ -18,6 +18,7 @@ pub(super) const MISSED: i16 = 3;
 /// The outcome in `row`, which has the columns of [`SAMPLE`].
 pub(super) fn outcome(row: &Row) -> Result<Outcome, DatabaseError> {
     let code = u16::try_from(at::<i16>(row, "code")?).unwrap_or(0);
+    let flags = at::<i16>(row, "flags")?.cast_unsigned();
     let finding = Finding {
         verdict: verdict_of(small(row, "verdict")?),
         cause: Cause::from_code(small(row, "cause")?),
@@ -25,6 +26,9 @@ pub(super) fn outcome(row: &Row) -> Result<Outcome, DatabaseError> {
         // A cause stands there where no answer came.
         status: if code < 1_000 { code } else { 0 },
         bytes: at::<i64>(row, "bytes")?.unsigned_abs(),
+        is_reused: flags & 2 != 0,
+        is_at_least: flags & 4 != 0,
+        redirects: u8::try_from(flags >> 3).unwrap_or(u8::MAX),
         phases: phases(row)?,
         ..Finding::default()
     };
@@ -35,7 +39,7 @@ pub(super) fn outcome(row: &Row) -> Result<Outcome, DatabaseError> {
         lag_us: at::<i32>(row, "lag_us")?.cast_unsigned(),
         latency_us: at::<i32>(row, "latency_us")?.cast_unsigned(),
         kind: kind_of(small(row, "kind")?),
-        is_provisional: false,
+        is_provisional: flags & 1 != 0,
         finding,
     })
 }

@@ -114,14 +114,11 @@ fn known(row: &Row) -> Result<Option<Known>, DatabaseError> {
         suspect_ms: 0,
     };
     let last_at: Option<SystemTime> = at(row, "last_at")?;
-    let last = match last_at {
-        None => None,
-        Some(last_at) => Some(Last {
-            at_ms: unix_ms(last_at),
-            code: u16::try_from(at::<i16>(row, "last_code")?).unwrap_or(0),
-            latency_us: at::<i32>(row, "last_latency_us")?.cast_unsigned(),
-        }),
-    };
+    let code = u16::try_from(at::<i16>(row, "last_code")?).unwrap_or(0);
+    let latency_us = at::<i32>(row, "last_latency_us")?.cast_unsigned();
+    let is_polled = health.state != State::Pending || code != 0;
+    let last = last_at.filter(|_| is_polled);
+    let last = last.map(|last_at| Last { at_ms: unix_ms(last_at), code, latency_us });
     let until = at::<Option<SystemTime>>(row, "certificate_until")?;
     let certificate_until = until.map_or(0, |until| unix_ms(until).div_euclid(1_000));
     Ok(Some(Known { health, last, certificate_until }))
@@ -144,7 +141,26 @@ impl Reader {
         Ok(ids.iter().find_map(|id| lines.iter().find(|line| line.id == *id)).cloned())
     }
 
-    /// The entry of the target `number`, as JSON.
+    /// The first target whose group and name, else its address, are `key` as they stand in addresses:
+    /// all targets may have to be looked through.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn line_of_key(&self, key: &str) -> Result<Option<Line>, DatabaseError> {
+        let plain = |column: &str| {
+            format!("lower(translate(btrim({column}, E' \\t\\n'), '/_,.#+& ', '--------'))")
+        };
+        let sql = format!(
+            "SELECT {LINE} FROM target t LEFT JOIN record r ON r.target = t.number \
+             WHERE t.removed_at IS NULL AND {} || '_' || {} = $1 ORDER BY t.number LIMIT 1",
+            plain("coalesce(t.group_name, '')"),
+            plain("coalesce(t.name, t.url)")
+        );
+        let rows = self.rows(&sql, &[&key]).await?;
+        rows.first().map(Line::of).transpose()
+    }
+
+    /// The entries of the targets with these numbers, as JSON.
     ///
     /// # Errors
     /// The database cannot be read.

@@ -1,0 +1,181 @@
+//! `Face`: what a role of the distributed mode answers over HTTP, where somebody wants it to listen.
+
+mod own;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use self::own::Own;
+use super::view::{View, Viewer};
+use crate::api::{Facts, Keys, Metrics, Server, Services};
+use crate::app::StartError;
+use crate::app::role::{Role, RoleError};
+use crate::app::services;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::settings::Listening;
+
+type Question = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type Figures = Box<dyn Fn() -> Value + Send + Sync>;
+
+/// How a role is, as it says itself: each is told once, as soon as there is somebody to ask.
+#[derive(Default)]
+pub(in crate::app) struct RoleHealth {
+    readiness: OnceLock<Question>,
+    liveness: OnceLock<Question>,
+    figures: OnceLock<Figures>,
+}
+
+impl RoleHealth {
+    /// Has `question` say whether the role does its work, and why not. It must not block.
+    pub(in crate::app) fn tell_readiness(
+        &self,
+        question: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        // Whoever comes first is asked.
+        let _ = self.readiness.set(Box::new(question));
+    }
+
+    /// Has `question` say whether the role moves at all, and why only a restart helps. It must not
+    /// block.
+    pub(in crate::app) fn tell_liveness(
+        &self,
+        question: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        let _ = self.liveness.set(Box::new(question));
+    }
+
+    /// Has `figures` tell what the role tells of itself, as an object of JSON. It must not block.
+    pub(in crate::app) fn tell_figures(
+        &self,
+        figures: impl Fn() -> Value + Send + Sync + 'static,
+    ) {
+        let _ = self.figures.set(Box::new(figures));
+    }
+
+    /// Whether the role does its work.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(in crate::app) fn readiness(&self) -> Result<(), String> {
+        self.liveness()?;
+        self.readiness.get().map_or_else(|| Err("it starts".to_owned()), |question| question())
+    }
+
+    /// Whether the role moves at all.
+    ///
+    /// # Errors
+    /// Why only a restart helps.
+    pub(in crate::app) fn liveness(&self) -> Result<(), String> {
+        self.liveness.get().map_or(Ok(()), |question| question())
+    }
+
+    /// What the role tells of itself.
+    pub(in crate::app) fn figures(&self) -> Value {
+        self.figures.get().map_or(Value::Null, |figures| figures())
+    }
+}
+
+/// What answers over HTTP, until it is dropped.
+pub(in crate::app) struct Face {
+    server: Server,
+}
+
+impl Face {
+    /// Where it answers.
+    pub(in crate::app) fn address(&self) -> Option<SocketAddr> {
+        self.server.address()
+    }
+}
+
+/// Has `role` answer where `settings` name a place; it answers nowhere unless they do.
+///
+/// # Errors
+/// The place cannot be had, the certificate cannot be used, or the address of the database is none.
+pub(in crate::app) fn open(
+    role: Role,
+    settings: &Settings,
+    viewer: Viewer,
+) -> Result<Option<Face>, RoleError> {
+    let Listening::At(address) = settings.api.listen else { return Ok(None) };
+    let failed = |error: StartError| RoleError { code: 1, reason: error.to_string() };
+    let network = services::open(&settings.api).map_err(failed)?;
+    let Some(network) = network else { return Ok(None) };
+    let services = match role {
+        // It knows no database.
+        Role::Checker => of_itself(settings, &viewer),
+        Role::Scheduler | Role::Recorder => {
+            let view = Arc::new(View::new(settings, viewer)?);
+            view.go_on();
+            of_cluster(&view)
+        }
+    };
+    let options = services::options(settings).map_err(failed)?;
+    let services = Services { options: Arc::new(options), ..services };
+    let server = Server::on_network(network, &services)
+        .map_err(|error| RoleError { code: 1, reason: error.to_string() })?;
+    warn_of_network(address, settings);
+    let face = Face { server };
+    if let Some(address) = face.address() {
+        tracing::info!("answers at {}", services::told(address, &settings.api));
+    }
+    Ok(Some(face))
+}
+
+/// What a process offers that shows a whole cluster.
+pub(in crate::app) fn of_cluster(view: &Arc<View>) -> Services {
+    let view = || Arc::clone(view);
+    Services {
+        past: Some(view()),
+        board: Some(view()),
+        events: Some(view()),
+        metrics: Some(view()),
+        discovery: Some(view()),
+        ..Services::of(view())
+    }
+}
+
+fn of_itself(settings: &Settings, viewer: &Viewer) -> Services {
+    let own = Arc::new(Own::new(&settings.cluster.location, viewer, Clock::system()));
+    let facts: Arc<dyn Facts> = Arc::<Own>::clone(&own);
+    let metrics: Arc<dyn Metrics> = own;
+    let keys: Option<Arc<dyn Keys>> = None;
+    Services { metrics: Some(metrics), keys, ..Services::of(facts) }
+}
+
+/// Says what to do where others than this machine can come in.
+fn warn_of_network(address: SocketAddr, settings: &Settings) {
+    if !address.ip().is_loopback() && settings.api.jwt_secret.is_none() {
+        tracing::warn!(
+            "the API is on the network at {address}, where a role answers /livez, /readyz and whoever \
+             has a token by --jwt-secret; it keeps no tokens of its own"
+        );
+    }
+}
+
+/// Cancelled never: for who shows a cluster and is no part of it.
+pub(in crate::app) fn bystander() -> Viewer {
+    let health = Arc::new(RoleHealth::default());
+    health.tell_readiness(|| Ok(()));
+    let name = format!("poller-view-{}", std::process::id());
+    Viewer { name, health, stop: CancellationToken::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_has_not_said_anything_lives_and_is_not_ready() {
+        let health = RoleHealth::default();
+        assert_eq!(health.liveness(), Ok(()));
+        assert_eq!(health.readiness(), Err("it starts".to_owned()));
+        health.tell_readiness(|| Ok(()));
+        assert_eq!(health.readiness(), Ok(()));
+        health.tell_liveness(|| Err("stands still".to_owned()));
+        assert_eq!(health.readiness(), Err("stands still".to_owned()), "what is dead is not ready");
+    }
+}
