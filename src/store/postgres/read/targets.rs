@@ -232,7 +232,7 @@ impl Reader {
         let sql = "SELECT t.url, r.certificate_until, count(*) OVER () AS total \
                    FROM record r JOIN target t ON t.number = r.target \
                    WHERE r.certificate_until < $2 AND t.removed_at IS NULL \
-                   AND r.certificate_until < $1 + t.certificate_days * interval '1 day' \
+                   AND r.certificate_until < $1::timestamptz + t.certificate_days * interval '1 day' \
                    ORDER BY r.certificate_until, r.target LIMIT $3";
         let now_ms = now_s.saturating_mul(1_000);
         let last_ms = now_ms.saturating_add(most_days.saturating_mul(86_400_000));
