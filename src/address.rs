@@ -172,6 +172,12 @@ impl Address {
         &self.written
     }
 
+    /// The address with what variables and files stand for put in, credentials and all.
+    #[must_use]
+    pub fn filled(&self) -> &str {
+        self.wire()
+    }
+
     fn wire(&self) -> &str {
         self.wire.as_deref().unwrap_or(&self.written)
     }

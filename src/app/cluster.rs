@@ -7,6 +7,7 @@ mod face;
 mod recorder;
 mod scheduler;
 mod view;
+mod waiting;
 
 use std::future::Future;
 use std::pin::Pin;

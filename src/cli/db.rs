@@ -34,8 +34,12 @@ pub enum DbWish {
         #[arg(long)]
         keep_others: bool,
     },
-    /// Print the targets as a list that can be imported again
-    Export,
+    /// Print the targets as a list that can be imported again, one JSON object a line
+    Export {
+        /// Print headers, bodies and passwords too, without which some cannot be imported again
+        #[arg(long)]
+        secrets: bool,
+    },
     /// Print version, shards, targets, locations and members
     Status {
         /// Print JSON

@@ -24,7 +24,7 @@ use crate::target::{CheckKind, OtherProbe, Probe};
 use keys::Keys;
 
 /// Keys of an entry that mean the same whatever the kind of its check.
-const COMMON: &[&str] = &[
+pub(super) const COMMON: &[&str] = &[
     "id",
     "name",
     "group",
@@ -36,6 +36,11 @@ const COMMON: &[&str] = &[
     "ip_version",
     "resolver",
     "tls",
+    "sentinel",
+    "max_per_host",
+    "host_rate",
+    "locations",
+    "quorum",
 ];
 
 /// What entries are that name no kind, and what they say where they say nothing of their own.

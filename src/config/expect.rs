@@ -121,7 +121,10 @@ fn headers(key: &str, value: &Value) -> Result<Vec<(Box<str>, HeaderRule)>, Stri
         };
         Ok((parsed.as_str().into(), rule))
     };
-    object(key, value, want)?.iter().map(rule).collect()
+    let rules = object(key, value, want)?.iter().map(rule);
+    let mut rules: Vec<_> = rules.collect::<Result<_, String>>()?;
+    rules.sort_by(|(one, _): &(Box<str>, HeaderRule), (other, _)| one.cmp(other));
+    Ok(rules)
 }
 
 #[cfg(test)]

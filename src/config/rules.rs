@@ -135,6 +135,8 @@ impl Rules {
             layer.plan.apply(&mut plan);
         }
         entry.plan.apply(&mut plan);
+        // Equal plans are stored once, whichever layer names a header.
+        plan.headers.sort_by(|(one, _), (other, _)| one.cmp(other));
         plan
     }
 

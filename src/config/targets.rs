@@ -21,6 +21,7 @@ pub mod remote;
 pub mod source;
 mod table;
 mod text;
+pub mod written;
 
 pub(crate) use entry::with_scheme;
 use loader::Loader;

@@ -2,11 +2,19 @@
 //!
 //! Every type of the client library stays in here.
 
+mod append;
+mod gaps;
+pub mod import;
 pub mod leases;
 pub mod partitions;
 pub mod read;
+mod restore;
+mod rows;
 pub mod setup;
+pub mod status;
 pub mod targets;
+pub mod terms;
+pub mod witness;
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -1,9 +1,15 @@
 //! `poller db`: setting up the database of a cluster, and its targets.
 
+mod export;
+mod import;
+mod status;
+
 use crate::app::role::RoleError;
-use crate::cli::db::Db;
+use crate::cli::db::{Db, DbWish};
 use crate::config::Settings;
 use crate::config::sources::Sources;
+use crate::shards::Shards;
+use crate::store::postgres::{Database, DatabaseError, VERSION};
 
 /// Does what `asked` wants of the database, and tells what it prints.
 ///
@@ -14,6 +20,59 @@ pub(in crate::app) fn db(
     settings: &Settings,
     sources: &Sources,
 ) -> Result<String, RoleError> {
-    let _ = (asked, sources, super::database(settings, "poller-db")?);
-    Ok(String::new())
+    let database = super::database(settings, "poller-db")?;
+    if let DbWish::Import { list, keep_others } = &asked.wish {
+        // A remote list has a runtime of its own.
+        let list = import::read(list.as_deref(), settings, sources)?;
+        return run(import::import(&database, list, *keep_others));
+    }
+    run(act(&asked.wish, &database))
+}
+
+fn run<T>(work: impl Future<Output = Result<T, RoleError>>) -> Result<T, RoleError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| RoleError {
+        code: 1,
+        reason: format!("cannot wait for the database: {error}"),
+    })?;
+    runtime.block_on(work)
+}
+
+async fn act(wish: &DbWish, database: &Database) -> Result<String, RoleError> {
+    match wish {
+        DbWish::Init { shards } => Ok(init(database, *shards).await?),
+        DbWish::Migrate => Ok(migrate(database).await?),
+        DbWish::Import { .. } => Ok(String::new()),
+        DbWish::Export { secrets } => export::export(database, *secrets).await,
+        DbWish::Status { json } => Ok(status::status(database, *json).await?),
+        DbWish::Location { name, again } => location(database, name, *again).await,
+    }
+}
+
+async fn init(database: &Database, shards: u32) -> Result<String, DatabaseError> {
+    let wrong = || DatabaseError::Refused(format!("{shards} shards are too many"));
+    database.init(Shards::new(shards).ok_or_else(wrong)?).await?;
+    Ok(format!(
+        "set up version {VERSION} with {shards} shards; fill it with poller db import LIST\n"
+    ))
+}
+
+async fn migrate(database: &Database) -> Result<String, DatabaseError> {
+    Ok(match database.migrate().await? {
+        VERSION => format!("the database is of version {VERSION} already\n"),
+        found => format!("brought the database from version {found} to {VERSION}\n"),
+    })
+}
+
+async fn location(database: &Database, name: &str, again: bool) -> Result<String, RoleError> {
+    database.cluster().await?;
+    if database.set_retired(name, !again).await?.is_some() {
+        let what = if again { "made again" } else { "made no more" };
+        return Ok(format!("jobs are {what} for the location {name}\n"));
+    }
+    let all = database.locations().await?;
+    let names: Vec<&str> = all.iter().map(|location| location.name.as_str()).collect();
+    let known = if names.is_empty() { "none has polled yet".to_owned() } else { names.join(", ") };
+    let reason = format!("no location is called {name}; known are: {known}");
+    Err(RoleError { code: 2, reason })
 }

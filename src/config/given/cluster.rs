@@ -17,12 +17,12 @@ pub struct ClusterGiven {
     ///
     /// Roles keep everything there; --viewstats, targets and top read it from there. Add ?sslmode=require
     /// for TLS. Name a file with file:PATH, since other users can see command lines.
-    #[arg(long, value_name = "URL", env = "POLLER_POSTGRES", hide_env = true)]
+    #[arg(long, value_name = "URL", env = "POLLER_POSTGRES", hide_env = true, global = true)]
     #[arg(help_heading = CLUSTER)]
     pub postgres: Option<SecretText>,
 
     /// PEM file with the authority that signed the certificate of PostgreSQL (default known roots)
-    #[arg(long, value_name = "FILE", env = "POLLER_POSTGRES_CA", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "POLLER_POSTGRES_CA", hide_env = true, global = true)]
     #[arg(help_heading = CLUSTER)]
     pub postgres_ca: Option<PathBuf>,
 

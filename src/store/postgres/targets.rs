@@ -97,9 +97,14 @@ pub struct TargetColumns<'r>(&'r Row);
 
 impl TargetColumns<'_> {
     /// A number that is never negative, and small enough.
-    fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, DatabaseError> {
+    pub(super) fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, DatabaseError> {
         let number: i64 = self.0.try_get(name)?;
         T::try_from(number).map_err(|_| broken(name, number))
+    }
+
+    /// Whether something holds.
+    pub(super) fn is(&self, name: &str) -> Result<bool, DatabaseError> {
+        Ok(self.0.try_get(name)?)
     }
 
     fn id(&self) -> Result<TargetId, DatabaseError> {
@@ -177,7 +182,7 @@ impl Database {
     pub async fn targets<T: OfRow>(
         &self,
         shard: u32,
-        mut sink: impl FnMut(T),
+        sink: impl FnMut(T),
     ) -> Result<i64, DatabaseError> {
         let revision = self.revision().await?;
         let asked = format!(
@@ -185,7 +190,7 @@ impl Database {
             T::COLUMNS
         );
         let shard = i32::try_from(shard).unwrap_or(i32::MAX);
-        self.each(&asked, &[&shard], |row| sink(row)).await?;
+        self.each(&asked, &[&shard], sink).await?;
         Ok(revision)
     }
 

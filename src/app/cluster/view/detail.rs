@@ -22,7 +22,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The target that `entry` describes, when this program can make one of it.
 pub(super) fn made(entry: &str) -> Option<Target> {
-    own::one(serde_json::from_str(entry).ok()?, &Rules::default()).ok()
+    own::complete(serde_json::from_str(entry).ok()?, &Rules::default()).ok()
 }
 
 /// The target `line`, as its `entry` describes it.

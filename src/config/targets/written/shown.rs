@@ -1,0 +1,73 @@
+//! Entries as lists write them, with or without their secrets.
+
+use serde_json::{Map, Value};
+
+use super::{DEFAULTS, WRITTEN};
+use crate::address::Address;
+
+/// What stands in the place of a secret.
+pub const SECRET: &str = "<secret>";
+/// Keys of which every value may be a secret.
+const HIDDEN: &[&str] = &["headers", "body", "auth", "username", "password", "message", "config"];
+
+/// Whether secrets are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// `<secret>` stands in their place.
+    Hidden,
+    /// They are.
+    Told,
+}
+
+/// `entry`, which [`super::write`] made, as one line of a list that asks for the same.
+///
+/// # Errors
+/// It is no entry.
+pub fn as_listed(entry: &str, secrets: Secrets) -> Result<String, String> {
+    let mut keys: Map<String, Value> =
+        serde_json::from_str(entry).map_err(|error| format!("is no entry: {error}"))?;
+    keys.remove(DEFAULTS);
+    let written = keys.remove(WRITTEN);
+    for (key, value) in &mut keys {
+        if secrets == Secrets::Hidden {
+            hide(key, value);
+        }
+        escape(value);
+    }
+    // What stands for a secret is none, and is what the target is known by.
+    if let Some(written) = written {
+        keys.insert("url".to_owned(), written);
+    }
+    Ok(Value::Object(keys).to_string())
+}
+
+fn hide(key: &str, value: &mut Value) {
+    match value {
+        _ if HIDDEN.contains(&key) => blot(value),
+        Value::String(text) if ["url", "proxy"].contains(&key) => {
+            if let Ok(address) = Address::parse_any(text) {
+                *text = address.to_string();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts `<secret>` in the place of every text in `value`.
+fn blot(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(blot),
+        Value::Object(keys) => keys.values_mut().for_each(blot),
+        single => *single = Value::from(SECRET),
+    }
+}
+
+/// Has every text in `value` stand for itself where variables are put in.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(keys) => keys.values_mut().for_each(escape),
+        _ => {}
+    }
+}

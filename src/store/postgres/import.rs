@@ -1,0 +1,292 @@
+//! Taking a list of targets over in the place of the one that is there.
+
+use deadpool_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Database, DatabaseError};
+use crate::shards::Shards;
+use crate::target::{Priority, Role, Target};
+
+/// What becomes of targets that the list does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They are polled no more.
+    Removed,
+    /// They stay.
+    Kept,
+}
+
+/// What an import did, in targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Those that were not polled before.
+    pub new: u64,
+    /// Those that are polled in another way now.
+    pub changed: u64,
+    /// Those that stay as they are.
+    pub unchanged: u64,
+    /// Those that are polled no more.
+    pub removed: u64,
+}
+
+/// Where a list lies before it is compared.
+const INCOMING: &str = "
+    CREATE TEMPORARY TABLE incoming (
+        place bigint NOT NULL, shard integer NOT NULL, id bigint NOT NULL, given_id text, name text,
+        url text NOT NULL, kind smallint NOT NULL, every_ms integer NOT NULL,
+        timeout_ms integer NOT NULL, priority smallint NOT NULL, locations smallint NOT NULL,
+        quorum smallint NOT NULL, certificate_days integer NOT NULL, is_sentinel boolean NOT NULL,
+        group_name text, labels text NOT NULL, entry text NOT NULL
+    ) ON COMMIT DROP";
+
+const TYPES: &[Type] = &[
+    Type::INT8,
+    Type::INT4,
+    Type::INT8,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::INT2,
+    Type::INT4,
+    Type::INT4,
+    Type::INT2,
+    Type::INT2,
+    Type::INT2,
+    Type::INT4,
+    Type::BOOL,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+];
+
+/// What follows from an entry, and its text; the columns of both tables.
+macro_rules! told {
+    ($table:literal) => {
+        concat!(
+            $table,
+            ".given_id, ",
+            $table,
+            ".name, ",
+            $table,
+            ".url, ",
+            $table,
+            ".kind, ",
+            $table,
+            ".every_ms, ",
+            $table,
+            ".timeout_ms, ",
+            $table,
+            ".priority, ",
+            $table,
+            ".locations, ",
+            $table,
+            ".quorum, ",
+            $table,
+            ".certificate_days, ",
+            $table,
+            ".is_sentinel, ",
+            $table,
+            ".group_name, ",
+            $table,
+            ".entry"
+        )
+    };
+}
+
+/// Whether a target and what comes in differ.
+macro_rules! differs {
+    () => {
+        concat!("(", told!("target"), ") IS DISTINCT FROM (", told!("incoming"), ")")
+    };
+}
+
+const COUNT: &str = concat!(
+    "SELECT count(*) FILTER (WHERE target.id IS NULL OR removed_at IS NOT NULL), \
+     count(*) FILTER (WHERE removed_at IS NULL AND target.id IS NOT NULL AND ",
+    differs!(),
+    "), count(*) FROM incoming LEFT JOIN target USING (id)"
+);
+
+/// A target that was there before keeps its number.
+const CHANGE: &str = concat!(
+    "UPDATE target SET (given_id, name, url, kind, every_ms, timeout_ms, priority, locations, \
+     quorum, certificate_days, is_sentinel, group_name, entry, labels, revision, removed_at) = (",
+    told!("incoming"),
+    ", incoming.labels::jsonb, $1, NULL) FROM incoming WHERE target.id = incoming.id \
+     AND (target.removed_at IS NOT NULL OR ",
+    differs!(),
+    ")"
+);
+
+/// New ones get the next places of their shards, in the order of the list; place 0 stays empty, for
+/// a target of the number 0 has none yet.
+const ADD: &str = concat!(
+    "INSERT INTO target (number, shard, id, given_id, name, url, kind, every_ms, timeout_ms, \
+     priority, locations, quorum, certificate_days, is_sentinel, group_name, entry, labels, \
+     revision) SELECT (coalesce(last, 0) + row_number() OVER (PARTITION BY incoming.shard \
+     ORDER BY place)) * $2 + incoming.shard, incoming.shard, incoming.id, ",
+    told!("incoming"),
+    ", incoming.labels::jsonb, $1 FROM incoming \
+     LEFT JOIN (SELECT shard, max(number) / $2 AS last FROM target GROUP BY shard) AS full \
+     ON full.shard = incoming.shard \
+     WHERE NOT EXISTS (SELECT FROM target WHERE target.id = incoming.id)"
+);
+
+const REMOVE: &str = "UPDATE target SET removed_at = now(), revision = $1 WHERE removed_at IS NULL \
+                      AND NOT EXISTS (SELECT FROM incoming WHERE incoming.id = target.id)";
+
+impl Database {
+    /// Takes `list` over, each target with its whole entry as JSON, all of it or nothing. A target
+    /// that was there before is known by its id and keeps its number; one that is as it was is left
+    /// alone.
+    ///
+    /// # Errors
+    /// There is no cluster, or the database cannot be reached or does not let us.
+    pub async fn import<'t>(
+        &self,
+        list: impl Iterator<Item = (&'t Target, String)>,
+        others: Others,
+    ) -> Result<Imported, DatabaseError> {
+        let shards = self.cluster().await?.shards;
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(INCOMING).await?;
+        copy(&transaction, shards, list).await?;
+        transaction.batch_execute("ANALYZE incoming").await?;
+        // Whoever else changes targets waits from here on.
+        let next = "SELECT revision + 1 FROM cluster FOR UPDATE";
+        let revision: i64 = transaction.query_one(next, &[]).await?.try_get(0)?;
+        let imported = merge(&transaction, shards, revision, others).await?;
+        if imported.new + imported.changed + imported.removed > 0 {
+            transaction.execute("UPDATE cluster SET revision = $1", &[&revision]).await?;
+        }
+        if imported.new > 1_000 {
+            transaction.batch_execute("ANALYZE target").await?;
+        }
+        transaction.commit().await?;
+        Ok(imported)
+    }
+}
+
+async fn merge(
+    transaction: &Transaction<'_>,
+    shards: Shards,
+    revision: i64,
+    others: Others,
+) -> Result<Imported, DatabaseError> {
+    let row = transaction.query_one(COUNT, &[]).await?;
+    let (new, changed, all): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    if new + changed > 0 {
+        transaction.execute(CHANGE, &[&revision]).await?;
+    }
+    if new > 0 {
+        transaction.execute(ADD, &[&revision, &i64::from(shards.count())]).await?;
+    }
+    let removed = match others {
+        Others::Removed => transaction.execute(REMOVE, &[&revision]).await?,
+        Others::Kept => 0,
+    };
+    Ok(Imported {
+        new: count(new),
+        changed: count(changed),
+        unchanged: count(all - new - changed),
+        removed,
+    })
+}
+
+/// Brings `list` into the table for what comes in.
+async fn copy<'t>(
+    transaction: &Transaction<'_>,
+    shards: Shards,
+    list: impl Iterator<Item = (&'t Target, String)>,
+) -> Result<(), DatabaseError> {
+    let sink = transaction.copy_in("COPY incoming FROM STDIN BINARY").await?;
+    let mut rows = std::pin::pin!(BinaryCopyInWriter::new(sink, TYPES));
+    for (place, (target, entry)) in (1_i64..).zip(list) {
+        let row = Row::of(place, shards, target, entry);
+        rows.as_mut().write(&row.values()).await?;
+    }
+    rows.as_mut().finish().await?;
+    Ok(())
+}
+
+/// A target as a row of what comes in.
+struct Row<'t> {
+    place: i64,
+    shard: i32,
+    id: i64,
+    given_id: Option<&'t str>,
+    name: Option<&'t str>,
+    url: String,
+    kind: i16,
+    every_ms: i32,
+    timeout_ms: i32,
+    priority: i16,
+    locations: i16,
+    quorum: i16,
+    certificate_days: i32,
+    is_sentinel: bool,
+    group: Option<&'t str>,
+    labels: String,
+    entry: String,
+}
+
+impl<'t> Row<'t> {
+    fn of(place: i64, shards: Shards, target: &'t Target, entry: String) -> Self {
+        let small = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let plan = &target.plan;
+        let pairs = target.labels.pairs.iter();
+        let labels: serde_json::Map<_, _> =
+            pairs.map(|(name, text)| (name.to_string(), (&**text).into())).collect();
+        Self {
+            place,
+            shard: small(shards.of_id(target.id)),
+            id: target.id.0.cast_signed(),
+            given_id: target.given_id.as_deref(),
+            name: target.name.as_deref(),
+            url: target.address.to_string(),
+            kind: i16::from(plan.probe.kind().code()),
+            every_ms: small(target.every_ms),
+            timeout_ms: small(target.timeout_ms),
+            priority: number(target.priority),
+            locations: plan.locations.map_or(0, |most| i16::from(most.get())),
+            quorum: plan.quorum.map_or(0, |least| i16::from(least.get())),
+            certificate_days: small(target.certificate_days()),
+            is_sentinel: plan.role == Role::Sentinel,
+            group: target.labels.group.as_deref(),
+            labels: serde_json::Value::Object(labels).to_string(),
+            entry,
+        }
+    }
+
+    /// Its columns, in their order.
+    fn values(&self) -> [&(dyn ToSql + Sync); 17] {
+        [
+            &self.place,
+            &self.shard,
+            &self.id,
+            &self.given_id,
+            &self.name,
+            &self.url,
+            &self.kind,
+            &self.every_ms,
+            &self.timeout_ms,
+            &self.priority,
+            &self.locations,
+            &self.quorum,
+            &self.certificate_days,
+            &self.is_sentinel,
+            &self.group,
+            &self.labels,
+            &self.entry,
+        ]
+    }
+}
+
+/// A priority as it is stored: its place among all.
+fn number(priority: Priority) -> i16 {
+    let place = Priority::ALL.iter().position(|known| *known == priority);
+    place.and_then(|place| i16::try_from(place).ok()).unwrap_or(0)
+}

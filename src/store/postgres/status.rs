@@ -1,0 +1,201 @@
+//! What a cluster's database says of the cluster, and what is changed in it by hand.
+
+use std::ops::ControlFlow;
+use std::pin::pin;
+
+use tokio_postgres::Row;
+use tokio_stream::StreamExt as _;
+
+use super::targets::LocationRow;
+use super::{Database, DatabaseError};
+use crate::target::TargetId;
+
+/// What a cluster's database says of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The version of its schema.
+    pub version: i32,
+    /// Into how many shards targets are shared.
+    pub shards: u32,
+    /// The revision of the targets.
+    pub revision: i64,
+    /// Targets that are polled.
+    pub targets: u64,
+    /// Targets that were polled once.
+    pub removed: u64,
+    /// The locations.
+    pub locations: Vec<LocationRow>,
+    /// The members that have said something lately, and those that have not left.
+    pub members: Vec<MemberRow>,
+    /// Roles, and who has their shards.
+    pub leases: Vec<LeaseRow>,
+    /// Spans that nobody made jobs for, the last ones first.
+    pub gaps: Vec<GapRow>,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: String,
+    /// Where it polls from; empty: it polls nothing.
+    pub location: String,
+    /// Its host.
+    pub host: String,
+    /// Its process.
+    pub pid: i32,
+    /// Its version.
+    pub version: String,
+    /// Milliseconds since it said something, by the database's clock.
+    pub seen_ms_ago: i64,
+    /// By how many milliseconds its clock is ahead.
+    pub ahead_ms: i64,
+    /// Shards that it has.
+    pub shards: i64,
+}
+
+/// How the shards of a role are had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// The role.
+    pub role: String,
+    /// Shards that somebody has.
+    pub held: i64,
+    /// Shards that nobody has.
+    pub free: i64,
+    /// Those who have some.
+    pub owners: i64,
+    /// The highest epoch: how often a shard changed hands at most.
+    pub epoch: i64,
+}
+
+/// A span that nobody made jobs for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GapRow {
+    /// Shards that it was one of.
+    pub shards: i64,
+    /// When it began, in Unix milliseconds.
+    pub began_ms: i64,
+    /// When it ended, in Unix milliseconds.
+    pub ended_ms: i64,
+    /// Why there was one.
+    pub reason: String,
+}
+
+const TARGETS: &str = "SELECT revision, count(target.id) FILTER (WHERE removed_at IS NULL), \
+                       count(removed_at) FROM cluster LEFT JOIN target ON true GROUP BY revision";
+const MEMBERS: &str = "SELECT name, role, location, host, pid, version, \
+                       (extract(epoch FROM now() - seen_at) * 1000)::bigint, ahead_ms, \
+                       coalesce(has, 0) FROM member LEFT JOIN \
+                       (SELECT role, split_part(owner, '#', 1) AS name, count(*) AS has \
+                       FROM lease WHERE until >= now() GROUP BY 1, 2) AS owned USING (role, name) \
+                       ORDER BY role, location, name";
+const LEASES: &str = "SELECT role, count(*) FILTER (WHERE until >= now()), \
+                      count(*) FILTER (WHERE until IS NULL OR until < now()), \
+                      count(DISTINCT owner) FILTER (WHERE until >= now()), max(epoch) \
+                      FROM lease GROUP BY role ORDER BY role DESC";
+const GAPS: &str = "SELECT count(*), (extract(epoch FROM began) * 1000)::bigint, \
+                    (extract(epoch FROM max(ended)) * 1000)::bigint, min(reason) \
+                    FROM gap GROUP BY began ORDER BY began DESC LIMIT 20";
+
+impl Database {
+    /// What the database says of its cluster.
+    ///
+    /// # Errors
+    /// There is no cluster, or the database cannot be reached.
+    pub async fn status(&self) -> Result<Status, DatabaseError> {
+        let cluster = self.cluster().await?;
+        let locations = self.locations().await?;
+        let client = self.client().await?;
+        let counted = client.query_one(TARGETS, &[]).await?;
+        let count = |column| -> Result<u64, DatabaseError> {
+            Ok(u64::try_from(counted.try_get::<_, i64>(column)?).unwrap_or(0))
+        };
+        let rows = client.query(MEMBERS, &[]).await?;
+        let members = rows.iter().map(member).collect::<Result<_, _>>()?;
+        let rows = client.query(LEASES, &[]).await?;
+        let leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
+        let rows = client.query(GAPS, &[]).await?;
+        let gaps = rows.iter().map(gap).collect::<Result<_, _>>()?;
+        let (targets, removed) = (count(1)?, count(2)?);
+        let (version, shards) = (cluster.version, cluster.shards.count());
+        let revision = counted.try_get(0)?;
+        Ok(Status { version, shards, revision, targets, removed, locations, members, leases, gaps })
+    }
+
+    /// Has jobs made for the location `name` no more, or again; none when there is no such one.
+    ///
+    /// # Errors
+    /// The database cannot be reached or refuses.
+    pub async fn set_retired(
+        &self,
+        name: &str,
+        is_retired: bool,
+    ) -> Result<Option<LocationRow>, DatabaseError> {
+        let client = self.client().await?;
+        let change = "UPDATE location SET is_retired = $2 WHERE name = $1";
+        client.execute(change, &[&name, &is_retired]).await?;
+        let all = self.locations().await?;
+        Ok(all.into_iter().find(|location| location.name == name))
+    }
+
+    /// Hands id, given id and entry of every target that is polled to `take`, by number, until that
+    /// wants no more.
+    ///
+    /// # Errors
+    /// The database cannot be reached or refuses.
+    pub async fn entries(
+        &self,
+        mut take: impl FnMut(TargetId, Option<&str>, &str) -> ControlFlow<()>,
+    ) -> Result<(), DatabaseError> {
+        let client = self.client().await?;
+        let asked = "SELECT id, given_id, entry FROM target WHERE removed_at IS NULL \
+                     ORDER BY number";
+        let statement = client.prepare_cached(asked).await?;
+        let none: [&str; 0] = [];
+        let mut rows = pin!(client.query_raw(&statement, none).await?);
+        while let Some(row) = rows.next().await {
+            let row = row?;
+            let id: i64 = row.try_get(0)?;
+            if take(TargetId(id.cast_unsigned()), row.try_get(1)?, row.try_get(2)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn member(row: &Row) -> Result<MemberRow, DatabaseError> {
+    Ok(MemberRow {
+        name: row.try_get(0)?,
+        role: row.try_get(1)?,
+        location: row.try_get(2)?,
+        host: row.try_get(3)?,
+        pid: row.try_get(4)?,
+        version: row.try_get(5)?,
+        seen_ms_ago: row.try_get(6)?,
+        ahead_ms: row.try_get(7)?,
+        shards: row.try_get(8)?,
+    })
+}
+
+fn lease(row: &Row) -> Result<LeaseRow, DatabaseError> {
+    Ok(LeaseRow {
+        role: row.try_get(0)?,
+        held: row.try_get(1)?,
+        free: row.try_get(2)?,
+        owners: row.try_get(3)?,
+        epoch: row.try_get(4)?,
+    })
+}
+
+fn gap(row: &Row) -> Result<GapRow, DatabaseError> {
+    Ok(GapRow {
+        shards: row.try_get(0)?,
+        began_ms: row.try_get(1)?,
+        ended_ms: row.try_get(2)?,
+        reason: row.try_get(3)?,
+    })
+}
