@@ -60,6 +60,9 @@ pub struct Location {
     pub seen_seconds: f64,
     /// Jobs that its checkers have not taken yet; `None` when they do not tell.
     pub jobs_behind: Option<u64>,
+    /// How late polls begin there lately, of the slowest checker: 99 of 100 no later; `None` when they
+    /// do not tell.
+    pub lag_seconds: Option<f64>,
 }
 
 /// How long it takes from due to recorded, in seconds.
@@ -158,6 +161,14 @@ impl Cluster {
             let seen = crate::view::text::duration(location.seen_seconds);
             format!("no checker at location {} since {seen}", location.name)
         }));
+        for scheduler in self.alive("scheduler") {
+            let ms = scheduler.figure("lag_ms").max(scheduler.figure("unkept_ms")).unwrap_or(0);
+            let late = seconds(i64::try_from(ms).unwrap_or(i64::MAX));
+            if late > LATE_S {
+                let late = crate::view::text::duration(late);
+                told.push(format!("scheduler {} is {late} late with its jobs", scheduler.name));
+            }
+        }
         if self.delay.p99 > LATE_S {
             let late = crate::view::text::duration(self.delay.p99);
             told.push(format!("recorders lag: 99 of 100 polls are recorded {late} after due"));
@@ -242,7 +253,7 @@ impl Known {
             recorders: self.owners("recorder", &members),
             locations: self.locations(&members, seconds),
             delay: self.delay,
-            outcomes_behind: sum(&members, "recorder", None, "behind"),
+            outcomes_behind: sum(&members, "recorder", None, "lag"),
             gaps: self.gaps.iter().take(20).map(gap).collect(),
             members,
             troubles: Vec::new(),
@@ -273,6 +284,7 @@ impl Known {
                     members: there.count() as u64,
                     seen_seconds: seconds(*seen_ms),
                     jobs_behind: sum(members, "checker", Some(name), "behind"),
+                    lag_seconds: lag(members, name),
                 }
             })
             .collect()
@@ -288,6 +300,15 @@ fn sum(members: &[Member], role: &str, location: Option<&str>, figure: &str) -> 
             && location.is_none_or(|location| member.location.as_deref() == Some(location))
     });
     own.filter_map(|member| member.figure(figure)).reduce(|sum, one| sum + one)
+}
+
+/// How late polls begin at `location`, of the slowest checker there.
+fn lag(members: &[Member], location: &str) -> Option<f64> {
+    let there = members.iter().filter(|member| {
+        member.role == "checker" && member.is_alive() && member.location.as_deref() == Some(location)
+    });
+    let slowest = there.filter_map(|member| member.figure("lag_p99_ms")).max()?;
+    Some(seconds(i64::try_from(slowest).unwrap_or(i64::MAX)))
 }
 
 fn gap((shard, from_ms, until_ms, reason): &(u32, i64, i64, String)) -> Gap {

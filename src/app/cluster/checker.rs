@@ -60,6 +60,7 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
         connection.prefix
     );
     let result = watch(&member, &works, &mut life, relay_ended).await;
+    member.health.beat(Err("it stops".to_owned()), works.shown());
     member.notifier.stopping();
     let grace = member.settings.grace;
     member.notifier.patience(grace + LAST);
@@ -98,6 +99,7 @@ async fn watch(
         works.follow_time();
         if works.moves() {
             member.notifier.alive();
+            member.health.beat(works.readiness(), works.shown());
         }
         if last.elapsed() >= Duration::from_mins(1) {
             last = Instant::now();

@@ -3,8 +3,10 @@
 mod own;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -18,42 +20,27 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::Listening;
 
-type Question = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
-type Figures = Box<dyn Fn() -> Value + Send + Sync>;
+/// A role that has said nothing of itself for so long stands still.
+const STILL: Duration = Duration::from_secs(30);
 
-/// How a role is, as it says itself: each is told once, as soon as there is somebody to ask.
+/// How a role is, as it says itself once in a while.
 #[derive(Default)]
 pub(in crate::app) struct RoleHealth {
-    readiness: OnceLock<Question>,
-    liveness: OnceLock<Question>,
-    figures: OnceLock<Figures>,
+    last: Mutex<Option<Beat>>,
+}
+
+/// What a role said last.
+struct Beat {
+    at: Instant,
+    readiness: Result<(), String>,
+    figures: Value,
 }
 
 impl RoleHealth {
-    /// Has `question` say whether the role does its work, and why not. It must not block.
-    pub(in crate::app) fn tell_readiness(
-        &self,
-        question: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) {
-        // Whoever comes first is asked.
-        let _ = self.readiness.set(Box::new(question));
-    }
-
-    /// Has `question` say whether the role moves at all, and why only a restart helps. It must not
-    /// block.
-    pub(in crate::app) fn tell_liveness(
-        &self,
-        question: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) {
-        let _ = self.liveness.set(Box::new(question));
-    }
-
-    /// Has `figures` tell what the role tells of itself, as an object of JSON. It must not block.
-    pub(in crate::app) fn tell_figures(
-        &self,
-        figures: impl Fn() -> Value + Send + Sync + 'static,
-    ) {
-        let _ = self.figures.set(Box::new(figures));
+    /// Notes that the role moves, whether it does its work or why not, and what it tells of itself, as
+    /// an object of JSON. It is to be told every few seconds.
+    pub(in crate::app) fn beat(&self, readiness: Result<(), String>, figures: Value) {
+        *self.last.lock() = Some(Beat { at: Instant::now(), readiness, figures });
     }
 
     /// Whether the role does its work.
@@ -62,20 +49,26 @@ impl RoleHealth {
     /// Why it does not.
     pub(in crate::app) fn readiness(&self) -> Result<(), String> {
         self.liveness()?;
-        self.readiness.get().map_or_else(|| Err("it starts".to_owned()), |question| question())
+        let last = self.last.lock();
+        last.as_ref().map_or_else(|| Err("it starts".to_owned()), |beat| beat.readiness.clone())
     }
 
-    /// Whether the role moves at all.
+    /// Whether the role moves at all. One that waits for its engines, as at the start, does.
     ///
     /// # Errors
     /// Why only a restart helps.
     pub(in crate::app) fn liveness(&self) -> Result<(), String> {
-        self.liveness.get().map_or(Ok(()), |question| question())
+        match self.last.lock().as_ref().map(|beat| beat.at.elapsed()) {
+            Some(still) if still > STILL => {
+                Err(format!("it stands still since {} s; restart it", still.as_secs()))
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// What the role tells of itself.
+    /// What the role told of itself last.
     pub(in crate::app) fn figures(&self) -> Value {
-        self.figures.get().map_or(Value::Null, |figures| figures())
+        self.last.lock().as_ref().map_or(Value::Null, |beat| beat.figures.clone())
     }
 }
 
@@ -156,10 +149,9 @@ fn warn_of_network(address: SocketAddr, settings: &Settings) {
     }
 }
 
-/// Cancelled never: for who shows a cluster and is no part of it.
+/// Somebody who shows a cluster and is no part of it.
 pub(in crate::app) fn bystander() -> Viewer {
-    let health = Arc::new(RoleHealth::default());
-    health.tell_readiness(|| Ok(()));
+    let health = Arc::<RoleHealth>::default();
     let name = format!("poller-view-{}", std::process::id());
     Viewer { name, health, stop: CancellationToken::new() }
 }
@@ -173,9 +165,18 @@ mod tests {
         let health = RoleHealth::default();
         assert_eq!(health.liveness(), Ok(()));
         assert_eq!(health.readiness(), Err("it starts".to_owned()));
-        health.tell_readiness(|| Ok(()));
-        assert_eq!(health.readiness(), Ok(()));
-        health.tell_liveness(|| Err("stands still".to_owned()));
-        assert_eq!(health.readiness(), Err("stands still".to_owned()), "what is dead is not ready");
+        health.beat(Err("no shards".to_owned()), Value::Null);
+        assert_eq!(health.readiness(), Err("no shards".to_owned()));
+        health.beat(Ok(()), serde_json::json!({"shards": 3}));
+        assert_eq!((health.readiness(), health.figures()["shards"].as_u64()), (Ok(()), Some(3)));
+    }
+
+    #[test]
+    fn a_role_that_falls_silent_is_dead_and_not_ready() {
+        let health = RoleHealth::default();
+        let Some(at) = Instant::now().checked_sub(STILL + Duration::from_secs(1)) else { return };
+        *health.last.lock() = Some(Beat { at, readiness: Ok(()), figures: Value::Null });
+        assert!(health.liveness().is_err_and(|why| why.contains("stands still")));
+        assert!(health.readiness().is_err());
     }
 }

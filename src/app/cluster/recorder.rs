@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Member;
+use super::face::RoleHealth;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::queue::kafka::reader::Reader;
@@ -56,7 +57,8 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     let leases = Leases::new(database.clone(), facts, length, clock.clone());
     let (tended, over) = (watch::channel(None), CancellationToken::new());
     let mut tending = JoinSet::new();
-    tending.spawn(tend(leases, tended.0, over.clone(), Arc::clone(&figures)));
+    let told = (Arc::clone(&figures), Arc::clone(&member.health));
+    tending.spawn(tend(leases, tended.0, over.clone(), told));
     let keep = member.settings.keep;
     let stop = member.stop.clone();
     let parts = Parts { database, reader, letters, clock, shards, figures, keep, stop };
@@ -114,7 +116,7 @@ async fn tend(
     mut leases: Leases,
     tended: watch::Sender<Option<Tended>>,
     over: CancellationToken,
-    figures: Arc<Figures>,
+    (figures, health): (Arc<Figures>, Arc<RoleHealth>),
 ) -> Result<(), RoleError> {
     let mut ended = Ok(());
     while !over.is_cancelled() {
@@ -122,6 +124,9 @@ async fn tend(
         let pause = match leases.tend().await {
             Ok(now) => {
                 figures.database_is(Ok(()));
+                let has_shards = !now.held.is_empty() || now.members > 1;
+                let readiness = has_shards.then_some(()).ok_or("it has no shards yet");
+                health.beat(readiness.map_err(str::to_owned), figures.told());
                 let pause = now.again_in;
                 // Nobody listens any more while it ends.
                 let _ = tended.send(Some(now));
@@ -129,6 +134,7 @@ async fn tend(
             }
             Err(error) if error.is_passing() => {
                 figures.database_is(Err(&error));
+                health.beat(Err(error.to_string()), figures.told());
                 PAUSE
             }
             Err(error) => {

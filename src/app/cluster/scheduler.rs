@@ -5,12 +5,14 @@ mod feed;
 mod figures;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Member;
+use super::face::RoleHealth;
 use super::waiting::{Needed, until_it_works};
 use crate::app::role::RoleError;
 use crate::clock::{Clock, Correction};
@@ -73,6 +75,9 @@ struct Work {
     producer: Producer,
     kafka: Needed,
     beat: (Instant, Figures),
+    health: Arc<RoleHealth>,
+    /// Looks at the time when they were seen to go on last.
+    turns: u64,
 }
 
 impl Work {
@@ -98,6 +103,8 @@ impl Work {
             producer,
             kafka: Needed::new("Kafka"),
             beat: (Instant::now(), Figures::default()),
+            health: Arc::clone(&member.health),
+            turns: 0,
         }
     }
 
@@ -152,6 +159,7 @@ impl Work {
         let mut database = Needed::new("the database");
         let mut done = Ok(first);
         loop {
+            self.tell_health(done.as_ref().map(|tended| !tended.held.is_empty() || tended.members > 1));
             let pause = match done {
                 Ok(tended) => {
                     database.note_there();
@@ -208,6 +216,21 @@ impl Work {
         done.map_err(slow)??;
         *told = newer;
         Ok(())
+    }
+
+    /// Tells whoever asks whether shards are had, by us or by others, while jobs are made.
+    fn tell_health(&mut self, has_shards: Result<bool, &DatabaseError>) {
+        let figures = self.figures.now();
+        if figures.turns == self.turns {
+            return;
+        }
+        self.turns = figures.turns;
+        let readiness = match has_shards {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it has no shards yet".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        self.health.beat(readiness, serde_json::to_value(figures).unwrap_or_default());
     }
 
     fn say_how_it_goes(&mut self) {

@@ -11,7 +11,7 @@ fn member(role: &str, name: &str, seen_ms: i64) -> Seen {
 fn checker(name: &str, location: &str, behind: u64) -> Seen {
     let mut seen = member("checker", name, 100_000);
     seen.member.location = Some(location.to_owned());
-    seen.member.figures = serde_json::json!({"behind": behind, "open": 2});
+    seen.member.figures = serde_json::json!({"behind": behind, "open": 2, "lag_p99_ms": 10 * behind});
     seen
 }
 
@@ -40,6 +40,7 @@ fn a_cluster_that_works_has_no_troubles() {
     assert_eq!((shown.schedulers.members, shown.recorders.members), (1, 1));
     assert_eq!(shown.members.iter().map(|one| one.shards).collect::<Vec<_>>(), [4, 4, 0, 0]);
     assert_eq!(shown.locations[0].jobs_behind, Some(7));
+    assert_eq!(shown.locations[0].lag_seconds, Some(0.04), "of the slowest");
     assert_eq!(shown.of_checkers("open"), 4);
     assert_eq!(shown.outcomes_behind, None);
 }
@@ -68,10 +69,12 @@ fn a_location_without_checkers_and_lost_members_are_told() {
     let mut known = known();
     known.locations.push(("us".to_owned(), 70_500));
     known.delay.p99 = 12.0;
+    known.members[0].member.figures = serde_json::json!({"lag_ms": 0, "unkept_ms": 7_000});
     known.members[0].member.ahead_seconds = -3_600.0;
     let shown = known.clone().shown(100_500);
     assert_eq!(shown.troubles, [
         "no checker at location us since 30.0 s",
+        "scheduler s is 7.00 s late with its jobs",
         "recorders lag: 99 of 100 polls are recorded 12.0 s after due",
         "the clock of s is 1 h behind",
     ]);

@@ -79,7 +79,9 @@ fn location(location: &Location) -> Part {
     }
     let behind = location.jobs_behind.filter(|behind| *behind > 0);
     let behind = behind.map_or_else(String::new, |jobs| format!(", {} jobs behind", count(jobs)));
-    plain(format!("{name} {}{behind}", plural(location.members, "checker")))
+    let lag = location.lag_seconds;
+    let lag = lag.map_or_else(String::new, |lag| format!(", p99 {} late", duration(lag)));
+    plain(format!("{name} {}{lag}{behind}", plural(location.members, "checker")))
 }
 
 fn member(sheet: &mut Sheet, member: &Member) {

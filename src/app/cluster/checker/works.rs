@@ -140,6 +140,29 @@ impl Works {
 
     /// What a sign of life tells.
     pub(super) fn facts(&self) -> Value {
+        let mut facts = self.shown();
+        if let Some(facts) = facts.as_object_mut() {
+            facts.insert("lag_p99_ms".into(), json!(self.figures.take_lag_p99_ms()));
+        }
+        facts
+    }
+
+    /// Whether jobs are taken; why not.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn readiness(&self) -> Result<(), String> {
+        if let Some(reason) = self.refusal() {
+            return Err(reason);
+        }
+        match read(&self.figures.partitions) {
+            0 => Err("the group has given it no partition".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How it goes, for whoever asks.
+    pub(super) fn shown(&self) -> Value {
         let sum = |figure: fn(&crate::stage::scheduler::Desk) -> u64| {
             self.engine.desks().iter().map(|desk| figure(desk)).sum::<u64>()
         };
@@ -150,7 +173,6 @@ impl Works {
             facts.insert("short_of".into(), json!(self.standing.lock().reason));
             facts.insert("waiting".into(), json!(sum(|desk| desk.waiting())));
             facts.insert("parked".into(), json!(sum(|desk| desk.parked())));
-            facts.insert("lag_p99_ms".into(), json!(self.figures.take_lag_p99_ms()));
         }
         facts
     }

@@ -79,7 +79,7 @@ impl Facts for Own {
                 ..Schedule::default()
             },
             storage: Storage { state: "ok".to_owned(), ..Storage::default() },
-            process: crate::process::facts(figure("places")),
+            process: crate::process::facts(figure("limit")),
             ..Summary::default()
         }
     }
@@ -87,7 +87,7 @@ impl Facts for Own {
     fn in_flight(&self, _: Lists) -> InFlight {
         let figures = self.health.figures();
         let figure = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or(0);
-        InFlight { count: figure("in_flight"), limit: figure("places"), urls: Vec::new() }
+        InFlight { count: figure("in_flight"), limit: figure("limit"), urls: Vec::new() }
     }
 
     fn targets(&self, _: &TargetQuery) -> Result<TargetPage, String> {
@@ -166,10 +166,9 @@ mod tests {
     #[test]
     fn what_a_checker_says_of_itself_is_its_summary_and_its_figures() {
         let viewer = bystander();
-        viewer.health.tell_figures(|| {
-            serde_json::json!({"in_flight": 7, "places": 9, "outcomes": 100, "held": true,
-                "missed": {"late": 2, "running": 1}})
-        });
+        let figures = serde_json::json!({"in_flight": 7, "limit": 9, "outcomes": 100, "held": true,
+            "missed": {"late": 2, "running": 1}});
+        viewer.health.beat(Ok(()), figures);
         let own = Own::new("eu", &viewer, Clock::system());
         let summary = own.summary(Lists::Short);
         assert_eq!((summary.in_flight.count, summary.in_flight.limit), (7, 9));

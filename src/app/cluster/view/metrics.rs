@@ -54,13 +54,18 @@ fn members(cluster: &Cluster) -> [Family; 4] {
     ]
 }
 
-fn progress(cluster: &Cluster) -> [Family; 4] {
+fn progress(cluster: &Cluster) -> [Family; 5] {
     let delay = &cluster.delay;
     let quantiles = [("p50", delay.p50), ("p99", delay.p99), ("max", delay.max)];
     let mut checkers = Family::gauge(
         "poller_cluster_checkers",
         "Checkers that are alive, by their location",
     );
+    let mut late = Family::gauge(
+        "poller_cluster_lag",
+        "How late polls begin lately: 99 of 100 no later, of the slowest checker of a location",
+    )
+    .in_unit(Unit::Seconds);
     let mut behind = Family::gauge(
         "poller_cluster_consumer_lag",
         "Records of a topic that were not taken yet, by the role and the location of who takes them",
@@ -69,6 +74,10 @@ fn progress(cluster: &Cluster) -> [Family; 4] {
         let at = ("location", location.name.clone());
         let value = Value::Count(location.members);
         checkers.samples.push(Sample { labels: vec![at.clone()], value });
+        if let Some(seconds) = location.lag_seconds {
+            let value = Value::Number(seconds);
+            late.samples.push(Sample { labels: vec![at.clone()], value });
+        }
         if let Some(jobs) = location.jobs_behind {
             let labels = vec![("role", "checker".to_owned()), at];
             behind.samples.push(Sample { labels, value: Value::Count(jobs) });
@@ -80,6 +89,7 @@ fn progress(cluster: &Cluster) -> [Family; 4] {
     }
     [
         checkers,
+        late,
         behind,
         Family::gauge(
             "poller_cluster_delay",

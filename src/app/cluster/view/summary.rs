@@ -149,7 +149,7 @@ fn checks(own: &Gathered, cluster: &Cluster) -> Checks {
 
 fn in_flight(cluster: &Cluster) -> InFlight {
     let count = cluster.of_checkers("in_flight");
-    InFlight { count, limit: cluster.of_checkers("places"), urls: Vec::new() }
+    InFlight { count, limit: cluster.of_checkers("limit"), urls: Vec::new() }
 }
 
 /// What all members take together, as far as they tell.
@@ -162,14 +162,14 @@ fn process(cluster: &Cluster) -> Process {
         cpu_seconds: cpu,
         open_files: sum("open_files"),
         open_files_limit: sum("open_files_limit"),
-        workers_limit: cluster.of_checkers("places"),
+        workers_limit: cluster.of_checkers("limit"),
     }
 }
 
 fn tell_waiting(summary: &mut Summary) {
     let Some(cluster) = &summary.cluster else { return };
     summary.schedule.waiting = cluster.of_checkers("waiting");
-    summary.schedule.polite = cluster.of_checkers("polite");
+    summary.schedule.polite = cluster.of_checkers("parked");
     let is_held = |member: &Member| member.figures.get("held").and_then(|held| held.as_bool());
     if cluster.alive("checker").any(|member| is_held(member) == Some(true)) {
         "saturated".clone_into(&mut summary.schedule.state);
