@@ -13,7 +13,7 @@ use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
 use poller::cli::{Action, Command, Explain, Options, Output, follow, health, once, top};
 use poller::config::Settings;
-use poller::config::given::{LogFormat, LogLevel};
+use poller::config::given::{Given, LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
 use poller::config::sources::Sources;
 use poller::config::substitute::Variables;
@@ -101,11 +101,13 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
         }
     }
     if let Some(Command::Db(asked)) = &command {
+        sources.given = asked.given.clone().or(sources.given);
         let settings = sources.settings()?;
         let text = app::db(asked, &settings, &sources).map_err(|error| role_failed(&error))?;
         return print(out, &text);
     }
-    if let Some(role) = command.as_ref().and_then(role) {
+    if let Some((role, given)) = command.as_ref().and_then(role) {
+        sources.given = given.clone().or(sources.given);
         return serve_role(role, &sources.settings()?);
     }
     let action = &options.action;
@@ -140,12 +142,12 @@ fn asks_cluster(command: Option<&Command>, action: &Action, settings: &Settings)
         }
 }
 
-/// The role of a cluster that `command` asks for, if it does.
-const fn role(command: &Command) -> Option<Role> {
+/// The role of a cluster that `command` asks for, if it does, and the settings behind it.
+const fn role(command: &Command) -> Option<(Role, &Given)> {
     match command {
-        Command::Scheduler => Some(Role::Scheduler),
-        Command::Checker => Some(Role::Checker),
-        Command::Recorder => Some(Role::Recorder),
+        Command::Scheduler(given) => Some((Role::Scheduler, given)),
+        Command::Checker(given) => Some((Role::Checker, given)),
+        Command::Recorder(given) => Some((Role::Recorder, given)),
         _ => None,
     }
 }

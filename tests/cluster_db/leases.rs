@@ -7,7 +7,8 @@ use poller::clock::Clock;
 use poller::store::postgres::Database;
 use poller::store::postgres::leases::{Leases, MemberFacts};
 
-use super::server::{Server, at, psql};
+use super::engines::Postgres;
+use super::server::{at, cluster, sql};
 
 fn facts(name: &str) -> MemberFacts {
     MemberFacts {
@@ -61,7 +62,7 @@ impl Members {
             "UPDATE lease SET until = now() - interval '1 ms' WHERE owner LIKE '{name}#%'; \
              UPDATE member SET seen_at = now() - interval '1 hour' WHERE name = '{name}'"
         );
-        psql(&self.url, &ended);
+        sql(&self.url, &ended);
     }
 
     async fn tend(&mut self, place: usize) {
@@ -94,9 +95,9 @@ impl Members {
     }
 }
 
-pub(crate) async fn shards_have_one_owner_and_shares_are_fair_whoever_dies(server: &Server) {
+pub(crate) async fn shards_have_one_owner_and_shares_are_fair_whoever_dies(server: &Postgres) {
     const SHARDS: u32 = 23;
-    let (database, url) = server.cluster(SHARDS).await;
+    let (database, url) = cluster(server, SHARDS).await;
     let mut random = Random(7);
     let mut members = Members { url, database, alive: Vec::new(), born: 0, last: BTreeMap::new() };
     members.join();
@@ -132,8 +133,8 @@ pub(crate) async fn shards_have_one_owner_and_shares_are_fair_whoever_dies(serve
     }
 }
 
-pub(crate) async fn members_that_ask_at_once_share_without_overlap(server: &Server) {
-    let (database, _) = server.cluster(64).await;
+pub(crate) async fn members_that_ask_at_once_share_without_overlap(server: &Postgres) {
+    let (database, _) = cluster(server, 64).await;
     let mut all: Vec<Leases> = (0..4)
         .map(|number| leases(&database, &format!("m{number}"), Duration::from_mins(10)))
         .collect();
@@ -151,8 +152,8 @@ pub(crate) async fn members_that_ask_at_once_share_without_overlap(server: &Serv
     assert!(all.iter().all(|leases| leases.holding().shards().len() == 16));
 }
 
-pub(crate) async fn a_member_that_cannot_renew_stops_before_others_begin(server: &Server) {
-    let (database, url) = server.cluster(8).await;
+pub(crate) async fn a_member_that_cannot_renew_stops_before_others_begin(server: &Postgres) {
+    let (database, url) = cluster(server, 8).await;
     let length = Duration::from_secs(3);
     let mut silent = leases(&database, "a", length);
     let mut other = leases(&database, "b", length);
@@ -174,11 +175,11 @@ pub(crate) async fn a_member_that_cannot_renew_stops_before_others_begin(server:
     let tended = silent.tend().await.expect("tended");
     assert_eq!(tended.lost, (0..8).collect::<Vec<u32>>());
     assert_eq!(tended.members, 2);
-    assert_eq!(psql(&url, "SELECT count(*) FROM lease WHERE produced_until IS NOT NULL"), "0");
+    assert_eq!(sql(&url, "SELECT count(*) FROM lease WHERE produced_until IS NOT NULL"), "0");
 }
 
-pub(crate) async fn what_was_produced_is_handed_on_and_never_goes_back(server: &Server) {
-    let (database, _) = server.cluster(2).await;
+pub(crate) async fn what_was_produced_is_handed_on_and_never_goes_back(server: &Postgres) {
+    let (database, _) = cluster(server, 2).await;
     let mut first = leases(&database, "a", Duration::from_mins(1));
     first.tell(&serde_json::json!({"jobs": 5}));
     let tended = first.tend().await.expect("tended");
@@ -195,8 +196,8 @@ pub(crate) async fn what_was_produced_is_handed_on_and_never_goes_back(server: &
     assert_eq!(told, [(2, Some(now_ms)), (2, None)]);
 }
 
-pub(crate) async fn a_namesake_has_to_wait(server: &Server) {
-    let (database, _) = server.cluster(2).await;
+pub(crate) async fn a_namesake_has_to_wait(server: &Postgres) {
+    let (database, _) = cluster(server, 2).await;
     let mut first = leases(&database, "a", Duration::from_mins(1));
     assert_eq!(first.tend().await.expect("tended").held.len(), 2);
     let mut again = leases(&database, "a", Duration::from_mins(1));
@@ -204,14 +205,13 @@ pub(crate) async fn a_namesake_has_to_wait(server: &Server) {
     assert_eq!(first.tend().await.expect("tended").held.len(), 2);
 }
 
-pub(crate) async fn a_server_that_hangs_ends_leases_all_the_same() {
-    let server = Server::start(&[]);
-    let (_, url) = server.cluster(2).await;
+pub(crate) async fn a_server_that_hangs_ends_leases_all_the_same(server: &Postgres) {
+    let (_, url) = cluster(server, 2).await;
     let database = at(&url, None).expect("an address");
     let mut leases = leases(&database, "a", Duration::from_secs(3));
     assert_eq!(leases.tend().await.expect("tended").held.len(), 2);
     let holding = leases.holding();
-    server.act("pause");
+    server.pause();
     let mut told = String::new();
     while !holding.shards().is_empty() {
         if let Err(error) = leases.tend().await {
@@ -220,7 +220,7 @@ pub(crate) async fn a_server_that_hangs_ends_leases_all_the_same() {
         }
     }
     assert!(told.contains("third of a lease"), "{told}");
-    server.act("resume");
+    server.resume();
     let tended = loop {
         if let Ok(tended) = leases.tend().await {
             break tended;

@@ -4,12 +4,13 @@ use poller::shards::Shards;
 use poller::store::postgres::DatabaseError;
 use poller::store::postgres::partitions::Keep;
 
-use super::server::{Server, at, psql};
+use super::engines::Postgres;
+use super::server::{at, cluster, fresh, sql};
 
 const DAY_MS: i64 = 86_400_000;
 
-pub(crate) async fn a_cluster_is_set_up_once(server: &Server) {
-    let url = server.fresh();
+pub(crate) async fn a_cluster_is_set_up_once(server: &Postgres) {
+    let url = fresh(server);
     let database = at(&url, None).expect("an address");
     assert!(matches!(database.cluster().await, Err(DatabaseError::Empty)));
     assert!(matches!(database.migrate().await, Err(DatabaseError::Empty)));
@@ -23,14 +24,14 @@ pub(crate) async fn a_cluster_is_set_up_once(server: &Server) {
     assert_eq!((cluster.version, cluster.shards), (1, shards));
     assert_eq!(database.migrate().await.expect("up to date"), 1);
     assert_eq!(
-        psql(&url, "SELECT role, count(*) FROM lease GROUP BY 1 ORDER BY 1"),
+        sql(&url, "SELECT role, count(*) FROM lease GROUP BY 1 ORDER BY 1"),
         "recorder|5\nscheduler|5"
     );
-    assert_eq!(psql(&url, "SELECT count(*) FROM progress"), "5");
+    assert_eq!(sql(&url, "SELECT count(*) FROM progress"), "5");
 }
 
-pub(crate) async fn partitions_are_made_ahead_and_dropped(server: &Server) {
-    let (database, url) = server.cluster(1).await;
+pub(crate) async fn partitions_are_made_ahead_and_dropped(server: &Postgres) {
+    let (database, url) = cluster(server, 1).await;
     let now_ms = 20_787 * DAY_MS + 5;
     let (one, other) = tokio::join!(
         database.partitions_ahead(now_ms, 4, 3),
@@ -41,28 +42,28 @@ pub(crate) async fn partitions_are_made_ahead_and_dropped(server: &Server) {
     let names = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_inherits \
                  JOIN pg_class ON oid = inhrelid WHERE relkind = 'r'";
     let samples: Vec<String> = (20_783..20_791).map(|day| format!("sample_{day}")).collect();
-    assert_eq!(psql(&url, names), format!("hour_2969 hour_2970 {}", samples.join(" ")));
+    assert_eq!(sql(&url, names), format!("hour_2969 hour_2970 {}", samples.join(" ")));
     let sample = |ms: i64| {
         format!(
             "INSERT INTO sample VALUES (timestamptz 'epoch' + {ms} * interval '1 ms', \
                  1, 1, 0, now(), 0, 0, 0, 0, 0, 0, 0, 0, 0)"
         )
     };
-    psql(&url, &sample(20_783 * DAY_MS));
-    psql(&url, &sample(20_791 * DAY_MS - 1));
-    assert_eq!(psql(&url, "SELECT count(*) FROM sample_20790"), "1");
-    psql(&url, "INSERT INTO hour VALUES (1, 20783 * 24, 1, 1, ''), (1, 20791 * 24 - 1, 1, 1, '')");
-    psql(&url, "INSERT INTO day VALUES (1, 20300, 1, 1, ''), (1, 20700, 1, 1, '')");
+    sql(&url, &sample(20_783 * DAY_MS));
+    sql(&url, &sample(20_791 * DAY_MS - 1));
+    assert_eq!(sql(&url, "SELECT count(*) FROM sample_20790"), "1");
+    sql(&url, "INSERT INTO hour VALUES (1, 20783 * 24, 1, 1, ''), (1, 20791 * 24 - 1, 1, 1, '')");
+    sql(&url, "INSERT INTO day VALUES (1, 20300, 1, 1, ''), (1, 20700, 1, 1, '')");
     let keep = Keep { sample_days: 2, hour_days: 1, day_days: 400 };
     assert_eq!(database.drop_partitions(now_ms, keep).await.expect("dropped"), 2);
-    assert!(psql(&url, names).contains("hour_2969 hour_2970 sample_20785"));
-    assert_eq!(psql(&url, "SELECT string_agg(day::text, ' ') FROM day"), "20700");
+    assert!(sql(&url, names).contains("hour_2969 hour_2970 sample_20785"));
+    assert_eq!(sql(&url, "SELECT string_agg(day::text, ' ') FROM day"), "20700");
     assert_eq!(database.drop_partitions(now_ms, keep).await.expect("nothing"), 0);
 }
 
-pub(crate) async fn a_database_of_another_version_is_refused(server: &Server) {
-    let (database, url) = server.cluster(1).await;
-    psql(&url, "UPDATE cluster SET version = 9");
+pub(crate) async fn a_database_of_another_version_is_refused(server: &Postgres) {
+    let (database, url) = cluster(server, 1).await;
+    sql(&url, "UPDATE cluster SET version = 9");
     for error in [
         database.cluster().await.expect_err("newer").to_string(),
         database.migrate().await.expect_err("newer").to_string(),

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use super::{SecretText, header_text};
 use crate::config::units::positive_duration;
 
-const CLUSTER: &str = "Distributed mode";
+/// The heading of the settings of the distributed mode.
+pub(crate) const CLUSTER: &str = "Distributed mode";
 
 /// What one place says of the distributed mode: where PostgreSQL and Kafka are, and who we are there.
 #[derive(Args, Clone, Default)]

@@ -128,8 +128,8 @@ const ADD: &str = concat!(
      ORDER BY place)) * $2 + incoming.shard, incoming.shard, incoming.id, ",
     told!("incoming"),
     ", incoming.labels::jsonb, $1 FROM incoming \
-     LEFT JOIN (SELECT shard, max(number) / $2 AS last FROM target GROUP BY shard) AS full \
-     ON full.shard = incoming.shard \
+     LEFT JOIN (SELECT shard, max(number) / $2 AS last FROM target GROUP BY shard) AS taken \
+     ON taken.shard = incoming.shard \
      WHERE NOT EXISTS (SELECT FROM target WHERE target.id = incoming.id)"
 );
 

@@ -84,8 +84,8 @@ pub struct GapRow {
     pub reason: String,
 }
 
-const TARGETS: &str = "SELECT revision, count(target.id) FILTER (WHERE removed_at IS NULL), \
-                       count(removed_at) FROM cluster LEFT JOIN target ON true GROUP BY revision";
+const TARGETS: &str = "SELECT (SELECT revision FROM cluster), \
+                       count(*) FILTER (WHERE removed_at IS NULL), count(removed_at) FROM target";
 const MEMBERS: &str = "SELECT name, role, location, host, pid, version, \
                        (extract(epoch FROM now() - seen_at) * 1000)::bigint, ahead_ms, \
                        coalesce(has, 0) FROM member LEFT JOIN \

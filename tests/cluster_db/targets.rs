@@ -1,0 +1,180 @@
+//! Targets: a list that is imported, and what members of the cluster read of it.
+
+use std::collections::BTreeMap;
+
+use poller::config::rules::Rules;
+use poller::config::substitute::{Origin, Variables};
+use poller::config::targets::written::{read, write};
+use poller::config::targets::{self, List};
+use poller::shards::Shards;
+use poller::store::postgres::Database;
+use poller::store::postgres::import::{Imported, Others};
+use poller::store::postgres::targets::{JobRow, TargetRow};
+use poller::target::Priority;
+use serde_json::{Value, json};
+
+use super::engines::Postgres;
+use super::server::{cluster, sql};
+
+fn list(entries: &[Value]) -> List {
+    let text = Value::from(entries.to_vec()).to_string();
+    let origin = Origin::of_file("urls.json".as_ref(), Variables::default());
+    targets::read(&mut text.as_bytes(), "urls.json", &origin, &Rules::default()).expect("a list")
+}
+
+async fn import(database: &Database, entries: &[Value], others: Others) -> Imported {
+    let list = list(entries);
+    let rows = list.targets.iter().map(|target| (target, write(target)));
+    database.import(rows, others).await.expect("imported")
+}
+
+fn url(number: u32) -> Value {
+    json!(format!("https://h{number}.example/"))
+}
+
+async fn all(database: &Database, shards: u32) -> Vec<TargetRow> {
+    let mut rows = Vec::new();
+    for shard in 0..shards {
+        let before = rows.len();
+        database.targets(shard, |row: TargetRow| rows.push(row)).await.expect("read");
+        assert!(rows[before..].iter().all(|row| row.shard == shard));
+        assert!(rows[before..].is_sorted_by_key(|row| row.number));
+    }
+    rows
+}
+
+pub(crate) async fn a_target_keeps_its_number_whatever_becomes_of_the_list(server: &Postgres) {
+    const SHARDS: u32 = 4;
+    let (database, _) = cluster(server, SHARDS).await;
+    let shards = Shards::new(SHARDS).expect("some");
+    let first: Vec<Value> = (0..100).map(url).collect();
+    let new = Imported { new: 100, ..Imported::default() };
+    assert_eq!(import(&database, &first, Others::Removed).await, new);
+    let rows = all(&database, SHARDS).await;
+    let numbers: BTreeMap<u64, u32> = rows.iter().map(|row| (row.id.0, row.number)).collect();
+    assert_eq!(numbers.len(), 100);
+    for shard in 0..SHARDS {
+        // Places follow each other without a gap, from 1 on.
+        let own = rows.iter().filter(|row| row.shard == shard);
+        let places: Vec<u32> = own.clone().map(|row| shards.place(row.number)).collect();
+        assert_eq!(places, (1..=u32::try_from(places.len()).expect("few")).collect::<Vec<_>>());
+        assert!(own.clone().all(|row| shards.of(row.number) == shard));
+        assert!(own.clone().all(|row| shards.of_id(row.id) == shard));
+    }
+    // The same again changes nothing, not even the revision.
+    let revision = database.revision().await.expect("one");
+    let same = Imported { unchanged: 100, ..Imported::default() };
+    assert_eq!(import(&database, &first, Others::Removed).await, same);
+    assert_eq!(database.revision().await.expect("one"), revision);
+    // One goes, one changes, one comes.
+    let mut second: Vec<Value> = (1..101).map(url).collect();
+    second[0] = json!({"url": "https://h1.example/", "interval": 5});
+    let imported = import(&database, &second, Others::Removed).await;
+    assert_eq!(imported, Imported { new: 1, changed: 1, unchanged: 98, removed: 1 });
+    // And all come back as they were.
+    let imported = import(&database, &first, Others::Kept).await;
+    assert_eq!(imported, Imported { new: 1, changed: 1, unchanged: 98, removed: 0 });
+    let rows = all(&database, SHARDS).await;
+    assert_eq!(rows.len(), 101);
+    for row in rows {
+        let number = numbers.get(&row.id.0);
+        assert!(number.is_none_or(|number| *number == row.number), "{row:?}");
+    }
+}
+
+pub(crate) async fn what_an_entry_says_is_in_its_row(server: &Postgres) {
+    let (database, address) = cluster(server, 1).await;
+    let entry = json!({"url": "https://me:s3cret@a.example/x", "id": "front", "name": "Front \"1\"",
+        "group": "web", "labels": {"team": "a\\b"}, "interval": "250ms", "timeout": "100ms",
+        "priority": "low", "locations": 2, "quorum": 1, "sentinel": true,
+        "expect": {"certificate_days": 9}});
+    import(&database, &[entry.clone(), json!({"url": "tcp://a.example:22"})], Others::Removed)
+        .await;
+    let rows = all(&database, 1).await;
+    let row = &rows[0];
+    assert_eq!(row.url.as_ref(), "https://<secret>@a.example/x");
+    assert_eq!(
+        (row.given_id.as_deref(), row.name.as_deref()),
+        (Some("front"), Some("Front \"1\""))
+    );
+    assert_eq!((row.every_ms, row.timeout_ms, row.priority), (250, 100, Priority::Low));
+    assert_eq!((row.locations, row.quorum, row.certificate_days), (2, 1, 9));
+    assert!(row.is_sentinel && !row.is_removed);
+    assert_eq!((rows[1].kind, rows[1].priority, rows[1].locations), (4, Priority::Normal, 0));
+    let labels =
+        sql(&address, "SELECT group_name, labels ->> 'team' FROM target WHERE group_name <> ''");
+    assert_eq!(labels, "web|a\\b");
+    // What a checker makes of it is what the list said.
+    let target = read(&row.entry, row.id).expect("an entry");
+    assert!(target.is_polled_like(&list(&[entry]).targets[0]));
+}
+
+pub(crate) async fn changes_are_seen_by_revision(server: &Postgres) {
+    let (database, _) = cluster(server, 2).await;
+    import(&database, &(0..10).map(url).collect::<Vec<_>>(), Others::Removed).await;
+    let mut since = Vec::new();
+    let mut jobs = Vec::new();
+    for shard in 0..2 {
+        let revision = database.targets(shard, |job: JobRow| jobs.push(job)).await.expect("read");
+        since.push((shard, revision));
+    }
+    assert_eq!(jobs.len(), 10);
+    assert!(database.changes::<JobRow>(&since).await.expect("asked").is_empty());
+    let mut entries: Vec<Value> = (1..11).map(url).collect();
+    entries[0] = json!({"url": "https://h1.example/", "interval": 5});
+    import(&database, &entries, Others::Removed).await;
+    let changed: Vec<JobRow> = database.changes(&since).await.expect("asked");
+    let told: Vec<(bool, u32)> = changed.iter().map(|job| (job.is_removed, job.every_ms)).collect();
+    assert_eq!(changed.len(), 3, "{changed:?}");
+    assert_eq!(told.iter().filter(|(is_removed, _)| *is_removed).count(), 1);
+    assert_eq!(told.iter().filter(|(_, every_ms)| *every_ms == 5_000).count(), 1);
+    assert!(changed.iter().all(|job| job.revision == database_revision(&since) + 1));
+    // Only of the shards that are asked for.
+    let one: Vec<JobRow> = database.changes(&since[..1]).await.expect("asked");
+    assert!(one.iter().all(|job| job.number % 2 == 0));
+    let rows: Vec<TargetRow> = database.changes(&since).await.expect("asked");
+    assert_eq!(rows.len(), 3);
+}
+
+fn database_revision(since: &[(u32, i64)]) -> i64 {
+    since.iter().map(|(_, revision)| *revision).max().unwrap_or_default()
+}
+
+pub(crate) async fn two_imports_at_once_are_one_after_the_other(server: &Postgres) {
+    let (database, address) = cluster(server, 3).await;
+    let (one, other): (Vec<Value>, Vec<Value>) =
+        ((0..300).map(url).collect(), (200..400).map(url).collect());
+    tokio::join!(
+        import(&database, &one, Others::Kept),
+        import(&database, &other, Others::Kept),
+        import(&database, &one, Others::Kept),
+    );
+    assert_eq!(sql(&address, "SELECT count(*), count(DISTINCT number) FROM target"), "400|400");
+}
+
+pub(crate) async fn a_million_targets_take_less_than_two_minutes(server: &Postgres) {
+    let (database, address) = cluster(server, 64).await;
+    let text: String = (0..1_000_000).map(|n| format!("https://h{n}.example/path/{n}\n")).collect();
+    let origin = Origin::of_file("urls.txt".as_ref(), Variables::default());
+    for round in ["new", "same"] {
+        let began = std::time::Instant::now();
+        let list = targets::read(&mut text.as_bytes(), "urls.txt", &origin, &Rules::default());
+        let list = list.expect("a list");
+        let read = began.elapsed();
+        let entries: Vec<String> = list.targets.iter().map(write).collect();
+        let written = began.elapsed();
+        let imported = database.import(list.targets.iter().zip(entries), Others::Removed).await;
+        println!(
+            "{round}: read {read:?}, written {written:?}, imported {:?}: {imported:?}",
+            began.elapsed()
+        );
+    }
+    let began = std::time::Instant::now();
+    let mut count = 0;
+    for shard in 0..64 {
+        database.targets(shard, |_: JobRow| count += 1).await.expect("read");
+    }
+    println!("{count} rows read in {:?}", began.elapsed());
+    println!("{}", sql(&address, "SELECT pg_size_pretty(pg_total_relation_size('target'))"));
+    assert_eq!(count, 1_000_000);
+}
