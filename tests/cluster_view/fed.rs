@@ -15,7 +15,8 @@ use poller::store::postgres::Database;
 use poller::store::postgres::targets::TargetRow;
 use serde_json::json;
 
-use super::server::{Server, at, psql};
+use super::engines::Postgres;
+use super::server::{at, fresh, sql};
 
 pub(crate) const TARGETS: usize = 60;
 const SHARDS: u32 = 4;
@@ -37,9 +38,9 @@ pub(crate) struct Fed {
 }
 
 impl Fed {
-    pub(crate) fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Postgres) -> Self {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let url = server.fresh();
+        let url = fresh(server);
         let room = tempfile::tempdir().expect("a folder");
         std::fs::write(room.path().join("list.json"), list().to_string()).expect("a list");
         for arguments in [&["db", "init", "--shards", "4"][..], &["db", "import", "list.json"]] {
@@ -198,7 +199,7 @@ fn tell_members(url: &str) {
         )
     };
     let checker = r#"{"in_flight": 5, "limit": 100, "waiting": 2, "lag_p99_ms": 40, "missed": {"late": 3}}"#;
-    for sql in [
+    for statement in [
         member("s-1", "scheduler", "", 0, r#"{"lag_ms": 1}"#),
         member("c-1", "checker", "eu", 0, checker),
         member("c-2", "checker", "us", 300, r#"{"in_flight": 9}"#),
@@ -214,6 +215,6 @@ fn tell_members(url: &str) {
         "INSERT INTO gap VALUES (1, now() - interval '2 hours', now() - interval '1 hour', 'away')"
             .to_owned(),
     ] {
-        psql(url, &sql);
+        sql(url, &statement);
     }
 }

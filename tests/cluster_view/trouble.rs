@@ -10,7 +10,8 @@ use poller::view::Lists;
 
 use super::asked::Asked;
 use super::fed::Fed;
-use super::server::{Server, psql};
+use super::engines::Postgres;
+use super::server::{fresh, sql};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -35,30 +36,31 @@ fn answer(port: u16, path: &str) -> Option<(u16, String)> {
 }
 
 pub(crate) fn the_last_summary_stays_and_says_so() {
-    let server = Server::start(&[]);
+    let server = Postgres::start();
     let fed = Fed::new(&server);
     let asked = Asked::of(&fed.url);
     let summary = || asked.door.client.summary(Lists::Short).expect("a summary");
     let before = summary();
     assert!(!before.storage.is_degraded());
-    server.act("stop");
+    server.stop();
     wait("it is told that the database is away", || summary().storage.is_degraded());
     let away = summary();
     assert_eq!((away.targets, away.down), (before.targets, before.down), "what was known stays");
     assert!(away.storage.reason.is_some_and(|reason| reason.contains("does not answer")));
     let (status, text) = asked.text("/api/v1/targets");
     assert_eq!(status, 503, "no page is better than an empty one: {text}");
-    server.act("start");
+    server.start_again();
     wait("it comes back by itself", || !summary().storage.is_degraded());
     assert_eq!(asked.text("/api/v1/targets").0, 200);
 }
 
 pub(crate) fn commands_say_what_is_wrong() {
-    let server = Server::start(&["--password"]);
-    let empty = server.fresh();
-    let newer = server.fresh();
-    psql(&newer, "CREATE SCHEMA poller; CREATE TABLE poller.cluster AS SELECT 9 AS version, 1 AS \
-                  shards, 0::bigint AS revision, now() AS created_at");
+    let server = Postgres::with(&["--fast", "--password"]);
+    let empty = fresh(&server);
+    let newer = fresh(&server);
+    let made = "CREATE SCHEMA poller; CREATE TABLE poller.cluster AS SELECT 9 AS version, 1 AS shards, \
+                0::bigint AS revision, now() AS created_at";
+    sql(&newer, made);
     let said = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
         let output = command.env_clear().args(arguments).output().expect("it runs");
@@ -85,7 +87,7 @@ pub(crate) fn commands_say_what_is_wrong() {
 }
 
 pub(crate) fn a_scheduler_without_kafka_lives_and_is_not_ready() {
-    let server = Server::start(&[]);
+    let server = Postgres::start();
     let fed = Fed::new(&server);
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
     let mut scheduler = Command::new(env!("CARGO_BIN_EXE_poller"))

@@ -108,7 +108,7 @@ impl View {
             None => Vec::new(),
         };
         self.take_windows(rows, &progress, now_ms);
-        let slow = self.gather_slow(&cluster).await?;
+        let slow = self.gather_slow(&cluster).await;
         let names = self.gather_names().await?;
         let mut own = self.gathered.lock();
         if let Some(slow) = slow {
@@ -138,26 +138,39 @@ impl View {
 
     /// What is looked at rarely, when it is its time: sooner when the targets were changed, but not
     /// with every change of many.
-    async fn gather_slow(&self, cluster: &ClusterRow) -> Result<Option<Slow>, DatabaseError> {
+    ///
+    /// Of a database that is short of time, what it does not tell in time stays what it was.
+    async fn gather_slow(&self, cluster: &ClusterRow) -> Option<Slow> {
         let before = self.gathered.lock().slow.clone();
         let age_ms = cluster.now_ms - before.read_ms;
         let is_changed = before.revision != cluster.revision;
-        let patience_ms = if is_changed { SLOW_MS / 12 } else { SLOW_MS };
+        let patience_ms = if is_changed { SLOW_MS / 6 } else { SLOW_MS };
         if (0..patience_ms).contains(&age_ms) {
-            return Ok(None);
+            return None;
         }
-        let list = match is_changed || before.read_ms == 0 {
-            true => self.reader.list_facts().await?,
-            false => before.list,
-        };
+        let mut list = before.list;
+        if is_changed || before.read_ms == 0 {
+            let (counts, unique) = tokio::join!(self.reader.list_facts(), self.reader.unique());
+            list = counts.unwrap_or(list);
+            list.unique = unique.unwrap_or(before.list.unique);
+        }
         let now_s = cluster.now_ms.div_euclid(1_000);
-        let (room, (expiring, expiring_total), gaps) = tokio::try_join!(
+        let (room, expiring, gaps) = tokio::join!(
             self.reader.room(),
             self.reader.expiring(now_s, list.most_days, SHOWN),
             self.reader.gaps(cluster.now_ms - GAPS_MS),
-        )?;
-        let (read_ms, revision) = (cluster.now_ms, cluster.revision);
-        Ok(Some(Slow { read_ms, revision, list, room, expiring, expiring_total, gaps }))
+        );
+        let (expiring, expiring_total) =
+            expiring.unwrap_or((before.expiring, before.expiring_total));
+        Some(Slow {
+            read_ms: cluster.now_ms,
+            revision: cluster.revision,
+            list,
+            room: room.unwrap_or(before.room),
+            expiring,
+            expiring_total,
+            gaps: gaps.unwrap_or(before.gaps),
+        })
     }
 
     /// What the targets are called that the last five minutes name.

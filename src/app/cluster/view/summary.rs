@@ -110,7 +110,8 @@ fn stopped_at(own: &Gathered) -> Option<String> {
 
 fn targets(own: &Gathered) -> Targets {
     let known: u64 = State::ALL.iter().map(|state| own.count(*state)).sum();
-    let total = own.slow.list.total;
+    // What could not be counted is as many as recorders know.
+    let total = if own.slow.list.total == 0 { known } else { own.slow.list.total };
     Targets {
         total,
         unique: own.slow.list.unique,

@@ -167,20 +167,30 @@ impl Reader {
             .collect()
     }
 
-    /// What is known of all targets; all of them are counted, so it is to be asked rarely.
+    /// What is known of all targets but for their different addresses; all of them are counted, so it
+    /// is to be asked rarely.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn list_facts(&self) -> Result<ListFacts, DatabaseError> {
-        let sql = "SELECT count(*) AS total, count(DISTINCT hashtextextended(url, kind)) AS different, \
-                   coalesce(max(certificate_days), 0)::bigint AS days \
+        let sql = "SELECT count(*) AS total, coalesce(max(certificate_days), 0)::bigint AS days \
                    FROM target WHERE removed_at IS NULL";
         let row = self.row(sql, &[]).await?;
         Ok(ListFacts {
             total: at::<i64>(&row, "total")?.unsigned_abs(),
-            unique: at::<i64>(&row, "different")?.unsigned_abs(),
+            unique: 0,
             most_days: at(&row, "days")?,
         })
+    }
+
+    /// How many different addresses there are among the targets; all of them are looked at.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn unique(&self) -> Result<u64, DatabaseError> {
+        let sql = "SELECT count(DISTINCT hashtextextended(url, kind)) AS different \
+                   FROM target WHERE removed_at IS NULL";
+        at::<i64>(&self.row(sql, &[]).await?, "different").map(i64::unsigned_abs)
     }
 
     /// What the database takes; samples by its own estimate.
