@@ -87,10 +87,7 @@ impl Server {
 
     fn serve(
         path: &Path,
-        (local, network): (
-            Option<std::os::unix::net::UnixListener>,
-            Option<std::net::TcpListener>,
-        ),
+        (local, network): (Option<std::os::unix::net::UnixListener>, Option<std::net::TcpListener>),
         services: &Services,
     ) -> Result<Self, SocketError> {
         let failed = |source| SocketError { path: path.to_owned(), source };

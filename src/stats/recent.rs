@@ -257,8 +257,9 @@ mod tests {
 
     #[test]
     fn windows_of_shards_add_up_to_that_of_all() {
-        let all: Vec<Outcome> =
-            (0..60).map(|n| outcome(n, 10, 100 + n % 7, if n % 9 == 0 { 0 } else { 200 })).collect();
+        let all: Vec<Outcome> = (0..60)
+            .map(|n| outcome(n, 10, 100 + n % 7, if n % 9 == 0 { 0 } else { 200 }))
+            .collect();
         let mut whole = Window::default();
         let mut shards = [Window::default(), Window::default(), Window::default()];
         for (outcome, shard) in all.iter().zip([0, 1, 2].into_iter().cycle()) {

@@ -173,7 +173,8 @@ impl Cluster {
             let late = crate::view::text::duration(self.delay.p99);
             told.push(format!("recorders lag: 99 of 100 polls are recorded {late} after due"));
         }
-        let off = self.members.iter().filter(|one| one.is_alive() && one.ahead_seconds.abs() > AHEAD_S);
+        let off =
+            self.members.iter().filter(|one| one.is_alive() && one.ahead_seconds.abs() > AHEAD_S);
         told.extend(off.map(|member| {
             let off = crate::view::text::duration(member.ahead_seconds.abs());
             let way = if member.ahead_seconds > 0.0 { "ahead" } else { "behind" };
@@ -305,7 +306,9 @@ fn sum(members: &[Member], role: &str, location: Option<&str>, figure: &str) -> 
 /// How late polls begin at `location`, of the slowest checker there.
 fn lag(members: &[Member], location: &str) -> Option<f64> {
     let there = members.iter().filter(|member| {
-        member.role == "checker" && member.is_alive() && member.location.as_deref() == Some(location)
+        member.role == "checker"
+            && member.is_alive()
+            && member.location.as_deref() == Some(location)
     });
     let slowest = there.filter_map(|member| member.figure("lag_p99_ms")).max()?;
     Some(seconds(i64::try_from(slowest).unwrap_or(i64::MAX)))

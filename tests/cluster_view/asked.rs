@@ -16,7 +16,8 @@ pub(crate) struct Asked {
 
 /// The settings of a command that is told where the database is.
 pub(crate) fn settings(url: &str) -> Settings {
-    let cluster = ClusterGiven { postgres: Some(SecretText(url.into())), ..ClusterGiven::default() };
+    let cluster =
+        ClusterGiven { postgres: Some(SecretText(url.into())), ..ClusterGiven::default() };
     let given = Given { cluster, ..Given::default() };
     Settings::of_reader(given, None, &Variables::default()).expect("settings")
 }

@@ -107,7 +107,9 @@ fn finding(place: usize, slot: i64, now_ms: i64) -> Finding {
     let days = i64::try_from(place).expect("small");
     match place % 10 {
         // Down from the third slot on.
-        7 if slot >= 2 => Finding { status: 0, ..answered }.with_cause(Cause::Timeout, Detail::Waiting),
+        7 if slot >= 2 => {
+            Finding { status: 0, ..answered }.with_cause(Cause::Timeout, Detail::Waiting)
+        }
         8 => Finding { status: 404, ..answered }.with_cause(Cause::Status, Detail::None),
         9 => answered.with_cause(Cause::Assertion, Detail::Latency),
         1 => Finding { certificate_until: now_ms / 1_000 + (days + 1) * 43_200, ..answered },
@@ -148,7 +150,12 @@ async fn fill(
         }
         docket.note_delay([100, 300, i64::from(shard) * 1_000]);
         let missed = docket.ledger().newest();
-        docket.miss(missed.0.max(100_000), (*all.keys().next().expect("some"), 5_000), (&[location], 1), now_ms);
+        docket.miss(
+            missed.0.max(100_000),
+            (*all.keys().next().expect("some"), 5_000),
+            (&[location], 1),
+            now_ms,
+        );
         let mut batch = docket.close(now_ms);
         // Records of targets are written as they are when a shard is handed over.
         batch.batch.records = all
@@ -198,7 +205,8 @@ fn tell_members(url: &str) {
              now() - interval '1 hour', now() - {ago} * interval '1 second', 0, '{facts}')"
         )
     };
-    let checker = r#"{"in_flight": 5, "limit": 100, "waiting": 2, "lag_p99_ms": 40, "missed": {"late": 3}}"#;
+    let checker =
+        r#"{"in_flight": 5, "limit": 100, "waiting": 2, "lag_p99_ms": 40, "missed": {"late": 3}}"#;
     for statement in [
         member("s-1", "scheduler", "", 0, r#"{"lag_ms": 1}"#),
         member("c-1", "checker", "eu", 0, checker),

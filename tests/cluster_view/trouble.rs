@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use poller::view::Lists;
 
 use super::asked::Asked;
-use super::fed::Fed;
 use super::engines::Postgres;
+use super::fed::Fed;
 use super::server::{fresh, sql};
 
 const PATIENCE: Duration = Duration::from_mins(2);

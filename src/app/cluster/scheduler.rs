@@ -159,7 +159,9 @@ impl Work {
         let mut database = Needed::new("the database");
         let mut done = Ok(first);
         loop {
-            self.tell_health(done.as_ref().map(|tended| !tended.held.is_empty() || tended.members > 1));
+            self.tell_health(
+                done.as_ref().map(|tended| !tended.held.is_empty() || tended.members > 1),
+            );
             let pause = match done {
                 Ok(tended) => {
                     database.note_there();

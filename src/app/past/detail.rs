@@ -165,7 +165,11 @@ pub(in crate::app) fn told_hours(hours: &Tallies) -> Vec<Hour> {
 }
 
 /// Adds `tally` to the period `at`, unless it lies before `first`.
-pub(in crate::app) fn merge(tallies: &mut BTreeMap<u32, Tally>, (first, at): (u32, u32), tally: &Tally) {
+pub(in crate::app) fn merge(
+    tallies: &mut BTreeMap<u32, Tally>,
+    (first, at): (u32, u32),
+    tally: &Tally,
+) {
     if at >= first {
         tallies.entry(at).or_default().merge(tally);
     }

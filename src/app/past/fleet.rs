@@ -206,7 +206,9 @@ pub(in crate::app) fn of_hours(hours: &BTreeMap<u32, Tally>, step: u32) -> Laten
 }
 
 /// Copies of `windows`, as far as charts need them.
-pub(in crate::app) fn copied<'a>(windows: impl Iterator<Item = (i64, &'a Window)>) -> Vec<(i64, Window)> {
+pub(in crate::app) fn copied<'a>(
+    windows: impl Iterator<Item = (i64, &'a Window)>,
+) -> Vec<(i64, Window)> {
     let needed = |window: &Window| Window {
         checks: window.checks,
         causes: window.causes.clone(),

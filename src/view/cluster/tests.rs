@@ -3,15 +3,15 @@
 use super::*;
 
 fn member(role: &str, name: &str, seen_ms: i64) -> Seen {
-    let member =
-        Member { name: name.to_owned(), role: role.to_owned(), ..Member::default() };
+    let member = Member { name: name.to_owned(), role: role.to_owned(), ..Member::default() };
     Seen { member, seen_ms }
 }
 
 fn checker(name: &str, location: &str, behind: u64) -> Seen {
     let mut seen = member("checker", name, 100_000);
     seen.member.location = Some(location.to_owned());
-    seen.member.figures = serde_json::json!({"behind": behind, "open": 2, "lag_p99_ms": 10 * behind});
+    seen.member.figures =
+        serde_json::json!({"behind": behind, "open": 2, "lag_p99_ms": 10 * behind});
     seen
 }
 
@@ -72,12 +72,15 @@ fn a_location_without_checkers_and_lost_members_are_told() {
     known.members[0].member.figures = serde_json::json!({"lag_ms": 0, "unkept_ms": 7_000});
     known.members[0].member.ahead_seconds = -3_600.0;
     let shown = known.clone().shown(100_500);
-    assert_eq!(shown.troubles, [
-        "no checker at location us since 30.0 s",
-        "scheduler s is 7.00 s late with its jobs",
-        "recorders lag: 99 of 100 polls are recorded 12.0 s after due",
-        "the clock of s is 1 h behind",
-    ]);
+    assert_eq!(
+        shown.troubles,
+        [
+            "no checker at location us since 30.0 s",
+            "scheduler s is 7.00 s late with its jobs",
+            "recorders lag: 99 of 100 polls are recorded 12.0 s after due",
+            "the clock of s is 1 h behind",
+        ]
+    );
     let later = known.shown(200_000);
     assert!(later.members.iter().all(|member| member.state == "lost"));
     assert_eq!(later.of_checkers("open"), 0);

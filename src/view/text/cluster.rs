@@ -32,11 +32,14 @@ pub(super) fn headline(sheet: &mut Sheet, summary: &Summary, own: &Cluster) {
 pub(super) fn members(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     let Some(own) = &summary.cluster else { return };
     let checkers: u64 = own.locations.iter().map(|location| location.members).sum();
-    sheet.row("cluster", &[
-        owners("scheduler", &own.schedulers),
-        (plural(checkers, "checker"), tone(checkers == 0)),
-        owners("recorder", &own.recorders),
-    ]);
+    sheet.row(
+        "cluster",
+        &[
+            owners("scheduler", &own.schedulers),
+            (plural(checkers, "checker"), tone(checkers == 0)),
+            owners("recorder", &own.recorders),
+        ],
+    );
     let places: Vec<Part> = own.locations.iter().map(location).collect();
     if !places.is_empty() {
         sheet.row("locations", &places);
@@ -92,7 +95,8 @@ fn member(sheet: &mut Sheet, member: &Member) {
         _ => format!("  {}", plural(member.shards, "shard")),
     };
     let seen = format!("{} ago", duration(member.seen_seconds));
-    let text = format!("{}{}  {name}  {}{what}", member.role, clean(&place), clean(&member.version));
+    let text =
+        format!("{}{}  {name}  {}{what}", member.role, clean(&place), clean(&member.version));
     sheet.columns("", &[(seen, tone(!member.is_alive())), plain(text)]);
 }
 

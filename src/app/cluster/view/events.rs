@@ -34,9 +34,8 @@ impl View {
         }
         // What is wrong with the database is in the summary.
         let _ = self.tell_changes().await;
-        self.broadcast.summary(|| {
-            serde_json::to_vec(&**self.summary.read()).unwrap_or_default().into()
-        });
+        self.broadcast
+            .summary(|| serde_json::to_vec(&**self.summary.read()).unwrap_or_default().into());
     }
 
     async fn tell_changes(&self) -> Result<(), DatabaseError> {

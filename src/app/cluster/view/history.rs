@@ -10,6 +10,8 @@ use crate::view::past::{History, HistoryQuery};
 
 /// Polls that a history is made of at most, those of all locations and rechecks among them.
 const POLLS: usize = 20_000;
+/// Polls are dropped by whole days.
+const DAY_MS: i64 = 86_400_000;
 
 impl View {
     /// The target `id` over time.
@@ -18,7 +20,7 @@ impl View {
         let now_ms = self.now_ms();
         let asked = Asked::of(query, now_ms)?;
         if asked.is_told_by_polls(line.every_ms)
-            && asked.from_ms >= self.oldest_ms()
+            && asked.from_ms >= self.oldest_ms().div_euclid(DAY_MS) * DAY_MS
             && let Some(told) = self.by_polls(&line, asked)?
         {
             return Ok(told);
@@ -45,8 +47,7 @@ impl View {
         let from_ms = asked.from_ms - i64::from(line.every_ms);
         let mut outcomes = Vec::new();
         while let Some(next) = place {
-            let (part, behind) =
-                self.polls_of(line, (Some(next), from_ms), POLLS, |_| true)?;
+            let (part, behind) = self.polls_of(line, (Some(next), from_ms), POLLS, |_| true)?;
             outcomes.extend(part);
             if outcomes.len() >= POLLS {
                 return Ok(None);

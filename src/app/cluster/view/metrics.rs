@@ -57,10 +57,8 @@ fn members(cluster: &Cluster) -> [Family; 4] {
 fn progress(cluster: &Cluster) -> [Family; 5] {
     let delay = &cluster.delay;
     let quantiles = [("p50", delay.p50), ("p99", delay.p99), ("max", delay.max)];
-    let mut checkers = Family::gauge(
-        "poller_cluster_checkers",
-        "Checkers that are alive, by their location",
-    );
+    let mut checkers =
+        Family::gauge("poller_cluster_checkers", "Checkers that are alive, by their location");
     let mut late = Family::gauge(
         "poller_cluster_lag",
         "How late polls begin lately: 99 of 100 no later, of the slowest checker of a location",

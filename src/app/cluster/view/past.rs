@@ -6,9 +6,7 @@ use crate::api::{Parts, Past, PastError, Told};
 use crate::app::past::PUBLIC_BADGES;
 use crate::app::past::pages::incident as told_incident;
 use crate::store::SampleKey;
-use crate::store::postgres::read::{
-    Incident as Row, IncidentPlace, Incidents, Line, PageQuery,
-};
+use crate::store::postgres::read::{Incident as Row, IncidentPlace, Incidents, Line, PageQuery};
 use crate::store::reader::Outage;
 use crate::view::past::{
     Badge, BadgeKind, ChartSpan, CheckQuery, Endpoint, EndpointResult, ExportedPoll, ExportedTally,
@@ -48,7 +46,8 @@ impl View {
     }
 
     fn endpoint_of(&self, line: &Line, passed: usize, most: usize) -> Told<Endpoint> {
-        let (outcomes, _) = self.polls_of(line, (None, 0), passed.saturating_add(most), |_| true)?;
+        let (outcomes, _) =
+            self.polls_of(line, (None, 0), passed.saturating_add(most), |_| true)?;
         let told = outcomes.iter().skip(passed);
         let mut results: Vec<EndpointResult> =
             told.map(|outcome| EndpointResult::from(&poll(outcome, "", ""))).collect();
@@ -132,11 +131,7 @@ impl Past for View {
 }
 
 /// The outage `row` as it is told, of the target with this id, address and name.
-pub(super) fn incident(
-    row: &Row,
-    called: (&str, &str, Option<&str>),
-    now_ms: i64,
-) -> Incident {
+pub(super) fn incident(row: &Row, called: (&str, &str, Option<&str>), now_ms: i64) -> Incident {
     let Row { target, began_ms, ended_ms, cause, detail } = *row;
     let key = SampleKey::first_of(began_ms);
     told_incident(&Outage { key, target, began_ms, ended_ms, cause, detail }, called, now_ms)

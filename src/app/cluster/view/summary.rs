@@ -10,9 +10,7 @@ use crate::store::postgres::read::{Expiring as Row, Line, MemberRow};
 use crate::target::State;
 use crate::view::cluster::{Cluster, Delays, Known, Member, Seen};
 use crate::view::recent::{self, seconds};
-use crate::view::{
-    Checks, Down, Expiring, InFlight, MissedBy, Process, Storage, Summary, Targets,
-};
+use crate::view::{Checks, Down, Expiring, InFlight, MissedBy, Process, Storage, Summary, Targets};
 
 /// Entries of a whole list at most.
 const WHOLE: usize = 100_000;
@@ -128,7 +126,8 @@ fn targets(own: &Gathered) -> Targets {
 
 fn checks(own: &Gathered, cluster: &Cluster) -> Checks {
     let missed = |reason: &str| -> u64 {
-        let told = cluster.alive("checker").filter_map(|one| one.figures.get("missed")?.get(reason));
+        let told =
+            cluster.alive("checker").filter_map(|one| one.figures.get("missed")?.get(reason));
         told.filter_map(serde_json::Value::as_u64).sum()
     };
     let total = own.sum(|one| one.checks);
@@ -192,9 +191,7 @@ fn known(own: &Gathered, patience_ms: i64) -> Known {
         held: held.collect(),
         locations: own.locations.iter().map(|one| (one.name.clone(), one.seen_ms)).collect(),
         delay: delays(own),
-        gaps: gaps
-            .map(|gap| (gap.shard, gap.began_ms, gap.ended_ms, gap.reason.clone()))
-            .collect(),
+        gaps: gaps.map(|gap| (gap.shard, gap.began_ms, gap.ended_ms, gap.reason.clone())).collect(),
         patience_ms,
     }
 }

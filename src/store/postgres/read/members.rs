@@ -117,7 +117,8 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
-        let sql = "SELECT name, seen_at FROM location WHERE NOT is_retired ORDER BY name LIMIT 1000";
+        let sql =
+            "SELECT name, seen_at FROM location WHERE NOT is_retired ORDER BY name LIMIT 1000";
         let rows = self.rows(sql, &[]).await?;
         rows.iter()
             .map(|row| {

@@ -10,9 +10,8 @@ use crate::target::{State, Target, TargetId};
 
 /// Matches that are counted at most.
 const COUNTED: i64 = 100_000;
-/// What a latency is ordered by; 0 where there was no poll.
-const LATENCY: &str =
-    "(CASE WHEN r.last_at IS NULL THEN 0 ELSE r.last_latency_us::bigint + 1 END)";
+/// What a latency is ordered by; it is 0 of those that were not polled.
+const LATENCY: &str = "(r.last_latency_us::bigint + 1)";
 /// What is looked through for a text; an index is made of it where the database can.
 const TEXT: &str = "lower(t.url || E'\\n' || coalesce(t.name, '') || E'\\n' \
      || coalesce(t.given_id, '') || E'\\n' || coalesce(t.group_name, ''))";
@@ -95,7 +94,8 @@ impl Condition {
             own.with("t.group_name = $", group.clone());
         }
         if !query.labels.is_empty() {
-            let pairs = query.labels.iter().map(|(name, value)| (name.clone(), value.clone().into()));
+            let pairs =
+                query.labels.iter().map(|(name, value)| (name.clone(), value.clone().into()));
             let wanted = serde_json::Value::Object(pairs.collect()).to_string();
             own.params.push(Box::new(wanted));
             own.also(&format!("t.labels @> ${}::text::jsonb", own.params.len()));
@@ -183,20 +183,38 @@ impl Reader {
         rows.iter().map(|row| Ok((0, Line::of(row)?))).collect()
     }
 
+    /// First those that were polled, then the others by number.
     async fn by_latency(&self, query: &PageQuery) -> Result<Vec<(u64, Line)>, DatabaseError> {
+        let mut lines = Vec::new();
+        if query.after.is_none_or(|place| place.key > 0) {
+            lines = self.polled_lines(query).await?;
+        }
+        if lines.len() >= query.most {
+            return Ok(lines);
+        }
+        let mut own = Condition::of(query);
+        own.also("r.last_at IS NULL");
+        let after = query.after.filter(|place| place.key == 0);
+        let rest = PageQuery { after, most: query.most - lines.len(), ..query.clone() };
+        lines.extend(self.by_number(&rest, own).await?);
+        Ok(lines)
+    }
+
+    async fn polled_lines(&self, query: &PageQuery) -> Result<Vec<(u64, Line)>, DatabaseError> {
         let mut own = Condition::of(query);
         let is_of_all = own.params.is_empty() && query.state.is_none() && query.cause.is_none();
-        let mut behind = String::from("true");
+        let mut behind = String::from("r.last_at IS NOT NULL");
         if let Some(Place { key, number }) = query.after {
             own.params.push(Box::new(i64::try_from(key).unwrap_or(i64::MAX)));
             own.params.push(Box::new(i64::from(number)));
             let (key, number) = (own.params.len() - 1, own.params.len());
-            behind = format!("({LATENCY} < ${key} OR ({LATENCY} = ${key} AND r.target > ${number}))");
-            own.also(&behind.replace("r.target", "t.number"));
+            behind = format!(
+                "{behind} AND ({LATENCY} < ${key} OR ({LATENCY} = ${key} AND r.target > ${number}))"
+            );
         }
-        let order = format!("{LATENCY} DESC, t.number");
+        own.of_record(&behind);
         let mut tables = own.tables();
-        if is_of_all && query.after.is_none_or(|place| place.key > 0) {
+        if is_of_all {
             // Records alone are looked through, with some to spare for targets that were removed.
             let most = query.most.saturating_add(REMOVED);
             tables = format!(
@@ -204,10 +222,9 @@ impl Reader {
                  LIMIT {most}) r JOIN target t ON t.number = r.target"
             );
         }
+        let order = format!("{LATENCY} DESC, r.target");
         let rows = self.some(own, &tables, (LATENCY, &order), query.most).await?;
-        rows.iter()
-            .map(|row| Ok((at::<i64>(row, "key")?.unsigned_abs(), Line::of(row)?)))
-            .collect()
+        rows.iter().map(|row| Ok((at::<i64>(row, "key")?.unsigned_abs(), Line::of(row)?))).collect()
     }
 
     /// First those that are down, then the others by number.

@@ -89,9 +89,8 @@ impl Reader {
         );
         let (from_ms, target, location, tries) = after.unwrap_or((span.from_ms, -1, 0, 0));
         let bounds = (time(from_ms), time(span.to_ms), limit(most));
-        let rows = self
-            .rows(&sql, &[&bounds.0, &bounds.1, &target, &location, &tries, &bounds.2])
-            .await?;
+        let rows =
+            self.rows(&sql, &[&bounds.0, &bounds.1, &target, &location, &tries, &bounds.2]).await?;
         let all = rows.iter().map(outcome).collect::<Result<Vec<_>, _>>()?;
         let next = match (rows.last(), all.last()) {
             (Some(row), Some(last)) if all.len() == most => {
@@ -109,9 +108,8 @@ pub type ExportPlace = (i64, i64, i16, i16);
 
 /// Those of `all` that are polls.
 fn polls(rows: &[tokio_postgres::Row], all: Vec<Outcome>) -> Vec<Outcome> {
-    let is_poll = |row: &tokio_postgres::Row| {
-        super::at::<i16>(row, "kind").is_ok_and(|kind| kind != MISSED)
-    };
+    let is_poll =
+        |row: &tokio_postgres::Row| super::at::<i16>(row, "kind").is_ok_and(|kind| kind != MISSED);
     let told = rows.iter().zip(all).filter(|(row, _)| is_poll(row));
     told.map(|(_, outcome)| outcome).collect()
 }

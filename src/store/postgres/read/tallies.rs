@@ -58,9 +58,8 @@ impl Reader {
         };
         let bounds = (first.cast_signed(), last.cast_signed());
         let after = (i64::from(after.0), after.1.cast_signed());
-        let rows = self
-            .rows(sql, &[&bounds.0, &bounds.1, &after.0, &after.1, &limit(most)])
-            .await?;
+        let rows =
+            self.rows(sql, &[&bounds.0, &bounds.1, &after.0, &after.1, &limit(most)]).await?;
         rows.iter()
             .map(|row| {
                 let period = at::<i32>(row, "at")?.cast_unsigned();
