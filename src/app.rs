@@ -50,6 +50,6 @@ pub use explain::explain;
 pub use keeper::Keeper;
 pub use list::Listing;
 pub use once::setting;
-pub use role::{Role, RoleError, db, serve};
+pub use role::{ClusterDoor, Role, RoleError, cluster_door, db, serve};
 pub use stored::{show_sql, show_targets, stored_summary};
 pub use token::token;

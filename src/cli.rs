@@ -144,13 +144,13 @@ pub enum Command {
     /// Make, list and revoke tokens of the HTTP API
     Token(token::Token),
     /// Make jobs for checkers, as one of any number of schedulers of a cluster
-    Scheduler,
+    Scheduler(Box<Given>),
     /// Poll what jobs say, as one of any number of checkers of a cluster
-    Checker,
+    Checker(Box<Given>),
     /// Keep what checkers found, as one of any number of recorders of a cluster
-    Recorder,
+    Recorder(Box<Given>),
     /// Set up the database of a cluster, and take targets over
-    Db(db::Db),
+    Db(Box<db::Db>),
     /// Tell in one line whether the daemon polls on time and stores; 0, 1, 2 or 3 as Nagios has it
     Health {
         /// Exit with 0 on a warning as well: a restart cures neither a full disk nor late polls

@@ -1,11 +1,15 @@
 //! `Clock`: wall time that never goes back between two pairings, and what the wall says meanwhile.
 
+mod correction;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+
+pub use correction::Correction;
 
 /// How far wall and monotonic time may part before they are paired again, in microseconds.
 const TOLERANCE_US: i64 = 1_000_000;

@@ -2,6 +2,7 @@
 
 pub mod jury;
 pub mod own_faults;
+pub mod votes;
 
 use crate::outcome::{Cause, Detail, Finding, Outcome, SampleKind, Verdict};
 use crate::target::State;

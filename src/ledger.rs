@@ -8,8 +8,10 @@ mod certificates;
 mod changes;
 mod figures;
 mod pause;
+mod records;
 mod retired;
 mod settle;
+mod stream;
 mod withdraw;
 
 use std::collections::BTreeSet;
@@ -18,9 +20,11 @@ pub use certificates::EXPIRY_DAYS;
 use certificates::{Certificates, USUAL_DAYS};
 use changes::Changes;
 pub use figures::{Fleet, Ranked};
+use records::{Entry, NO_LAG, Records};
 use retired::Retired;
 use settle::Unsettled;
 
+use crate::health::votes::Standing;
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Outcome, SampleKind};
 use crate::stats::{Recent, Tally, Window};
@@ -32,8 +36,7 @@ use crate::target::State;
 /// What is known of all targets.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Records by number; `None` where no target of this run has that number.
-    records: Vec<Option<Entry>>,
+    records: Records,
     retired: Retired,
     /// Records that changed since they were written.
     unsettled: Unsettled,
@@ -52,22 +55,6 @@ pub struct Ledger {
     /// How many batches were closed.
     batches: u64,
 }
-
-#[derive(Debug)]
-struct Entry {
-    record: Record,
-    /// The key of the sample before the last one: that one may not be stored yet.
-    before: SampleKey,
-    is_dirty: bool,
-    /// Lag of the last poll that had a slot, in microseconds; [`NO_LAG`] when there was none since
-    /// start.
-    lag_us: u32,
-    /// Days for which its certificate has to be valid.
-    days: u16,
-}
-
-/// A lag that is not known.
-const NO_LAG: u32 = u32::MAX;
 
 impl Ledger {
     /// The ledger as it was when `restored` was written. The targets of this run join it by
@@ -95,37 +82,35 @@ impl Ledger {
     /// One that comes back is what it was before it was given up, except that nobody knows whether
     /// it is still down.
     pub fn enrol(&mut self, number: u32, stored: Option<Record>, now_ms: i64) {
-        let index = number as usize;
-        if index >= self.records.len() {
-            self.records.resize_with(index + 1, || None);
-        }
         let is_newer = |own: &Record| stored.as_ref().is_none_or(|stored| own.last >= stored.last);
         let newer = self.retired.remove(number).filter(is_newer);
         let record = newer.or(stored).unwrap_or_else(|| pending(number, now_ms));
         let own = record.clone();
-        if let Some(place) = self.records.get_mut(index) {
-            *place = Some(Entry {
-                record,
-                before: SampleKey::default(),
-                is_dirty: false,
-                lag_us: NO_LAG,
-                days: USUAL_DAYS,
-            });
-        }
+        self.records.put(Entry {
+            record,
+            before: SampleKey::default(),
+            is_dirty: false,
+            lag_us: NO_LAG,
+            days: USUAL_DAYS,
+        });
         self.rank(&own);
         self.changes.note(number);
     }
 
     /// Takes in again what was stored after its record was, as after a crash.
     pub fn settle(&mut self, sample: &Sample) {
+        self.settle_as(sample, Standing::Full, sample.outcome.finished_us.div_euclid(1_000));
+    }
+
+    fn settle_as(&mut self, sample: &Sample, standing: Standing, now_ms: i64) {
         self.newest = self.newest.max(sample.key);
-        let Some(entry) = entry(&mut self.records, sample.outcome.target) else { return };
+        let Some(entry) = self.records.get_mut(sample.outcome.target) else { return };
         if sample.key <= entry.record.last {
             return;
         }
         let before = entry.record.clone();
         let mut record = before.clone();
-        if let Some(transition) = observe(&mut record, sample) {
+        if let Some(transition) = observe(&mut record, sample, standing) {
             // It is stored already, and so is its outage.
             let _ = incident(&mut record, &transition);
         }
@@ -135,7 +120,7 @@ impl Ledger {
         entry.record = record.clone();
         self.unrank(&before);
         self.rank(&record);
-        self.mark_dirty(sample);
+        self.mark_dirty(sample.outcome.target, sample.key, now_ms);
     }
 
     /// Begins the counts since start anew, after what a former run left has been taken in.
@@ -155,9 +140,7 @@ impl Ledger {
         let Some(mut record) = self.record(number).cloned() else { return };
         self.changes.note(number);
         self.unrank(&record);
-        if let Some(place) = self.records.get_mut(number as usize) {
-            *place = None;
-        }
+        self.records.remove(number);
         if record.has_incident {
             record.has_incident = false;
             self.batch.incidents.push(IncidentChange::Ended { target: number, at_ms: now_ms });
@@ -173,18 +156,28 @@ impl Ledger {
 
     /// Takes in one outcome, and tells the change of state that it brought about.
     pub fn observe(&mut self, outcome: &Outcome) -> Option<Transition> {
-        self.take_in(self.newest.next(outcome.finished_us.div_euclid(1_000)), outcome)
+        let at_ms = outcome.finished_us.div_euclid(1_000);
+        self.take_in(self.newest.next(at_ms), outcome, Standing::Full, at_ms)
     }
 
     /// Takes in a sample that was noted down and not stored, under the key that it has there.
     pub fn observe_again(&mut self, sample: &Sample) -> Option<Transition> {
-        self.take_in(sample.key.max(SampleKey(self.newest.0 + 1)), &sample.outcome)
+        let at_ms = sample.outcome.finished_us.div_euclid(1_000);
+        let key = sample.key.max(SampleKey(self.newest.0 + 1));
+        self.take_in(key, &sample.outcome, Standing::Full, at_ms)
     }
 
-    fn take_in(&mut self, key: SampleKey, outcome: &Outcome) -> Option<Transition> {
-        self.newest = key;
+    /// Takes in one outcome at `now_ms`, under `key` and as far as `standing` lets it.
+    fn take_in(
+        &mut self,
+        key: SampleKey,
+        outcome: &Outcome,
+        standing: Standing,
+        now_ms: i64,
+    ) -> Option<Transition> {
+        self.newest = self.newest.max(key);
         self.count(outcome);
-        let Some(entry) = entry(&mut self.records, outcome.target) else {
+        let Some(entry) = self.records.get_mut(outcome.target) else {
             self.observe_retired(key, outcome);
             return None;
         };
@@ -192,7 +185,7 @@ impl Ledger {
         let (state, since) = (entry.record.health.state, entry.record.health.since_ms);
         let until = entry.record.certificate_until;
         entry.before = sample.previous;
-        let transition = observe(&mut entry.record, &sample);
+        let transition = observe(&mut entry.record, &sample, standing);
         let closed = count_in(&mut entry.record, outcome);
         if outcome.kind == SampleKind::Slot {
             entry.lag_us = outcome.lag_us.min(NO_LAG - 1);
@@ -210,7 +203,7 @@ impl Ledger {
             self.unrank_as(record.target, (state, since), until);
             self.rank(&record);
         }
-        self.mark_dirty(&sample);
+        self.mark_dirty(outcome.target, key, now_ms);
         let must_be_written = closed.is_some() || transition.is_some();
         self.batch.hours.extend(closed);
         if must_be_written {
@@ -305,24 +298,29 @@ fn pending(number: u32, now_ms: i64) -> Record {
     }
 }
 
-fn entry(records: &mut [Option<Entry>], number: u32) -> Option<&mut Entry> {
-    records.get_mut(number as usize)?.as_mut()
-}
-
 fn hour_of(outcome: &Outcome) -> u32 {
     u32::try_from(outcome.finished_us.div_euclid(3_600_000_000)).unwrap_or(0)
 }
 
-/// Brings state and last sample of `record` forward.
-fn observe(record: &mut Record, sample: &Sample) -> Option<Transition> {
+/// Brings state and last sample of `record` forward, as far as `standing` lets `sample`.
+fn observe(record: &mut Record, sample: &Sample, standing: Standing) -> Option<Transition> {
     let outcome = &sample.outcome;
-    record.last = sample.key;
+    record.last = record.last.max(sample.key);
+    if standing == Standing::Late {
+        return None;
+    }
     record.last_code = outcome.code().to_stored();
     record.last_latency_us = outcome.latency_us;
     if outcome.finding.certificate_until != 0 {
         record.certificate_until = outcome.finding.certificate_until;
     }
-    record.health.observe(outcome)
+    match standing {
+        Standing::Full => record.health.observe(outcome),
+        Standing::Provisional => {
+            record.health.observe(&Outcome { is_provisional: true, ..*outcome })
+        }
+        Standing::Silent | Standing::Late => None,
+    }
 }
 
 /// Whether the tally of the hour `open` is closed by an outcome of `hour`.

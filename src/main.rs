@@ -13,7 +13,7 @@ use poller::cli::out::Out;
 use poller::cli::viewstats::{Form, Rhythm, ViewOptions, viewstats};
 use poller::cli::{Action, Command, Explain, Options, Output, follow, health, once, top};
 use poller::config::Settings;
-use poller::config::given::{LogFormat, LogLevel};
+use poller::config::given::{Given, LogFormat, LogLevel};
 use poller::config::settings::SettingsError;
 use poller::config::sources::Sources;
 use poller::config::substitute::Variables;
@@ -101,11 +101,13 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
         }
     }
     if let Some(Command::Db(asked)) = &command {
+        sources.given = asked.given.clone().or(sources.given);
         let settings = sources.settings()?;
         let text = app::db(asked, &settings, &sources).map_err(|error| role_failed(&error))?;
         return print(out, &text);
     }
-    if let Some(role) = command.as_ref().and_then(role) {
+    if let Some((role, given)) = command.as_ref().and_then(role) {
+        sources.given = given.clone().or(sources.given);
         return serve_role(role, &sources.settings()?);
     }
     let action = &options.action;
@@ -115,18 +117,37 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     } else {
         sources.settings_of_reader()?
     };
+    let door = asks_cluster(command.as_ref(), action, &settings)
+        .then(|| app::cluster_door(&settings))
+        .transpose()
+        .map_err(|error| role_failed(&error))?;
+    let client = match &door {
+        Some(door) => door.client.clone(),
+        None => Client::of(&settings.data),
+    };
     if let Some(command) = command {
-        return asked(command, &settings, &Client::of(&settings.data), out);
+        return asked(command, &settings, &client, out);
     }
-    act(options.action, options.output, (settings, sources), out)
+    act(options.action, options.output, (settings, sources, client), out)
 }
 
-/// The role of a cluster that `command` asks for, if it does.
-const fn role(command: &Command) -> Option<Role> {
+/// Whether the cluster is asked whose database `settings` name, and not a daemon of this machine.
+fn asks_cluster(command: Option<&Command>, action: &Action, settings: &Settings) -> bool {
+    let starts = action.start || action.foreground || action.check;
+    let acts = action.stop || action.reload;
+    settings.cluster.postgres.is_some()
+        && match command {
+            None => action.viewstats && !starts && !acts,
+            Some(command) => matches!(command, Command::Top | Command::Targets(_)),
+        }
+}
+
+/// The role of a cluster that `command` asks for, if it does, and the settings behind it.
+const fn role(command: &Command) -> Option<(Role, &Given)> {
     match command {
-        Command::Scheduler => Some(Role::Scheduler),
-        Command::Checker => Some(Role::Checker),
-        Command::Recorder => Some(Role::Recorder),
+        Command::Scheduler(given) => Some((Role::Scheduler, given)),
+        Command::Checker(given) => Some((Role::Checker, given)),
+        Command::Recorder(given) => Some((Role::Recorder, given)),
         _ => None,
     }
 }
@@ -147,10 +168,9 @@ fn role_failed(error: &RoleError) -> Failure {
 fn act(
     action: Action,
     output: Output,
-    (settings, sources): (Settings, Sources),
+    (settings, sources, client): (Settings, Sources, Client),
     out: &mut Out,
 ) -> Result<ExitCode, Failure> {
-    let client = Client::of(&settings.data);
     if action.stop {
         return stop(&settings, out);
     }
@@ -177,7 +197,8 @@ fn act(
         rhythm: if output.watch { Rhythm::Watch } else { Rhythm::Once },
         lists: if output.all { Lists::All } else { Lists::Short },
     };
-    Ok(viewstats(&client, view, || app::stored_summary(&settings.data, view.lists), out))
+    let directory = client.directory();
+    Ok(viewstats(&client, view, || app::stored_summary(directory, view.lists), out))
 }
 
 /// Checks one target and explains each step.
@@ -221,7 +242,7 @@ fn asked(
         }
         Command::Targets(targets) => {
             let address = if out.is_terminal { Address::Short } else { Address::Whole };
-            let shown = app::show_targets(&settings.data, client, &targets, address);
+            let shown = app::show_targets(client.directory(), client, &targets, address);
             shown.map(|text| (text, None))
         }
         Command::Sql(sql) => app::show_sql(&settings.data, &sql),

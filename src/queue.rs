@@ -1,7 +1,9 @@
 //! The ports `Source`, `Sink` and `Outlet`: where jobs come from, where outcomes go, and where they
-//! come out again; their edges live in `queue/`.
+//! come out again; and `JobSink`, where jobs go that others do. Their edges live in `queue/`.
 
+mod feed;
 mod hosts;
+mod jobs;
 #[cfg(feature = "distributed")]
 pub mod kafka;
 pub mod local;
@@ -14,7 +16,9 @@ use std::time::Duration;
 
 use crate::outcome::{Job, Outcome};
 
+pub use feed::{Fed, Feed, Offer, Return, Unpolled};
 pub use hosts::{Entrance, Gate, Hosts, Inbox, Pass, host_key};
+pub use jobs::{Full, JobSink, Mark, Settled, Slot};
 pub use places::Places;
 pub use rechecks::Rechecks;
 

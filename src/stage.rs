@@ -2,6 +2,8 @@
 //! into outcomes, a recorder outcomes into rows.
 
 pub mod brake;
+pub mod dispatch;
+pub mod docket;
 pub mod governor;
 pub mod lateness;
 pub mod recorder;

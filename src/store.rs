@@ -10,11 +10,14 @@ mod own;
 #[cfg(feature = "distributed")]
 pub mod postgres;
 pub mod reader;
+mod shard;
 pub mod spill;
 pub mod sqlite;
 pub mod tokens;
 
 pub use announcement::{Announcement, AnnouncementKind};
+
+pub use shard::{KeptRecord, RestoredShard, ShardBatch, ShardSample};
 
 pub use own::{OwnChange, OwnStore, OwnTarget, Pause};
 

@@ -50,6 +50,17 @@ impl TargetId {
         let scaled = (u128::from(self.0) * u128::from(every_ms)) >> 64;
         u32::try_from(scaled).unwrap_or(0)
     }
+
+    /// The first due time at or after `at_ms` of a target that is due every `every_ms`; both in
+    /// milliseconds, times those of Unix.
+    ///
+    /// Due times lie on the grid `n · every + phase(id)`.
+    #[must_use]
+    pub fn due_at_or_after(self, every_ms: u32, at_ms: i64) -> i64 {
+        let every = i64::from(every_ms.max(1));
+        let past = (at_ms - i64::from(self.phase_ms(every_ms))).rem_euclid(every);
+        if past == 0 { at_ms } else { at_ms + every - past }
+    }
 }
 
 impl fmt::Display for TargetId {
@@ -188,15 +199,10 @@ impl Target {
         Duration::from_millis(self.timeout_ms as u64)
     }
 
-    /// The first due time at or after `at_ms`; both in Unix milliseconds.
-    ///
-    /// Due times lie on the grid `n · every + phase(id)`.
+    /// The first due time at or after `at_ms`, a point of its grid; both in Unix milliseconds.
     #[must_use]
     pub fn due_at_or_after(&self, at_ms: i64) -> i64 {
-        let every = i64::from(self.every_ms.max(1));
-        let phase = i64::from(self.id.phase_ms(self.every_ms));
-        let past = (at_ms - phase).rem_euclid(every);
-        if past == 0 { at_ms } else { at_ms + every - past }
+        self.id.due_at_or_after(self.every_ms, at_ms)
     }
 
     /// Whether `other` would be polled in the same way at the same times.

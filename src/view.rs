@@ -1,5 +1,6 @@
 //! What is shown, as plain values; text, JSON and the rest are renderings of the same values.
 
+pub mod cluster;
 pub mod explain;
 pub mod past;
 pub mod probe;
@@ -23,6 +24,7 @@ mod target_row;
 mod told;
 
 pub use change::*;
+pub use cluster::Cluster;
 pub use discovered::Discovered;
 pub use pressure::*;
 pub use ran::*;

@@ -53,12 +53,12 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Every crate that a build on this platform needs, with its features by default.
-fn crates() -> Vec<Crate> {
+/// Every crate that a build on this platform needs, with these `features`.
+fn crates(features: &str) -> Vec<Crate> {
     let version = cargo(&["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-    let metadata =
-        cargo(&["metadata", "--locked", "--format-version", "1", "--filter-platform", host]);
+    let wanted = ["metadata", "--locked", "--format-version", "1", "--features", features];
+    let metadata = cargo(&[&wanted[..], &["--filter-platform", host]].concat());
     let metadata: Value = serde_json::from_str(&metadata).unwrap_or_default();
     let members = metadata["workspace_members"].as_array().cloned().unwrap_or_default();
     let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
@@ -151,8 +151,17 @@ fn complaints(found: &[Crate]) -> Vec<String> {
 
 #[test]
 fn every_dependency_may_be_used_and_there_is_one_tls() {
-    let found = crates();
+    let found = crates("");
     assert!(found.len() > 10, "cargo metadata names {} crates only", found.len());
+    let complaints = complaints(&found);
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn a_build_of_the_distributed_mode_brings_in_openssl_and_nothing_else_that_is_banned() {
+    let mut found = crates("distributed");
+    assert!(found.iter().any(|one| one.name == "rdkafka-sys"), "the feature brings in no rdkafka");
+    found.retain(|one| one.name != "openssl-sys");
     let complaints = complaints(&found);
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }

@@ -169,6 +169,7 @@ function showBanners(banners, summary) {
   for (const fault of summary.own_faults ?? []) {
     told.push(["warning", "Our fault", `${fault.cause}${fault.detail ? ` · ${fault.detail}` : ""}, met by ${count(fault.count)} polls in the last minute`]);
   }
+  for (const trouble of summary.cluster?.troubles ?? []) told.push(["down", "Cluster", trouble]);
   const storage = summary.storage ?? {};
   if (storage.state && storage.state !== "ok") {
     const waits = (storage.queued ?? 0) + (storage.spilled ?? 0);

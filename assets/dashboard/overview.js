@@ -1,6 +1,7 @@
 // The first view: what needs attention, how latency is, what runs now.
 
 import { ask } from "./ask.js";
+import { clusterPanel } from "./cluster.js";
 import { el, put } from "./dom.js";
 import { age, count, daysLeft, moment, span, took } from "./format.js";
 import { latencyPanel } from "./latency.js";
@@ -22,6 +23,7 @@ const RHYTHM = 5000;
 /** The view; `live` tells the time. */
 export function overview({ live }) {
   const extra = Math.min(20, Math.max(0, Math.floor((innerHeight - FILLED) / ROW)));
+  const cluster = clusterPanel();
   const latency = latencyPanel();
   const phases = phasesPanel();
   const worst = worstPanel(live, WORST + extra);
@@ -41,12 +43,13 @@ export function overview({ live }) {
   const root = el("div", { class: "overview" },
     el("div", { class: "column" }, worst.root),
     el("div", { class: "column" }, latency.root, phases.root, incidents.root),
-    el("div", { class: "column narrow" }, slowest.root, flying.root, expiring.root));
+    el("div", { class: "column narrow" }, cluster.root, slowest.root, flying.root, expiring.root));
   const timer = setInterval(() => worst.load(), RHYTHM);
   return {
     root,
     title: "Overview",
     summary(summary) {
+      cluster.show(summary.cluster);
       phases.show(summary);
       slowest.show(summary.slowest_5m?.slice(0, SLOWEST + Math.floor(extra / 3)), "No poll finished in the last 5 minutes.");
       const { urls = [], count: all = 0 } = summary.in_flight ?? {};

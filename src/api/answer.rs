@@ -76,11 +76,23 @@ impl Caller {
         self,
         make: impl FnOnce() -> Bytes + Send + 'static,
     ) -> Result<Response, Problem> {
-        let done = tokio::task::spawn_blocking(move || self.respond(&make()));
-        done.await.map_err(|_| {
+        self.answer_or(move || Ok(make())).await
+    }
+
+    /// The same where `make` may say why there is no answer now.
+    ///
+    /// # Errors
+    /// There is none now, or it failed, which the log tells.
+    pub(super) async fn answer_or(
+        self,
+        make: impl FnOnce() -> Result<Bytes, String> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let done = tokio::task::spawn_blocking(move || make().map(|json| self.respond(&json)));
+        let made = done.await.map_err(|_| {
             let detail = "it could not be answered, and the log says why";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
-        })
+        })?;
+        made.map_err(|reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason))
     }
 
     fn respond(&self, json: &Bytes) -> Response {

@@ -39,19 +39,32 @@ const LARGEST: usize = 1 << 30;
 pub struct Client {
     directory: PathBuf,
     patience: Duration,
+    called: Option<String>,
 }
 
 impl Client {
     /// A way to the daemon of `directory`, which need not run.
     #[must_use]
     pub fn of(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), patience: PATIENCE }
+        Self { directory: directory.to_owned(), patience: PATIENCE, called: None }
     }
 
     /// The same, but no more patient than `limit`.
     #[must_use]
     pub fn with_patience(self, limit: Duration) -> Self {
         Self { patience: limit, ..self }
+    }
+
+    /// The same, where whoever answers is called `name` rather than by its directory.
+    #[must_use]
+    pub fn called(self, name: &str) -> Self {
+        Self { called: Some(name.to_owned()), ..self }
+    }
+
+    /// What whoever answers is called: by its data directory unless it has another name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.called.clone().unwrap_or_else(|| self.directory.display().to_string())
     }
 
     /// The data directory.

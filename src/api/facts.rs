@@ -38,7 +38,10 @@ pub trait Facts: Send + Sync + 'static {
     fn in_flight(&self, lists: Lists) -> InFlight;
 
     /// The targets that `query` asks for.
-    fn targets(&self, query: &TargetQuery) -> TargetPage;
+    ///
+    /// # Errors
+    /// They cannot be found out now; says why.
+    fn targets(&self, query: &TargetQuery) -> Result<TargetPage, String>;
 
     /// Reads list and settings again; says what changed, or why all stays as it is.
     fn reload(&self) -> Answer<'_, Result<String, String>>;

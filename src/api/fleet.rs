@@ -89,6 +89,7 @@ async fn in_flight(
     responses(
         (status = 200, description = "A page of targets", body = TargetPage),
         (status = 304, description = "It is what If-None-Match names"),
+        (status = 503, description = "They cannot be found out now", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn targets(
@@ -97,7 +98,8 @@ async fn targets(
     query: RawQuery,
 ) -> Result<Response, Problem> {
     let asked = page::asked(&query)?;
-    visitor.answer(move || json(&state.facts.targets(&asked))).await
+    let make = move || state.facts.targets(&asked).map(|page| json(&page));
+    visitor.answer_or(make).await
 }
 
 /// Finished polls as lines of text, for as long as the visitor stays.

@@ -70,8 +70,27 @@ impl Server {
         network: Option<std::net::TcpListener>,
         services: &Services,
     ) -> Result<Self, SocketError> {
-        let failed = |source| SocketError { path: path.to_owned(), source };
         let local = socket::open(path)?;
+        Self::serve(path, (Some(local), network), services)
+    }
+
+    /// Answers at `network` alone.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn on_network(
+        network: std::net::TcpListener,
+        services: &Services,
+    ) -> Result<Self, SocketError> {
+        Self::serve(Path::new(""), (None, Some(network)), services)
+    }
+
+    fn serve(
+        path: &Path,
+        (local, network): (Option<std::os::unix::net::UnixListener>, Option<std::net::TcpListener>),
+        services: &Services,
+    ) -> Result<Self, SocketError> {
+        let failed = |source| SocketError { path: path.to_owned(), source };
         let address = network.as_ref().and_then(|network| network.local_addr().ok());
         let ending = CancellationToken::new();
         let house = House {
@@ -91,7 +110,7 @@ impl Server {
         Ok(Self { path: path.to_owned(), address, tls, ending, thread: Some(thread) })
     }
 
-    /// Where its socket is.
+    /// Where its socket is; empty when it has none.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -127,16 +146,18 @@ impl Drop for Server {
 }
 
 fn run(
-    local: std::os::unix::net::UnixListener,
+    local: Option<std::os::unix::net::UnixListener>,
     network: Option<std::net::TcpListener>,
     house: &House,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
-        let local = UnixListener::from_std(local)?;
+        let local = local.map(UnixListener::from_std).transpose()?;
         let network = network.map(TcpListener::from_std).transpose()?;
         let mut doors = JoinSet::new();
-        doors.spawn(keep(house.clone(), Peers::Local(local), Seats::new(CONNECTIONS)));
+        if let Some(local) = local {
+            doors.spawn(keep(house.clone(), Peers::Local(local), Seats::new(CONNECTIONS)));
+        }
         if let Some(network) = network {
             let seats = Seats::new(house.options.connections);
             doors.spawn(keep(house.clone(), Peers::Network(network), seats));

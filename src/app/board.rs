@@ -15,6 +15,7 @@ use crate::config::settings::StatusSettings;
 use crate::ledger::Ledger;
 use crate::roster::Roster;
 use crate::stage::recorder::Access;
+use crate::stats::Tally;
 use crate::store::reader::{Period, Reader};
 use crate::store::{Announcement, Store, StoreError};
 use crate::target::{State, Target};
@@ -23,18 +24,18 @@ use crate::view::{
 };
 
 /// How old the page may be, in microseconds.
-const FRESH_US: u64 = 5_000_000;
+pub(super) const FRESH_US: u64 = 5_000_000;
 /// How old the days on it may be, in microseconds: they change once an hour.
 const DAYS_FRESH_US: u64 = 300_000_000;
 /// Targets that are told; further ones are counted.
-const TOLD: usize = 1_000;
+pub(super) const TOLD: usize = 1_000;
 /// Targets that are looked at while nobody else gets at the ledger.
 const SLICE: usize = 500;
 /// Days that are shown of a target.
-const DAYS: u32 = 90;
+pub(super) const DAYS: u32 = 90;
 /// Outages that are told at most, and how far back they began, in milliseconds.
-const OUTAGES: usize = 30;
-const OUTAGES_MS: i64 = 14 * DAY_MS;
+pub(super) const OUTAGES: usize = 30;
+pub(super) const OUTAGES_MS: i64 = 14 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 /// How long days are read for one page; the others are read for the next.
 const READING: Duration = Duration::from_secs(2);
@@ -54,10 +55,13 @@ pub(super) struct Board {
 }
 
 /// A target that is told, with its number.
-struct Told {
-    number: u32,
-    group: String,
-    target: StatusTarget,
+pub(super) struct Told {
+    /// Its number.
+    pub(super) number: u32,
+    /// Its group, which may be empty.
+    pub(super) group: String,
+    /// What is told of it.
+    pub(super) target: StatusTarget,
 }
 
 /// What is found while the targets are looked through.
@@ -139,17 +143,7 @@ impl Board {
         let first = today.saturating_sub(DAYS - 1);
         // A store that cannot be read shows no days; the summary says why.
         let tallies = self.reader.tallies(number, Period::Day, (first, today)).unwrap_or_default();
-        let tallies: HashMap<u32, StatusDay> = tallies
-            .into_iter()
-            .map(|(day, tally)| {
-                let checks = tally.checks.saturating_sub(tally.unknown);
-                (day, StatusDay { checks, up: tally.up })
-            })
-            .collect();
-        if tallies.is_empty() {
-            return Vec::new();
-        }
-        (first..=today).map(|day| tallies.get(&day).copied().unwrap_or_default()).collect()
+        told_days(tallies, (first, today))
     }
 
     fn outages(&self, names: &HashMap<u32, String>, now_ms: i64) -> Vec<StatusOutage> {
@@ -281,6 +275,21 @@ impl Found {
     }
 }
 
+/// The days from `first` to `today` as the page tells them; none when there is no tally of any.
+pub(super) fn told_days(tallies: Vec<(u32, Tally)>, (first, today): (u32, u32)) -> Vec<StatusDay> {
+    let tallies: HashMap<u32, StatusDay> = tallies
+        .into_iter()
+        .map(|(day, tally)| {
+            let checks = tally.checks.saturating_sub(tally.unknown);
+            (day, StatusDay { checks, up: tally.up })
+        })
+        .collect();
+    if tallies.is_empty() {
+        return Vec::new();
+    }
+    (first..=today).map(|day| tallies.get(&day).copied().unwrap_or_default()).collect()
+}
+
 /// The host that `target` is polled at.
 fn host_of(target: &Target) -> String {
     match target.address.host() {
@@ -290,7 +299,7 @@ fn host_of(target: &Target) -> String {
 }
 
 /// The targets by group, in the order of the groups' names; those without one come last.
-fn grouped(told: Vec<Told>) -> Vec<StatusGroup> {
+pub(super) fn grouped(told: Vec<Told>) -> Vec<StatusGroup> {
     let mut groups: BTreeMap<(bool, String), Vec<StatusTarget>> = BTreeMap::new();
     for Told { group, target, .. } in told {
         groups.entry((group.is_empty(), group)).or_default().push(target);

@@ -144,7 +144,8 @@ pub fn boot(
     let _ = live.storage.set(Box::new(recorder.storage_view()));
     let (places, limits) = (Arc::clone(&live.places), limits(&settings, &check));
     let (own, grace) = (Arc::clone(&check), live.grace);
-    let parts = Parts { check: own, outbox, places, limits, clock, grace };
+    let feeds = Vec::new();
+    let parts = Parts { check: own, outbox, places, limits, feeds, clock, grace };
     let targets = live.polled();
     let engine = Engine::start(settings.threading, &parts, &targets)
         .map_err(StartError::system("cannot start a thread"))?;
@@ -228,7 +229,10 @@ fn govern(
         latest.unwrap_or_default().as_secs_f64()
     });
     Governing::start(Governed {
-        live: Arc::clone(live),
+        places: parts.places,
+        standing: Arc::clone(&live.standing),
+        desks: engine.desks().to_vec(),
+        clock: parts.clock,
         lateness,
         outbox: parts.outbox,
         memory_limit: kept_within(MemoryLimit::find(settings.max_memory)),
@@ -301,7 +305,7 @@ impl Memory {
             stopping: AtomicBool::new(false),
             grace: settings.grace,
             pulse: Mutex::default(),
-            standing: Mutex::default(),
+            standing: Arc::default(),
             gauges,
             counters: Mutex::default(),
             shelf: Shelf::open(settings.api.modules.as_deref())?,
@@ -349,7 +353,7 @@ pub(super) fn shares(settings: &Settings) -> Shares {
 }
 
 /// What holds polls back that are due.
-fn limits(settings: &Settings, check: &Arc<Checks>) -> Limits {
+pub(super) fn limits(settings: &Settings, check: &Arc<Checks>) -> Limits {
     let locate = settings.manners.address_rate.map(|_| {
         let check = Arc::clone(check);
         let locate = move |target: &Target| match check.locate(target) {

@@ -2,15 +2,22 @@
 
 mod checker;
 mod db;
+mod door;
+mod face;
 mod recorder;
 mod scheduler;
+mod view;
+mod waiting;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
+use self::face::RoleHealth;
+use self::view::Viewer;
 use super::role::{Role, RoleError};
 use crate::config::Settings;
 use crate::config::given::Sasl;
@@ -20,6 +27,7 @@ use crate::signal::Signal;
 use crate::store::postgres::{Address, Database, DatabaseError};
 
 pub(super) use db::db;
+pub(super) use door::door;
 
 /// Connections to the database of a role.
 const CONNECTIONS: usize = 6;
@@ -45,6 +53,8 @@ pub(super) struct Member {
     pub(super) stop: CancellationToken,
     /// What the service manager is told.
     pub(super) notifier: Notifier,
+    /// How it is, as it says itself to whoever asks it over HTTP.
+    pub(super) health: Arc<RoleHealth>,
 }
 
 impl Member {
@@ -54,7 +64,8 @@ impl Member {
         let usual = || format!("{host}-{}-{}", role.as_str(), std::process::id());
         let name = settings.cluster.member.clone().unwrap_or_else(usual);
         let stop = CancellationToken::new();
-        Self { settings: settings.clone(), role, name, host, stop, notifier }
+        let health = Arc::default();
+        Self { settings: settings.clone(), role, name, host, stop, notifier, health }
     }
 
     /// How Kafka is reached.
@@ -93,18 +104,25 @@ impl Member {
 /// # Errors
 /// They name none, or its address is none.
 pub(super) fn database(settings: &Settings, client: &str) -> Result<Database, RoleError> {
+    Ok(Database::at(&address(settings, client)?, CONNECTIONS)?)
+}
+
+/// Where the database is that `settings` name, for `client`.
+///
+/// # Errors
+/// They name none.
+fn address(settings: &Settings, client: &str) -> Result<Address, RoleError> {
     let cluster = &settings.cluster;
     let Some(url) = &cluster.postgres else {
         let reason = "no database is named; say where it is with --postgres \
                       postgres://USER@HOST/DATABASE or POLLER_POSTGRES";
         return Err(RoleError { code: 2, reason: reason.to_owned() });
     };
-    let address = Address {
+    Ok(Address {
         url: url.text().to_owned(),
         ca: cluster.postgres_ca.clone(),
         client: client.to_owned(),
-    };
-    Ok(Database::at(&address, CONNECTIONS)?)
+    })
 }
 
 /// Works as `role` until a signal ends that.
@@ -122,8 +140,14 @@ pub(super) fn serve(
             RoleError { code: 1, reason: format!("cannot start a thread: {error}") }
         })?;
     let member = Member::new(role, settings, notifier);
+    let stop = member.stop.clone();
+    let viewer = Viewer {
+        name: format!("{}-view", member.name),
+        health: Arc::clone(&member.health),
+        stop: stop.clone(),
+    };
+    let _face = face::open(role, settings, viewer)?;
     runtime.block_on(async {
-        let stop = member.stop.clone();
         let mut work: Pin<Box<dyn Future<Output = Result<(), RoleError>>>> = match role {
             Role::Scheduler => Box::pin(scheduler::run(member)),
             Role::Checker => Box::pin(checker::run(member)),

@@ -73,8 +73,8 @@ impl Facts for Door {
         self.live.in_flight(lists)
     }
 
-    fn targets(&self, query: &TargetQuery) -> TargetPage {
-        self.live.page(query)
+    fn targets(&self, query: &TargetQuery) -> Result<TargetPage, String> {
+        Ok(self.live.page(query))
     }
 
     fn reload(&self) -> Answer<'_, Result<String, String>> {

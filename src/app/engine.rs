@@ -14,7 +14,7 @@ use crate::check::Check;
 use crate::clock::Clock;
 use crate::config::given::Threading;
 use crate::queue::local::{LocalSink, Outbox};
-use crate::queue::{Places, Rechecks};
+use crate::queue::{Feed, Places, Rechecks};
 use crate::stage::lateness::Lateness;
 use crate::stage::scheduler::{Desk, Limits, Scheduler};
 use crate::stage::worker::{self, Bench};
@@ -31,6 +31,8 @@ pub(super) struct Parts<C> {
     pub places: Arc<Places>,
     /// What holds polls back that are due.
     pub limits: Limits,
+    /// The ways of jobs from elsewhere, one for each scheduler; none: each has its own schedule alone.
+    pub feeds: Vec<Arc<Feed>>,
     /// The time.
     pub clock: Clock,
     /// How long polls in flight may go on when the daemon stops.
@@ -94,6 +96,8 @@ impl Engine {
                 parts.limits.clone(),
                 own,
             );
+            let feed = parts.feeds.get(share).cloned().unwrap_or_default();
+            let scheduler = scheduler.fed_by(feed);
             engine.desks.push(scheduler.desk());
             let bench = Bench {
                 check: Arc::clone(&parts.check),

@@ -7,13 +7,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::live::Live;
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
 use crate::config::settings::Adaptive;
 use crate::process::{LimitedBy, MemoryLimit, open_files, open_files_limit, resident_bytes};
+use crate::queue::Places;
 use crate::queue::local::{CAPACITY, Outbox};
 use crate::stage::brake::Brake;
 use crate::stage::governor::{Governor, Move, Turn};
 use crate::stage::lateness::Lateness;
+use crate::stage::scheduler::Desk;
 use crate::stage::shortage::{Share, Shortage, Signals};
 
 /// How often the thread looks at memory and polls in flight.
@@ -41,8 +45,14 @@ pub(super) const fn kept_within(limit: MemoryLimit) -> u64 {
 
 /// What is governed, and by what.
 pub(super) struct Governed {
-    /// The daemon.
-    pub live: Arc<Live>,
+    /// How many polls may run.
+    pub places: Arc<Places>,
+    /// Why there are fewer places than usual, if there are.
+    pub standing: Arc<Mutex<Standing>>,
+    /// The schedulers.
+    pub desks: Vec<Arc<Desk>>,
+    /// The time.
+    pub clock: Clock,
     /// How late its runtimes are.
     pub lateness: Vec<Arc<Lateness>>,
     /// Where outcomes wait for the recorder.
@@ -106,8 +116,8 @@ struct Watch {
 
 impl Watch {
     fn of(governed: Governed) -> Self {
-        let governor = Governor::new(governed.live.places.most());
-        let decided_us = governed.live.clock.monotonic_us();
+        let governor = Governor::new(governed.places.most());
+        let decided_us = governed.clock.monotonic_us();
         Self {
             governed,
             governor,
@@ -121,10 +131,10 @@ impl Watch {
 
     fn govern(&mut self, ended: &Receiver<()>) {
         while ended.recv_timeout(ROUND) == Err(RecvTimeoutError::Timeout) {
-            let now_us = self.governed.live.clock.monotonic_us();
+            let now_us = self.governed.clock.monotonic_us();
             let used = resident_bytes().unwrap_or(0);
             let memory = Share { used, of: self.governed.memory_limit };
-            self.in_flight = self.in_flight.max(self.governed.live.places.taken());
+            self.in_flight = self.in_flight.max(self.governed.places.taken());
             if self.governed.adaptive == Adaptive::On {
                 self.brake(memory, now_us);
             }
@@ -148,7 +158,7 @@ impl Watch {
         }
         self.tell_brake(memory, now_us);
         self.move_places();
-        self.governed.live.places.hold(is_held);
+        self.governed.places.hold(is_held);
         self.note_standing(memory);
     }
 
@@ -167,9 +177,9 @@ impl Watch {
 
     /// How this machine was since the last decision.
     fn signals(&self, memory: Share) -> Signals {
-        let Governed { live, lateness, outbox, .. } = &self.governed;
+        let Governed { desks, lateness, outbox, .. } = &self.governed;
         let runtime_late = lateness.iter().map(|of_one| of_one.take_latest()).max();
-        let schedule_late_us = live.desks().map(|desk| desk.take_lateness_us()).max();
+        let schedule_late_us = desks.iter().map(|desk| desk.take_lateness_us()).max();
         Signals {
             runtime_late: runtime_late.unwrap_or_default(),
             schedule_late: Duration::from_micros(schedule_late_us.unwrap_or(0)),
@@ -187,9 +197,9 @@ impl Watch {
             Brake::Eased => self.governor.floor(),
             Brake::Off | Brake::On { .. } => self.governor.limit(),
         };
-        let live = &self.governed.live;
-        live.places.set_limit(limit);
-        live.standing.lock().moved_ms = Some(live.clock.now_ms());
+        let Governed { places, standing, clock, .. } = &self.governed;
+        places.set_limit(limit);
+        standing.lock().moved_ms = Some(clock.now_ms());
     }
 
     /// Notes for the summary what is lacking.
@@ -198,7 +208,7 @@ impl Watch {
             Brake::Off => self.governor.shortage(),
             Brake::On { .. } | Brake::Eased => Some(Shortage::Memory(memory)),
         };
-        let mut standing = self.governed.live.standing.lock();
+        let mut standing = self.governed.standing.lock();
         standing.reason = reason.map(|shortage| shortage.to_string());
         standing.shrunk = self.governor.episodes();
     }

@@ -69,7 +69,7 @@ pub(super) struct Live {
     /// When the schedulers were seen to move last.
     pub pulse: Mutex<Pulse>,
     /// Why there are fewer places than usual, if there are.
-    pub standing: Mutex<Standing>,
+    pub standing: Arc<Mutex<Standing>>,
     /// What the daemon uses of its machine.
     pub gauges: Gauges,
     /// What became of polls since the start.

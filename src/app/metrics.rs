@@ -1,6 +1,6 @@
 //! `Figures`: what a running daemon tells monitoring systems, from memory.
 
-mod machine;
+pub(super) mod machine;
 mod targets;
 
 use std::sync::Arc;
@@ -64,7 +64,8 @@ fn probes(live: &Live) -> [Family; 2] {
     ]
 }
 
-fn fleet(summary: &Summary) -> [Family; 4] {
+/// The targets.
+pub(super) fn fleet(summary: &Summary) -> [Family; 4] {
     let of = &summary.targets;
     let states = [
         ("up", of.up),

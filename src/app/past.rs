@@ -1,13 +1,13 @@
 //! `Archive`: what is stored of the past, with what the daemon knows beside its store.
 
 mod chain;
-mod detail;
+pub(super) mod detail;
 mod directory;
 mod endpoints;
-mod export;
-mod fleet;
-mod history;
-mod pages;
+pub(super) mod export;
+pub(super) mod fleet;
+pub(super) mod history;
+pub(super) mod pages;
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::view::past::{
 };
 
 /// Name and value of the label of targets whose badges everybody may see.
-const PUBLIC_BADGES: (&str, &str) = ("badge", "public");
+pub(super) const PUBLIC_BADGES: (&str, &str) = ("badge", "public");
 
 /// What is stored of the past, and what the daemon knows of it.
 #[derive(Clone)]

@@ -1,5 +1,8 @@
 //! The roles of the distributed mode, in a build that has them.
 
+use std::any::Any;
+
+use crate::api::client::Client;
 use crate::cli::db::Db;
 use crate::config::Settings;
 use crate::config::sources::Sources;
@@ -37,6 +40,39 @@ pub struct RoleError {
     pub code: u8,
     /// Why, in words, and what to do.
     pub reason: String,
+}
+
+/// A way to a cluster for commands that ask a daemon; it is open for as long as this is kept.
+pub struct ClusterDoor {
+    /// Asks it as it would ask a daemon.
+    pub client: Client,
+    /// What answers.
+    pub(super) kept: Box<dyn Any>,
+}
+
+impl std::fmt::Debug for ClusterDoor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "ClusterDoor({:?}, {:?})", self.client, self.kept.type_id())
+    }
+}
+
+/// A way to the cluster whose database `settings` name.
+///
+/// # Errors
+/// There is none.
+#[cfg(not(feature = "distributed"))]
+pub fn cluster_door(settings: &Settings) -> Result<ClusterDoor, RoleError> {
+    let _ = settings;
+    Err(missing())
+}
+
+/// A way to the cluster whose database `settings` name.
+///
+/// # Errors
+/// The database cannot be read, or holds no cluster.
+#[cfg(feature = "distributed")]
+pub fn cluster_door(settings: &Settings) -> Result<ClusterDoor, RoleError> {
+    super::cluster::door(settings)
 }
 
 /// Works as `role` until a signal ends that.

@@ -73,7 +73,11 @@ pub(super) fn services(
     })
 }
 
-fn options(settings: &Settings) -> Result<ApiOptions, StartError> {
+/// How visitors are treated.
+///
+/// # Errors
+/// The certificate cannot be used.
+pub(super) fn options(settings: &Settings) -> Result<ApiOptions, StartError> {
     let api = &settings.api;
     let tls = api.tls.as_ref().map(|(certificate, key)| Tls::load(certificate, key)).transpose()?;
     Ok(ApiOptions {

@@ -4,12 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::config::given::Given;
+
 /// What is asked about the database of a cluster.
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct Db {
     /// What is to be done with it.
     #[command(subcommand)]
     pub wish: DbWish,
+    /// Settings, which may stand behind the command.
+    #[command(flatten)]
+    pub given: Given,
+}
+
+impl std::fmt::Debug for Db {
+    /// Leaves out the settings: they may hold secrets.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Db").field("wish", &self.wish).finish_non_exhaustive()
+    }
 }
 
 /// What is to be done with the database of a cluster.

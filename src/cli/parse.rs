@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use super::{ACTIONS, OUTPUT, Options};
+use crate::config::given::{CLUSTER, LIST};
 
 impl Options {
     /// The options of this process.
@@ -34,7 +35,8 @@ impl Options {
     /// # Errors
     /// They are wrong, or ask for help.
     pub(super) fn of(arguments: &[OsString]) -> Result<Self, Error> {
-        let mut command = Self::command().mut_args(with_set_variable);
+        let mut command =
+            Self::command().mut_args(with_set_variable).mut_subcommands(with_settings);
         let parsed = command.clone().try_get_matches_from(arguments);
         let matches = parsed.map_err(|error| blame(error, &command, arguments))?;
         refuse_flags_of_the_daemon(&mut command, &matches)?;
@@ -68,6 +70,19 @@ fn with_set_variable(argument: Arg) -> Arg {
     match alias.filter(|alias| is_set(alias.as_ref())) {
         Some(alias) => argument.env(alias),
         None => forget_variable(argument),
+    }
+}
+
+/// Settings behind a command are flags alone: variables are read before it, and flags beat them. Those
+/// behind `db` may stand anywhere, and its help names the ones that matter to it.
+fn with_settings(command: Command) -> Command {
+    match command.get_name() {
+        "scheduler" | "checker" | "recorder" => command.mut_args(forget_variable),
+        "db" => command.mut_args(|argument| {
+            let matters = [CLUSTER, LIST].map(Some).contains(&argument.get_help_heading());
+            forget_variable(argument).global(true).hide(!matters)
+        }),
+        _ => command,
     }
 }
 

@@ -51,7 +51,7 @@ pub fn top(client: &Client, is_coloured: bool) -> Result<(), TopError> {
     let first = client.summary(crate::view::Lists::Short)?;
     let signals = signal::listen()?;
     let source = Source::start(client.clone())?;
-    let mut screen = Screen::new(client.directory().display().to_string(), first, Instant::now());
+    let mut screen = Screen::new(client.name(), first, Instant::now());
     let mut terminal = ratatui::try_init()?;
     let palette = if is_coloured { Palette::COLOUR } else { Palette::PLAIN };
     let result = run(&mut terminal, &mut screen, &source, (palette, signals));

@@ -22,10 +22,11 @@ use crate::target::Proxy;
 
 pub use api::{ApiGiven, Listen, Networks, SecretText};
 pub(crate) use api::{label, listen, networks, origin};
+pub(crate) use cluster::{CLUSTER, broker, lease, location_name, topic_name};
 pub use cluster::{ClusterGiven, Sasl};
-pub(crate) use cluster::{broker, lease, location_name, topic_name};
 
-const LIST: &str = "List";
+/// The heading of the settings of lists.
+pub(crate) const LIST: &str = "List";
 const POLLING: &str = "Polling";
 const POLITENESS: &str = "Politeness";
 const STORAGE: &str = "Storage";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ledger, Ranked, entry};
+use super::{Ledger, Ranked};
 use crate::expectation::CERTIFICATE_DAYS;
 
 /// Certificates that run out within so many days are ranked.
@@ -29,11 +29,11 @@ impl Ledger {
     /// unless somebody says otherwise.
     pub fn expect_certificate(&mut self, number: u32, days: u32) {
         let days = u16::try_from(days).unwrap_or(u16::MAX);
-        let Some(entry) = entry(&mut self.records, number) else { return };
+        let Some(entry) = self.records.get_mut(number) else { return };
         let until = entry.record.certificate_until;
         if entry.days != days {
             self.unrank_certificate(number, until);
-            if let Some(entry) = super::entry(&mut self.records, number) {
+            if let Some(entry) = self.records.get_mut(number) {
                 entry.days = days;
             }
             self.rank_certificate(number, until);
@@ -96,7 +96,7 @@ impl Ledger {
 
     /// Seconds for which the certificate of the target has to be valid.
     fn expected_s(&self, number: u32) -> i64 {
-        let entry = self.records.get(number as usize).and_then(Option::as_ref);
+        let entry = self.records.get(number);
         i64::from(entry.map_or(USUAL_DAYS, |entry| entry.days)) * DAY_S
     }
 }

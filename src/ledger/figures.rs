@@ -49,14 +49,14 @@ impl Ledger {
     /// What is known of one target.
     #[must_use]
     pub fn record(&self, number: u32) -> Option<&Record> {
-        self.records.get(number as usize)?.as_ref().map(|entry| &entry.record)
+        self.records.get(number).map(|entry| &entry.record)
     }
 
     /// How late the last poll of a target began that had a slot, in microseconds; none when it had
     /// none since start.
     #[must_use]
     pub fn lag_us(&self, number: u32) -> Option<u32> {
-        let entry = self.records.get(number as usize)?.as_ref()?;
+        let entry = self.records.get(number)?;
         (entry.lag_us != super::NO_LAG).then_some(entry.lag_us)
     }
 
@@ -64,7 +64,7 @@ impl Ledger {
     /// was taken in just now may not be stored yet.
     #[must_use]
     pub fn newest_of(&self, number: u32) -> Option<[SampleKey; 2]> {
-        let entry = self.records.get(number as usize)?.as_ref()?;
+        let entry = self.records.get(number)?;
         Some([entry.record.last, entry.before])
     }
 

@@ -10,7 +10,7 @@ impl Ledger {
     /// ends, because nobody watches it. Tells the change that this is.
     pub fn pause(&mut self, number: u32, now_ms: i64) -> Option<Transition> {
         self.rule(number, |ledger| {
-            let entry = super::entry(&mut ledger.records, number)?;
+            let entry = ledger.records.get_mut(number)?;
             let transition = entry.record.health.pause(number, now_ms)?;
             if std::mem::take(&mut entry.record.has_incident) {
                 let ended = IncidentChange::Ended { target: number, at_ms: now_ms };
@@ -24,7 +24,7 @@ impl Ledger {
     /// on: it has yet to be polled. Tells the change that this is.
     pub fn resume(&mut self, number: u32, now_ms: i64) -> Option<Transition> {
         self.rule(number, |ledger| {
-            let entry = super::entry(&mut ledger.records, number)?;
+            let entry = ledger.records.get_mut(number)?;
             let is_paused = entry.record.health.state == State::Paused;
             is_paused.then(|| entry.record.health.forget(number, now_ms)).flatten()
         })
@@ -38,7 +38,7 @@ impl Ledger {
     ) -> Option<Transition> {
         let before = self.record(number)?.clone();
         let transition = change(self)?;
-        let entry = super::entry(&mut self.records, number)?;
+        let entry = self.records.get_mut(number)?;
         // The record is written at once, whatever it was before.
         entry.is_dirty = false;
         let record = entry.record.clone();

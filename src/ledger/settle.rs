@@ -4,9 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Ledger, entry};
-use crate::outcome::Outcome;
-use crate::store::{Batch, Sample, SampleKey};
+use super::Ledger;
+use crate::store::{Batch, SampleKey};
 
 /// Milliseconds after which a changed record is written at the latest, unless told otherwise.
 const LATEST_MS: i64 = 300_000;
@@ -46,7 +45,7 @@ impl Unsettled {
 struct Dirty {
     /// The key of the first sample that changed it.
     key: SampleKey,
-    /// When that finished, in Unix milliseconds.
+    /// When that was, in Unix milliseconds.
     at_ms: i64,
     target: u32,
 }
@@ -92,18 +91,18 @@ impl Ledger {
         self.close_batch(now_ms)
     }
 
-    pub(super) fn mark_dirty(&mut self, sample: &Sample) {
-        let Outcome { target, finished_us, .. } = sample.outcome;
-        let Some(entry) = entry(&mut self.records, target) else { return };
+    /// Notes that the record of `target` lacks, where it is written, what happened at `at_ms` under
+    /// `key`.
+    pub(super) fn mark_dirty(&mut self, target: u32, key: SampleKey, at_ms: i64) {
+        let Some(entry) = self.records.get_mut(target) else { return };
         if !entry.is_dirty {
             entry.is_dirty = true;
-            let at_ms = finished_us.div_euclid(1_000);
-            self.unsettled.waiting.push_back(Dirty { key: sample.key, at_ms, target });
+            self.unsettled.waiting.push_back(Dirty { key, at_ms, target });
         }
     }
 
     pub(super) fn write_record(&mut self, number: u32) {
-        let Some(entry) = entry(&mut self.records, number) else { return };
+        let Some(entry) = self.records.get_mut(number) else { return };
         if std::mem::take(&mut entry.is_dirty) {
             self.batch.records.push(entry.record.clone());
         }
@@ -114,7 +113,7 @@ impl Ledger {
     fn write_records(&mut self, most: usize, is_time: impl Fn(i64) -> bool) {
         for _ in 0..most {
             let Some(&Dirty { at_ms, target, .. }) = self.unsettled.waiting.front() else { return };
-            let is_clean = entry(&mut self.records, target).is_none_or(|entry| !entry.is_dirty);
+            let is_clean = self.records.get(target).is_none_or(|entry| !entry.is_dirty);
             if !is_clean && !is_time(at_ms) {
                 return;
             }

@@ -10,7 +10,7 @@ impl Ledger {
     /// the network: it is unknown from then on, and the outage that began then was none. Tells the
     /// change that this is.
     pub fn take_back(&mut self, number: u32) -> Option<Transition> {
-        let entry = super::entry(&mut self.records, number)?;
+        let entry = self.records.get_mut(number)?;
         let before = entry.record.clone();
         let transition = entry.record.health.take_back(number)?;
         if before.health.state == State::Down && before.has_incident {

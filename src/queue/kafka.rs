@@ -2,7 +2,16 @@
 //!
 //! Every type of the client library stays in here.
 
+pub mod consumer;
+pub mod jobs;
 pub mod messages;
+mod offsets;
+pub mod producer;
+pub mod reader;
+pub mod topics;
+mod trouble;
+
+pub use offsets::Ticket;
 
 use std::path::PathBuf;
 

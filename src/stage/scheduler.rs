@@ -2,6 +2,7 @@
 
 mod admission;
 mod desk;
+mod fed;
 mod line;
 mod parked;
 mod seating;
@@ -24,6 +25,7 @@ use crate::target::{State, Target};
 use admission::Admission;
 pub use admission::{Limits, Locate, Located};
 pub use desk::{Change, Desk, Miss};
+use fed::Foreign;
 use line::{Line, Waiting};
 use seats::{Held, Seated, Seats};
 
@@ -51,6 +53,21 @@ pub struct Scheduler {
     /// How long the rates of all let nothing begin.
     pause: Duration,
     due: Vec<Due>,
+    /// What comes by somebody else's schedule.
+    foreign: Foreign,
+}
+
+/// What became of a slot that came round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// It waits for a place.
+    Waits,
+    /// The target's last one was not over.
+    Missed(Miss),
+    /// The target has asked us to wait.
+    Unwanted,
+    /// The target has been down for long.
+    LeftAlone,
 }
 
 impl Scheduler {
@@ -73,6 +90,7 @@ impl Scheduler {
             throttle: Throttle::new(clock.monotonic_us()),
             pause: Duration::ZERO,
             due: Vec::new(),
+            foreign: Foreign::default(),
             clock,
         };
         for target in targets {
@@ -98,6 +116,7 @@ impl Scheduler {
             self.seat_anew();
         }
         self.pop_due(self.clock.now_ms());
+        self.take_fed();
         self.take_rechecks();
         self.rouse_parked();
     }
@@ -125,6 +144,14 @@ impl Scheduler {
         if due.skipped > 0 {
             self.desk.note_missed(Miss::Standstill, due.skipped.into());
         }
+        let number = seated.target.number;
+        self.fall_due_at(number, due.due_ms);
+    }
+
+    /// Has the slot of the target `number` that fell due at `due_ms` (Unix milliseconds) wait for a
+    /// place, unless something is against that.
+    fn fall_due_at(&mut self, number: u32, due_ms: i64) -> Slot {
+        let Some(seated) = self.seats.of(number) else { return Slot::Unwanted };
         let target = &seated.target;
         if !target.flight().begin_waiting() {
             let reason = match seated.held() {
@@ -132,20 +159,24 @@ impl Scheduler {
                 Held::Ready => Miss::Saturated,
                 Held::Parked => Miss::Politeness,
             };
-            return self.desk.note_missed(reason, 1);
+            self.desk.note_missed(reason, 1);
+            return Slot::Missed(reason);
         }
         if self.is_asked_to_wait(target) {
             self.desk.note_missed(Miss::Politeness, 1);
-            return target.flight().end();
+            target.flight().end();
+            return Slot::Unwanted;
         }
-        if self.is_left_alone(seated, due.due_ms) {
+        if self.is_left_alone(seated, due_ms) {
             self.desk.note_backed_off();
-            return target.flight().end();
+            target.flight().end();
+            return Slot::LeftAlone;
         }
-        let (priority, number) = (target.priority, target.number);
-        let waiting = Waiting { due_ms: due.due_ms, number, tries: 0 };
+        let priority = target.priority;
+        let waiting = Waiting { due_ms, number, tries: 0 };
         self.seats.hold(waiting, Held::Ready);
         self.ready.push(priority, waiting);
+        Slot::Waits
     }
 
     /// Whether `target` has asked us to wait.
@@ -249,7 +280,7 @@ impl Scheduler {
     /// How long they let nothing begin.
     fn may_begin(&self, waiting: Waiting) -> Result<(), Duration> {
         // Rechecks are no part of the schedule, and not held back when that catches up.
-        if waiting.tries == 0 && !self.throttle.allows() {
+        if waiting.tries == 0 && !self.throttle.allows() && !self.is_foreign_on_time(waiting) {
             return Err(self.throttle.wait());
         }
         self.admission.take_launch(self.clock.monotonic_us())
@@ -259,6 +290,11 @@ impl Scheduler {
     fn launch(&mut self, waiting: Waiting) -> Option<Launch> {
         let came_for = self.admission.parked.take_roused(waiting.number);
         let Some(target) = self.seats.awaited(waiting) else {
+            self.rouse_next(came_for);
+            return None;
+        };
+        let Some(due_ms) = self.still_due_ms(waiting) else {
+            self.expire(waiting, came_for);
             self.rouse_next(came_for);
             return None;
         };
@@ -281,8 +317,7 @@ impl Scheduler {
         self.seats.start(waiting.number, self.monotonic_ms());
         self.rouse_followers(&target, None);
         self.rouse_next(came_for);
-        let Waiting { due_ms, tries, .. } = waiting;
-        Some(Launch { job: Job { target, due_ms, tries }, pass })
+        Some(Launch { job: Job { target, due_ms, tries: waiting.tries }, pass })
     }
 
     /// Has those wait for a place who may go on now that a poll of `target` waits for `parked`
@@ -324,7 +359,7 @@ fn origin_ms(clock: &Clock) -> i64 {
 impl Source for Scheduler {
     async fn next(&mut self, places: &Places, launches: &mut Vec<Launch>) -> bool {
         let (desk, rechecks) = (Arc::clone(&self.desk), Arc::clone(&self.rechecks));
-        let inbox = Arc::clone(&self.admission.inbox);
+        let (inbox, foreign) = (Arc::clone(&self.admission.inbox), Arc::clone(&self.foreign.feed));
         loop {
             let mut freed = pin!(places.freed());
             freed.as_mut().enable();
@@ -338,6 +373,7 @@ impl Source for Scheduler {
                 () = desk.changed.notified() => {}
                 () = rechecks.added() => {}
                 () = inbox.told() => {}
+                () = foreign.came() => {}
                 () = freed, if !has_place => {}
             }
         }

@@ -15,6 +15,8 @@ const CATCH_UP: f64 = 2.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Throttle {
     per_second: f64,
+    /// What comes by somebody else's schedule beside that.
+    flow: f64,
     tokens: f64,
     filled_us: u64,
 }
@@ -23,7 +25,7 @@ impl Throttle {
     /// A throttle for a list without targets yet, at `now_us` (monotonic microseconds).
     #[must_use]
     pub(super) const fn new(now_us: u64) -> Self {
-        Self { per_second: 0.0, tokens: 0.0, filled_us: now_us }
+        Self { per_second: 0.0, flow: 0.0, tokens: 0.0, filled_us: now_us }
     }
 
     /// A target with this interval joins the list.
@@ -36,16 +38,24 @@ impl Throttle {
         self.per_second = (self.per_second - 1_000.0 / f64::from(every_ms.max(1))).max(0.0);
     }
 
+    /// So many launches a second are expected of somebody else's schedule.
+    pub(super) const fn expect_flow(&mut self, per_second: f64) {
+        self.flow = per_second;
+    }
+
+    fn mean(&self) -> f64 {
+        self.per_second + self.flow
+    }
+
     fn capacity(&self) -> f64 {
-        5.0 * self.per_second.sqrt() + 32.0
+        5.0 * self.mean().sqrt() + 32.0
     }
 
     /// Adds what has come in until `now_us` (monotonic microseconds).
     pub(super) fn refill(&mut self, now_us: u64) {
         let elapsed = Duration::from_micros(now_us.saturating_sub(self.filled_us)).as_secs_f64();
         self.filled_us = now_us;
-        self.tokens =
-            (self.tokens + elapsed * (CATCH_UP * self.per_second + 1.0)).min(self.capacity());
+        self.tokens = (self.tokens + elapsed * (CATCH_UP * self.mean() + 1.0)).min(self.capacity());
     }
 
     /// Whether one more launch is allowed now.
@@ -54,16 +64,52 @@ impl Throttle {
         self.tokens >= 1.0
     }
 
-    /// Takes one launch.
+    /// Takes one launch, whether it was allowed or nobody asked.
     pub(super) fn take(&mut self) {
-        self.tokens -= 1.0;
+        self.tokens = (self.tokens - 1.0).max(0.0);
     }
 
     /// How long to wait until one more launch is allowed.
     #[must_use]
     pub(super) fn wait(&self) -> Duration {
         let missing = (1.0 - self.tokens).max(0.0);
-        Duration::from_secs_f64(missing / (CATCH_UP * self.per_second + 1.0))
+        Duration::from_secs_f64(missing / (CATCH_UP * self.mean() + 1.0))
+    }
+}
+
+/// Seconds whose jobs a [`Flow`] counts.
+const SECONDS: usize = 64;
+
+/// How many jobs of somebody else's schedule fall due in a second, told by the jobs themselves: the
+/// busiest of the last seconds that any of them fell due in, however late they come.
+#[derive(Debug)]
+pub(super) struct Flow {
+    /// A second of Unix time, and the jobs that fell due in it.
+    counts: [(i64, u32); SECONDS],
+    most: u32,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self { counts: [(0, 0); SECONDS], most: 0 }
+    }
+}
+
+impl Flow {
+    /// Counts a job that fell due at `due_ms` (Unix milliseconds), and tells how many do in a second.
+    pub(super) fn note(&mut self, due_ms: i64) -> f64 {
+        let second = due_ms.div_euclid(1_000);
+        let index = usize::try_from(second.rem_euclid(64)).unwrap_or(0);
+        let Some(place) = self.counts.get_mut(index) else { return 0.0 };
+        if place.0 < second {
+            *place = (second, 0);
+            self.most = self.counts.iter().map(|&(_, count)| count).max().unwrap_or(0);
+        }
+        if let Some((_, count)) = self.counts.get_mut(index).filter(|(at, _)| *at == second) {
+            *count += 1;
+            self.most = self.most.max(*count);
+        }
+        f64::from(self.most)
     }
 }
 
@@ -151,6 +197,17 @@ mod tests {
             }
         }
         assert!((19_000..=20_001).contains(&launched), "{launched}");
+    }
+
+    #[test]
+    fn a_flow_is_as_strong_as_its_busiest_second_and_forgets_what_is_long_past() {
+        let mut flow = Flow::default();
+        (0..500).for_each(|ms| _ = flow.note(10_000 + ms));
+        assert!((flow.note(11_000) - 500.0).abs() < 0.5);
+        // An older job than any that is counted says nothing of the present.
+        assert!((flow.note(10_000 - 64_000) - 500.0).abs() < 0.5);
+        (12..80).for_each(|second| _ = flow.note(second * 1_000));
+        assert!((flow.note(80_000) - 1.0).abs() < 0.5);
     }
 
     #[test]

@@ -254,4 +254,30 @@ mod tests {
         assert_eq!(recent.checks(), 2);
         assert!(Window::decode(&window.encode()[..20]).is_err());
     }
+
+    #[test]
+    fn windows_of_shards_add_up_to_that_of_all() {
+        let all: Vec<Outcome> = (0..60)
+            .map(|n| outcome(n, 10, 100 + n % 7, if n % 9 == 0 { 0 } else { 200 }))
+            .collect();
+        let mut whole = Window::default();
+        let mut shards = [Window::default(), Window::default(), Window::default()];
+        for (outcome, shard) in all.iter().zip([0, 1, 2].into_iter().cycle()) {
+            whole.add(outcome);
+            shards[shard].add(outcome);
+        }
+        let mut sum = Window::default();
+        shards.iter().for_each(|shard| sum.merge(shard));
+        let latencies =
+            |window: &Window| window.slowest.iter().map(|one| one.latency_us).collect::<Vec<_>>();
+        assert_eq!(latencies(&sum), latencies(&whole));
+        assert_eq!(sum.largest.map(|one| one.latency_us), whole.largest.map(|one| one.latency_us));
+        // Of equals, others may be named.
+        for window in [&mut sum, &mut whole] {
+            window.slowest.clear();
+            window.largest = None;
+            window.largest_answered = None;
+        }
+        assert_eq!(sum, whole);
+    }
 }

@@ -80,6 +80,27 @@ impl Window {
         }
     }
 
+    /// Adds what `other` counted of the same second: of other targets, as every shard has its own.
+    pub fn merge(&mut self, other: &Self) {
+        self.checks += other.checks;
+        self.bytes += other.bytes;
+        for &(key, count) in &other.causes {
+            match self.causes.iter_mut().find(|(own, _)| *own == key) {
+                Some((_, sum)) => *sum += count,
+                None => self.causes.push((key, count)),
+            }
+        }
+        other.largest.iter().for_each(|one| keep_longer(&mut self.largest, *one));
+        other.largest_answered.iter().for_each(|one| keep_longer(&mut self.largest_answered, *one));
+        other.slowest.iter().for_each(|one| add_slow(&mut self.slowest, *one));
+        self.latency.merge(&other.latency);
+        for (own, other) in self.phases.iter_mut().zip(&other.phases) {
+            own.merge(other);
+        }
+        self.lag.merge(&other.lag);
+        self.lag_max_us = self.lag_max_us.max(other.lag_max_us);
+    }
+
     /// The window as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -2,12 +2,19 @@
 //!
 //! Every type of the client library stays in here.
 
+mod append;
+mod gaps;
 pub mod import;
 pub mod leases;
 pub mod partitions;
+pub mod read;
+mod restore;
+mod rows;
 pub mod setup;
 pub mod status;
 pub mod targets;
+pub mod terms;
+pub mod witness;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -154,11 +161,16 @@ impl Database {
     /// # Errors
     /// The address is none, or the file with its authority cannot be read.
     pub fn at(address: &Address, most: usize) -> Result<Self, DatabaseError> {
+        Self::with_options(address, most, "")
+    }
+
+    /// The same, with sessions that begin with `options` as the server's command line has them.
+    fn with_options(address: &Address, most: usize, options: &str) -> Result<Self, DatabaseError> {
         let wrong = |error: &dyn std::error::Error| DatabaseError::Address(whole(error));
         let mut config =
             tokio_postgres::Config::from_str(&address.url).map_err(|error| wrong(&error))?;
         config.application_name(&address.client);
-        config.options("-c search_path=poller -c timezone=UTC");
+        config.options(format!("-c search_path=poller -c timezone=UTC {options}"));
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(PATIENCE);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Judgement, MissedBy, OwnFault, Places, Resources};
+use super::{Cluster, Judgement, MissedBy, OwnFault, Places, Resources};
 
 /// What is going on. Durations are seconds, times RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +67,9 @@ pub struct Summary {
     pub process: Process,
     /// What the daemon uses of its machine.
     pub resources: Resources,
+    /// How the distributed mode works, where these figures are of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
 }
 
 /// The targets by state.

@@ -1,5 +1,6 @@
 //! `Summary` as text for people, meant to be read in five seconds.
 
+mod cluster;
 mod figures;
 mod line;
 mod pressure;
@@ -53,6 +54,7 @@ pub fn render(summary: &Summary, style: &Style, lists: Lists) -> String {
     let mut sheet = Sheet::new(*style);
     sections::trouble(&mut sheet, summary, lists);
     sections::daemon(&mut sheet, summary);
+    cluster::members(&mut sheet, summary, lists);
     sections::polls(&mut sheet, summary);
     sections::delays(&mut sheet, summary, lists);
     sections::codes(&mut sheet, summary);

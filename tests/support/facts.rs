@@ -41,10 +41,10 @@ impl Facts for FakeFacts {
         InFlight { count: 1, limit: 8, urls: vec![Flying { url, for_seconds: 0.5 }] }
     }
 
-    fn targets(&self, query: &TargetQuery) -> TargetPage {
+    fn targets(&self, query: &TargetQuery) -> Result<TargetPage, String> {
         let state = query.state.map(|state| state.as_str().to_owned()).unwrap_or_default();
         let row = TargetRow { state, ..TargetRow::default() };
-        TargetPage { targets: vec![row], next: Some(query.limit.to_string()), total: 1 }
+        Ok(TargetPage { targets: vec![row], next: Some(query.limit.to_string()), total: 1 })
     }
 
     fn reload(&self) -> Answer<'_, Result<String, String>> {

@@ -14,7 +14,7 @@ use poller::check::Check;
 use poller::clock::Clock;
 use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind};
 use poller::queue::local::{LocalSink, Outbox};
-use poller::queue::{Outlet, Places, Rechecks};
+use poller::queue::{Feed, Outlet, Places, Rechecks};
 use poller::stage::lateness::Lateness;
 use poller::stage::scheduler::{Desk, Limits, Scheduler};
 use poller::stage::worker::{self, Bench};
@@ -163,6 +163,16 @@ impl Line {
         places: usize,
         script: impl Fn(&Target, usize) -> Step + Send + Sync + 'static,
     ) -> Self {
+        Self::start_fed(Arc::default(), limits, (targets, places), script)
+    }
+
+    /// The same, which polls what comes by `feed` as well.
+    pub(crate) fn start_fed(
+        feed: Arc<Feed>,
+        limits: Limits,
+        (targets, places): (impl IntoIterator<Item = Arc<Target>>, usize),
+        script: impl Fn(&Target, usize) -> Step + Send + Sync + 'static,
+    ) -> Self {
         let (began, wall_us) = (Instant::now(), Arc::new(AtomicI64::new(NOW_MS * 1_000)));
         let wall = Arc::clone(&wall_us);
         let clock = Clock::with_wall(move || {
@@ -171,6 +181,7 @@ impl Line {
         });
         let rechecks = Arc::<Rechecks>::default();
         let scheduler = Scheduler::new(clock.clone(), Arc::clone(&rechecks), limits, targets);
+        let scheduler = scheduler.fed_by(feed);
         let check = Scripted { script: Box::new(script), seen: Mutex::default() };
         let outbox = Arc::<Outbox>::default();
         let places = NonZeroUsize::new(places).expect("some places");

@@ -45,6 +45,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("ask.js", SCRIPT),
     asset!("base.css", STYLE),
     asset!("charts.js", SCRIPT),
+    asset!("cluster.js", SCRIPT),
     asset!("days.js", SCRIPT),
     asset!("dialog.js", SCRIPT),
     asset!("dom.js", SCRIPT),

@@ -1,14 +1,163 @@
-//! The role `recorder`.
+//! The role `recorder`: outcomes of the topic become rows, tallies and states of the database.
+
+mod chores;
+mod desk;
+mod figures;
+mod gain;
+mod intake;
+mod letters;
+mod locations;
+mod targets;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::Member;
+use super::face::RoleHealth;
 use crate::app::role::RoleError;
+use crate::clock::Clock;
+use crate::queue::kafka::reader::Reader;
+use crate::queue::kafka::topics::TopicsError;
+use crate::shards::Shards;
+use crate::store::postgres::leases::{Leases, MemberFacts, Tended};
+use crate::store::postgres::{Database, DatabaseError};
+use desk::{Desk, Parts};
+use figures::Figures;
+use letters::Letters;
+
+/// How long to wait before what did not work is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Works as recorder until it is to end.
 ///
 /// # Errors
 /// It could not begin, or not go on.
 pub(super) async fn run(member: Member) -> Result<(), RoleError> {
-    let _ = (member.kafka(), member.database()?);
-    member.stop.cancelled().await;
-    Ok(())
+    let (database, connection) = (member.database()?, member.kafka());
+    let Some(shards) = begin(&member, &database).await? else { return Ok(()) };
+    let clock = Clock::system();
+    let letters = Letters::new(&connection)?;
+    let (reader, arrivals) = Reader::start(&connection)?;
+    let figures = Arc::new(Figures::default());
+    let facts = MemberFacts {
+        name: member.name.clone(),
+        role: member.role.as_str(),
+        location: String::new(),
+        host: member.host.clone(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at_ms: clock.now_ms(),
+    };
+    let length = member.settings.cluster.lease;
+    let leases = Leases::new(database.clone(), facts, length, clock.clone());
+    let (tended, over) = (watch::channel(None), CancellationToken::new());
+    let mut tending = JoinSet::new();
+    let told = (Arc::clone(&figures), Arc::clone(&member.health));
+    tending.spawn(tend(leases, tended.0, over.clone(), told));
+    let keep = member.settings.keep;
+    let stop = member.stop.clone();
+    let parts = Parts { database, reader, letters, clock, shards, figures, keep, stop };
+    member.notifier.ready();
+    tracing::info!(member = member.name, shards = shards.count(), "the recorder begins");
+    let mut desk = Desk::new(parts);
+    let mut ended = desk.work(arrivals, tended.1).await;
+    member.notifier.stopping();
+    if ended.is_ok() {
+        let is_all = desk.drain(member.settings.grace).await;
+        tracing::info!(is_all, "the recorder ends");
+    }
+    over.cancel();
+    while let Some(tended) = tending.join_next().await {
+        ended = ended.and(tended.unwrap_or_else(|error| {
+            Err(RoleError { code: 1, reason: format!("a task broke off: {error}") })
+        }));
+    }
+    ended
+}
+
+/// Waits until database and topics are there, and tells the shards; none when it is to end before.
+async fn begin(member: &Member, database: &Database) -> Result<Option<Shards>, RoleError> {
+    let mut told = String::new();
+    let mut tell = |reason: String| {
+        if reason != told {
+            tracing::warn!("waiting: {reason}");
+            told = reason;
+        }
+    };
+    loop {
+        match database.cluster().await {
+            Err(error) if error.is_passing() => tell(error.to_string()),
+            Err(error) => return Err(error.into()),
+            Ok(cluster) => match member.kafka().shards().await {
+                Ok(found) if found == cluster.shards.count() => return Ok(Some(cluster.shards)),
+                Ok(found) => {
+                    let topic = member.kafka().topic(crate::queue::kafka::Topic::Outcomes);
+                    let expected = cluster.shards.count();
+                    return Err(TopicsError::Partitions { topic, found, expected }.into());
+                }
+                Err(error) if error.is_passing() => tell(error.to_string()),
+                Err(error) => return Err(error.into()),
+            },
+        }
+        tokio::select! {
+            () = member.stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// Keeps the leases until `over`, and gives them up then; `tended` learns what is held.
+async fn tend(
+    mut leases: Leases,
+    tended: watch::Sender<Option<Tended>>,
+    over: CancellationToken,
+    (figures, health): (Arc<Figures>, Arc<RoleHealth>),
+) -> Result<(), RoleError> {
+    let mut ended = Ok(());
+    while !over.is_cancelled() {
+        leases.tell(&figures.told());
+        let pause = match leases.tend().await {
+            Ok(now) => {
+                figures.database_is(Ok(()));
+                let has_shards = !now.held.is_empty() || now.members > 1;
+                let readiness = has_shards.then_some(()).ok_or("it has no shards yet");
+                health.beat(readiness.map_err(str::to_owned), figures.told());
+                let pause = now.again_in;
+                // Nobody listens any more while it ends.
+                let _ = tended.send(Some(now));
+                pause
+            }
+            Err(error) if error.is_passing() => {
+                figures.database_is(Err(&error));
+                health.beat(Err(error.to_string()), figures.told());
+                PAUSE
+            }
+            Err(error) => {
+                ended = Err(error.into());
+                break;
+            }
+        };
+        tokio::select! {
+            () = over.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    drop(tended);
+    let released: Result<_, _> =
+        tokio::time::timeout(Duration::from_secs(2), leases.release_all()).await;
+    match released {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tell_kept(&error),
+        Err(_) => tell_kept(&DatabaseError::Away("it does not answer in time".to_owned())),
+    }
+    ended
+}
+
+fn tell_kept(error: &DatabaseError) {
+    tracing::warn!(%error, "others get our shards when their leases have run out");
 }

@@ -8,7 +8,7 @@ use crate::view::Summary;
 use crate::view::series::{Family, Unit};
 
 /// How the store is.
-pub(super) fn storage(summary: &Summary) -> [Family; 9] {
+pub(in crate::app) fn storage(summary: &Summary) -> [Family; 9] {
     let store = &summary.storage;
     let gauge = |name, help, value: u64| Family::gauge(name, help).of(value);
     [

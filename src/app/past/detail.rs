@@ -15,14 +15,14 @@ use crate::view::past::{
 };
 
 /// Days, hours, outages and polls that are told.
-const DAYS: u32 = 90;
-const HOURS: u32 = 48;
-const OUTAGES: usize = 20;
-const POLLS: usize = 50;
+pub(in crate::app) const DAYS: u32 = 90;
+pub(in crate::app) const HOURS: u32 = 48;
+pub(in crate::app) const OUTAGES: usize = 20;
+pub(in crate::app) const POLLS: usize = 50;
 const DAY_MS: i64 = 86_400_000;
 
 /// Tallies by their period.
-type Tallies = BTreeMap<u32, Tally>;
+pub(in crate::app) type Tallies = BTreeMap<u32, Tally>;
 
 impl Archive {
     /// All that is told of the target `id`.
@@ -36,7 +36,6 @@ impl Archive {
             self.reader.uptime_of(number, &health, now_ms, UPTIME_DAYS.map(|days| days * DAY_MS));
         shown.uptime = uptime.map_err(unreadable)?.into();
         let until_s = record.as_ref().map_or(0, |record| record.certificate_until);
-        let figures = |tally: &Tally| Figures::from(tally);
         Ok(TargetDetail {
             uptime: shown.uptime,
             incidents: self.outages_of(number, &target, now_ms)?,
@@ -47,17 +46,8 @@ impl Archive {
             timeout_seconds: target.timeout().as_secs_f64(),
             priority: priority(target.priority).to_owned(),
             certificate: (until_s != 0).then(|| certificate(until_s, now_ms)),
-            days: days
-                .iter()
-                .map(|(day, tally)| Day { day: begin(Period::Day, *day), figures: figures(tally) })
-                .collect(),
-            hours: hours
-                .iter()
-                .map(|(hour, tally)| Hour {
-                    hour: begin(Period::Hour, *hour),
-                    figures: figures(tally),
-                })
-                .collect(),
+            days: told_days(&days),
+            hours: told_hours(&hours),
         })
     }
 
@@ -157,15 +147,36 @@ impl Archive {
     }
 }
 
+/// `days` as they are told.
+pub(in crate::app) fn told_days(days: &Tallies) -> Vec<Day> {
+    let told = days.iter();
+    told.map(|(day, tally)| Day { day: begin(Period::Day, *day), figures: Figures::from(tally) })
+        .collect()
+}
+
+/// `hours` as they are told.
+pub(in crate::app) fn told_hours(hours: &Tallies) -> Vec<Hour> {
+    let told = hours.iter();
+    told.map(|(hour, tally)| Hour {
+        hour: begin(Period::Hour, *hour),
+        figures: Figures::from(tally),
+    })
+    .collect()
+}
+
 /// Adds `tally` to the period `at`, unless it lies before `first`.
-pub(super) fn merge(tallies: &mut BTreeMap<u32, Tally>, (first, at): (u32, u32), tally: &Tally) {
+pub(in crate::app) fn merge(
+    tallies: &mut BTreeMap<u32, Tally>,
+    (first, at): (u32, u32),
+    tally: &Tally,
+) {
     if at >= first {
         tallies.entry(at).or_default().merge(tally);
     }
 }
 
 /// The period that `hour` (since the Unix epoch) lies in.
-pub(super) const fn in_period(period: Period, hour: u32) -> u32 {
+pub(in crate::app) const fn in_period(period: Period, hour: u32) -> u32 {
     match period {
         Period::Hour => hour,
         Period::Day => hour / 24,
@@ -173,23 +184,26 @@ pub(super) const fn in_period(period: Period, hour: u32) -> u32 {
 }
 
 /// When the `number`th period since the Unix epoch begins.
-pub(super) fn begin(period: Period, number: u32) -> String {
+pub(in crate::app) fn begin(period: Period, number: u32) -> String {
     rfc3339(i64::from(number) * period.ms())
 }
 
-fn certificate(until_s: i64, now_ms: i64) -> Certificate {
+/// A certificate that runs out at `until_s` (Unix seconds), at `now_ms` (Unix milliseconds).
+pub(in crate::app) fn certificate(until_s: i64, now_ms: i64) -> Certificate {
     let days = (until_s - now_ms.div_euclid(1_000)).div_euclid(86_400);
     Certificate { until: rfc3339(until_s * 1_000), days }
 }
 
-fn check_kind(target: &Target) -> &str {
+/// The name of what is checked.
+pub(in crate::app) fn check_kind(target: &Target) -> &str {
     match target.plan.probe.kind() {
         CheckKind::Other => target.plan.probe.plugin_type(),
         kind => kind.as_str(),
     }
 }
 
-const fn priority(priority: Priority) -> &'static str {
+/// The name of `priority`.
+pub(in crate::app) const fn priority(priority: Priority) -> &'static str {
     match priority {
         Priority::High => "high",
         Priority::Normal => "normal",

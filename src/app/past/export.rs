@@ -83,7 +83,7 @@ impl Archive {
 }
 
 /// What `pull` gives from `first` on, until it names no further place or fails.
-fn pulled<P, T>(
+pub(in crate::app) fn pulled<P, T>(
     first: P,
     pull: impl Fn(P) -> Result<(T, Option<P>), PastError>,
 ) -> impl Iterator<Item = Told<T>> {

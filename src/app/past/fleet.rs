@@ -16,9 +16,9 @@ const COPIED: i64 = 30;
 /// Seconds of a step of the shortest chart.
 const FEW_S: i64 = 5;
 /// Minutes of the chart of an hour.
-const MINUTES: i64 = 60;
+pub(in crate::app) const MINUTES: i64 = 60;
 /// Tallies that are added up by kind at most; a fleet with more is told as a whole.
-const ADDED: usize = 50_000;
+pub(in crate::app) const ADDED: usize = 50_000;
 /// Tallies that are read at once.
 const PART: usize = 5_000;
 /// Targets that are looked at while nobody else gets at the ledger.
@@ -37,18 +37,7 @@ impl Archive {
     }
 
     fn by_seconds(&self, now_s: i64) -> LatencyChart {
-        let first = now_s - SPAN_S + 1;
-        let mut steps: BTreeMap<i64, (Sketch, u32)> = BTreeMap::new();
-        for (second, window) in self.windows(first, now_s + 1) {
-            let (latency, max_us) = steps.entry(second.div_euclid(FEW_S)).or_default();
-            latency.merge(&window.latency);
-            *max_us = (*max_us).max(window.largest_answered.map_or(0, |one| one.latency_us));
-        }
-        let told = steps.iter().filter(|(_, (latency, _))| latency.count() > 0);
-        let point = |(step, (latency, max_us)): (&i64, &(Sketch, u32))| {
-            LatencyPoint::of(step * FEW_S, latency, Grain::Fine, *max_us)
-        };
-        LatencyChart { step_seconds: FEW_S.unsigned_abs(), points: told.map(point).collect() }
+        of_seconds(&self.windows(now_s - SPAN_S + 1, now_s + 1))
     }
 
     fn by_minutes(&self, now_s: i64) -> LatencyChart {
@@ -68,19 +57,13 @@ impl Archive {
         for (second, window) in &seconds {
             minutes.entry(second.div_euclid(60)).or_default().add_second(window);
         }
-        let steps = minutes.range(first..).map(|(minute, tally)| (*minute, tally));
-        told(steps, 60)
+        of_minutes(&minutes, first)
     }
 
     fn by_hours(&self, now_s: i64, hours: u32, step: u32) -> Told<LatencyChart> {
         let last = Period::Hour.of(now_s * 1_000);
         let all = self.fleet_hours(last.saturating_sub(hours - 1), last)?;
-        let mut steps: BTreeMap<i64, Tally> = BTreeMap::new();
-        for (hour, tally) in &all {
-            steps.entry(i64::from(hour / step)).or_default().merge(tally);
-        }
-        let told_s = i64::from(step) * 3_600;
-        Ok(told(steps.iter().map(|(step, tally)| (*step, tally)), told_s))
+        Ok(of_hours(&all, step))
     }
 
     /// The fleet's hours from `first` to `last`, the one that is not over among them.
@@ -192,7 +175,40 @@ impl Archive {
     }
 }
 
-fn copied<'a>(windows: impl Iterator<Item = (i64, &'a Window)>) -> Vec<(i64, Window)> {
+/// The chart of some seconds, a few in each step.
+pub(in crate::app) fn of_seconds(windows: &[(i64, Window)]) -> LatencyChart {
+    let mut steps: BTreeMap<i64, (Sketch, u32)> = BTreeMap::new();
+    for (second, window) in windows {
+        let (latency, max_us) = steps.entry(second.div_euclid(FEW_S)).or_default();
+        latency.merge(&window.latency);
+        *max_us = (*max_us).max(window.largest_answered.map_or(0, |one| one.latency_us));
+    }
+    let told = steps.iter().filter(|(_, (latency, _))| latency.count() > 0);
+    let point = |(step, (latency, max_us)): (&i64, &(Sketch, u32))| {
+        LatencyPoint::of(step * FEW_S, latency, Grain::Fine, *max_us)
+    };
+    LatencyChart { step_seconds: FEW_S.unsigned_abs(), points: told.map(point).collect() }
+}
+
+/// The chart of the `minutes` from `first` on.
+pub(in crate::app) fn of_minutes(minutes: &BTreeMap<i64, Tally>, first: i64) -> LatencyChart {
+    let steps = minutes.range(first..).map(|(minute, tally)| (*minute, tally));
+    told(steps, 60)
+}
+
+/// The chart of `hours`, so many in each `step`.
+pub(in crate::app) fn of_hours(hours: &BTreeMap<u32, Tally>, step: u32) -> LatencyChart {
+    let mut steps: BTreeMap<i64, Tally> = BTreeMap::new();
+    for (hour, tally) in hours {
+        steps.entry(i64::from(hour / step)).or_default().merge(tally);
+    }
+    told(steps.iter().map(|(step, tally)| (*step, tally)), i64::from(step) * 3_600)
+}
+
+/// Copies of `windows`, as far as charts need them.
+pub(in crate::app) fn copied<'a>(
+    windows: impl Iterator<Item = (i64, &'a Window)>,
+) -> Vec<(i64, Window)> {
     let needed = |window: &Window| Window {
         checks: window.checks,
         causes: window.causes.clone(),

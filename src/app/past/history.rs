@@ -7,6 +7,7 @@ use super::detail::{in_period, merge};
 use super::{Archive, unreadable};
 use crate::api::{PastError, Told};
 use crate::clock::rfc3339;
+use crate::outcome::Outcome;
 use crate::stats::Tally;
 use crate::store::reader::Period;
 use crate::target::Target;
@@ -45,10 +46,12 @@ const STEPS_S: [i64; 16] = [
 
 /// The span that a history is told of.
 #[derive(Clone, Copy)]
-struct Asked {
-    from_ms: i64,
-    to_ms: i64,
-    step_s: i64,
+pub(in crate::app) struct Asked {
+    /// Its beginning and its end, in Unix milliseconds.
+    pub(in crate::app) from_ms: i64,
+    pub(in crate::app) to_ms: i64,
+    /// Seconds of a step.
+    pub(in crate::app) step_s: i64,
 }
 
 impl Archive {
@@ -57,16 +60,12 @@ impl Archive {
         let (number, target) = self.target(id)?;
         let now_ms = self.live.clock.now_ms();
         let asked = Asked::of(query, now_ms)?;
-        let polls = asked.span_ms() / i64::from(target.every_ms.max(1));
-        if asked.step_s < HOUR_S
-            && polls <= POLLS
+        if asked.is_told_by_polls(target.every_ms)
             && let Some(told) = self.by_samples(number, &target, asked)?
         {
             return Ok(told);
         }
-        let is_recent = asked.from_ms >= now_ms - HOURS_KEPT_MS;
-        let period = if is_recent && asked.step_s < DAY_S { Period::Hour } else { Period::Day };
-        self.by_tallies(number, period, asked)
+        self.by_tallies(number, asked.period(now_ms), asked)
     }
 
     /// The points made of samples; `None` when not all of these can be had in good time.
@@ -76,50 +75,29 @@ impl Archive {
         if walk.is_torn || walk.next.is_some() {
             return Ok(None);
         }
-        let mut points: BTreeMap<i64, Tally> = BTreeMap::new();
-        for sample in &walk.samples {
-            let at_ms = sample.outcome.finished_us.div_euclid(1_000);
-            if (asked.from_ms..asked.to_ms).contains(&at_ms) {
-                let step = at_ms.div_euclid(asked.step_s * 1_000);
-                points.entry(step).or_default().add(&sample.outcome);
-            }
-        }
-        Ok(Some(told(asked.step_s, "samples", &points)))
+        let outcomes = walk.samples.iter().map(|sample| &sample.outcome);
+        Ok(Some(asked.of_polls(outcomes)))
     }
 
     fn by_tallies(&self, number: u32, period: Period, asked: Asked) -> Told<History> {
         if asked.span_ms() <= 0 {
             return Ok(told(asked.step_s, "hours", &BTreeMap::new()));
         }
-        let unit_s = period.ms() / 1_000;
-        // A step is whole hours or days: what was asked for, or a little more.
-        let step_s = (asked.step_s + unit_s - 1) / unit_s * unit_s;
         let first = period.of(asked.from_ms);
         let last = period.of(asked.to_ms.saturating_sub(1));
         let (record, stored) =
             self.counted(number, || self.reader.tallies(number, period, (first, last)))?;
-        let mut tallies = BTreeMap::from_iter(stored);
-        if let Some(open) = record.filter(|record| record.tally.checks > 0) {
-            let at = in_period(period, open.hour);
-            if at <= last {
-                merge(&mut tallies, (first, at), &open.tally);
-            }
-        }
-        let mut points: BTreeMap<i64, Tally> = BTreeMap::new();
-        for (at, tally) in &tallies {
-            let step = i64::from(*at) * unit_s / step_s;
-            points.entry(step).or_default().merge(tally);
-        }
-        let source = match period {
-            Period::Hour => "hours",
-            Period::Day => "days",
-        };
-        Ok(told(step_s, source, &points))
+        let open = record.map(|record| (record.hour, record.tally));
+        Ok(asked.of_tallies(period, stored, open))
     }
 }
 
 impl Asked {
-    fn of(query: &HistoryQuery, now_ms: i64) -> Told<Self> {
+    /// What `query` asks for at `now_ms` (Unix milliseconds).
+    ///
+    /// # Errors
+    /// There would be too many points.
+    pub(in crate::app) fn of(query: &HistoryQuery, now_ms: i64) -> Told<Self> {
         // What finished just now belongs to it.
         let to_ms = query.to_ms.unwrap_or(now_ms + 1).min(now_ms + 1);
         let from_ms = query.from_ms.unwrap_or(to_ms - DAY_S * 1_000).clamp(0, to_ms.max(0));
@@ -142,6 +120,64 @@ impl Asked {
 
     const fn span_ms(self) -> i64 {
         self.to_ms - self.from_ms
+    }
+
+    /// Whether the polls of a target with this interval are few enough to be looked at.
+    pub(in crate::app) fn is_told_by_polls(self, every_ms: u32) -> bool {
+        self.step_s < HOUR_S && self.span_ms() / i64::from(every_ms.max(1)) <= POLLS
+    }
+
+    /// Of which period tallies are looked at.
+    pub(in crate::app) const fn period(self, now_ms: i64) -> Period {
+        let is_recent = self.from_ms >= now_ms - HOURS_KEPT_MS;
+        if is_recent && self.step_s < DAY_S { Period::Hour } else { Period::Day }
+    }
+
+    /// The points made of polls.
+    pub(in crate::app) fn of_polls<'a>(
+        self,
+        outcomes: impl Iterator<Item = &'a Outcome>,
+    ) -> History {
+        let mut points: BTreeMap<i64, Tally> = BTreeMap::new();
+        for outcome in outcomes {
+            let at_ms = outcome.finished_us.div_euclid(1_000);
+            if (self.from_ms..self.to_ms).contains(&at_ms) {
+                let step = at_ms.div_euclid(self.step_s * 1_000);
+                points.entry(step).or_default().add(outcome);
+            }
+        }
+        told(self.step_s, "samples", &points)
+    }
+
+    /// The points made of the tallies of `period` that are `stored`, and of the `open` hour.
+    pub(in crate::app) fn of_tallies(
+        self,
+        period: Period,
+        stored: Vec<(u32, Tally)>,
+        open: Option<(u32, Tally)>,
+    ) -> History {
+        let unit_s = period.ms() / 1_000;
+        // A step is whole hours or days: what was asked for, or a little more.
+        let step_s = (self.step_s + unit_s - 1) / unit_s * unit_s;
+        let first = period.of(self.from_ms);
+        let last = period.of(self.to_ms.saturating_sub(1));
+        let mut tallies = BTreeMap::from_iter(stored);
+        if let Some((hour, tally)) = open.filter(|(_, tally)| tally.checks > 0) {
+            let at = in_period(period, hour);
+            if at <= last {
+                merge(&mut tallies, (first, at), &tally);
+            }
+        }
+        let mut points: BTreeMap<i64, Tally> = BTreeMap::new();
+        for (at, tally) in &tallies {
+            let step = i64::from(*at) * unit_s / step_s;
+            points.entry(step).or_default().merge(tally);
+        }
+        let source = match period {
+            Period::Hour => "hours",
+            Period::Day => "days",
+        };
+        told(step_s, source, &points)
     }
 }
 

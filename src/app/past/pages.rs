@@ -127,7 +127,7 @@ fn before(to_ms: Option<i64>, after: Option<i64>) -> SampleKey {
 }
 
 /// An outage as it is told, of the target with this id, address and name.
-pub(super) fn incident(
+pub(in crate::app) fn incident(
     outage: &Outage,
     (id, url, name): (&str, &str, Option<&str>),
     now_ms: i64,

@@ -11,6 +11,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Sparkline};
 use super::draw_lists::list;
 use super::palette::{FIGURE, Palette, letter};
 use super::screen::Screen;
+use crate::view::Cluster;
 use crate::view::text::{count, duration, shorten};
 
 /// Rows of a chart with its title.
@@ -37,7 +38,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: &Screen, palette: Palette, now
     let rows = [
         Constraint::Length(1),
         Constraint::Length(2),
-        Constraint::Length(3),
+        Constraint::Length(3 + u16::from(screen.summary.cluster.is_some())),
         Constraint::Length(chart),
         Constraint::Min(3),
         Constraint::Length(1),
@@ -90,6 +91,9 @@ fn head(frame: &mut Frame<'_>, area: Rect, screen: &Screen, palette: Palette, no
 fn alarms(screen: &Screen) -> Vec<String> {
     let summary = &screen.summary;
     let mut alarms = Vec::new();
+    if let Some(trouble) = summary.cluster.as_ref().and_then(|cluster| cluster.troubles.first()) {
+        alarms.push(format!("CLUSTER: {}", shorten(trouble, 60)));
+    }
     if summary.judgement.state == "held" {
         alarms.push("PROBABLY US: judgement is held".to_owned());
     }
@@ -179,12 +183,30 @@ fn figures(frame: &mut Frame<'_>, area: Rect, screen: &Screen, palette: Palette)
             .map(|cause| (cause.cause.as_str(), count(cause.count)))
             .collect(),
     ];
-    let lines: Vec<Line<'_>> = rows
+    let mut lines: Vec<Line<'_>> = rows
         .into_iter()
         .zip(["", "", "causes of 5 min: "])
         .map(|(cells, title)| figure_line(cells, title, palette))
         .collect();
+    if let Some(cluster) = &summary.cluster {
+        lines.push(figure_line(members(cluster), "cluster: ", palette));
+    }
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Who works in the distributed mode, and how long it takes until something is recorded.
+fn members(cluster: &Cluster) -> Vec<(&'static str, String)> {
+    let checkers: u64 = cluster.locations.iter().map(|location| location.members).sum();
+    let behind = cluster.outcomes_behind.map_or_else(|| "-".to_owned(), count);
+    vec![
+        ("schedulers", count(cluster.schedulers.members)),
+        ("checkers", count(checkers)),
+        ("locations", count(cluster.locations.len() as u64)),
+        ("recorders", count(cluster.recorders.members)),
+        ("shards", count(cluster.shards.into())),
+        ("recorded after p99", duration(cluster.delay.p99)),
+        ("behind", behind),
+    ]
 }
 
 fn figure_line<'a>(cells: Vec<(&'a str, String)>, title: &'a str, palette: Palette) -> Line<'a> {

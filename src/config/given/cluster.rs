@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use super::{SecretText, header_text};
 use crate::config::units::positive_duration;
 
-const CLUSTER: &str = "Distributed mode";
+/// The heading of the settings of the distributed mode.
+pub(crate) const CLUSTER: &str = "Distributed mode";
 
 /// What one place says of the distributed mode: where PostgreSQL and Kafka are, and who we are there.
 #[derive(Args, Clone, Default)]
@@ -17,12 +18,12 @@ pub struct ClusterGiven {
     ///
     /// Roles keep everything there; --viewstats, targets and top read it from there. Add ?sslmode=require
     /// for TLS. Name a file with file:PATH, since other users can see command lines.
-    #[arg(long, value_name = "URL", env = "POLLER_POSTGRES", hide_env = true)]
+    #[arg(long, value_name = "URL", env = "POLLER_POSTGRES", hide_env = true, global = true)]
     #[arg(help_heading = CLUSTER)]
     pub postgres: Option<SecretText>,
 
     /// PEM file with the authority that signed the certificate of PostgreSQL (default known roots)
-    #[arg(long, value_name = "FILE", env = "POLLER_POSTGRES_CA", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "POLLER_POSTGRES_CA", hide_env = true, global = true)]
     #[arg(help_heading = CLUSTER)]
     pub postgres_ca: Option<PathBuf>,
 

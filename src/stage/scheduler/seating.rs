@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::seats::{Held, Seated};
+use super::seats::{Calls, Held, Seated};
 use super::{Change, Scheduler, origin_ms};
 use crate::schedule::Schedule;
 use crate::target::{FlightState, Target};
@@ -17,7 +17,7 @@ impl Scheduler {
         let every_ms = target.every_ms;
         self.admission.join(&target);
         self.throttle.expect_more(every_ms);
-        let seat = self.seats.take(target);
+        let seat = self.seats.take(target, Calls::Wheel);
         self.schedule.insert(seat, due_ms, every_ms);
     }
 
@@ -92,7 +92,8 @@ impl Scheduler {
         let now_ms = self.clock.now_ms();
         let monotonic_ms = self.monotonic_ms();
         self.schedule = Schedule::new(now_ms);
-        for (seat, seated) in self.seats.shift(drift_ms) {
+        let seated = self.seats.shift(drift_ms);
+        for (seat, seated) in seated.filter(|(_, seated)| seated.calls() == Calls::Wheel) {
             let is_waiting = seated.target.flight().state() == FlightState::Waiting;
             let started_ms = if is_waiting { Some(monotonic_ms) } else { seated.started_ms() };
             let half = i64::from(seated.target.every_ms.div_ceil(2));

@@ -19,6 +19,15 @@ pub(super) enum Held {
     Parked,
 }
 
+/// What tells that a target is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calls {
+    /// The wheel of the scheduler.
+    Wheel,
+    /// A feed.
+    Feed,
+}
+
 /// A target that is scheduled.
 #[derive(Debug)]
 pub(super) struct Seated {
@@ -28,6 +37,7 @@ pub(super) struct Seated {
     /// When the poll fell due that waits, in Unix milliseconds.
     due_ms: i64,
     held: Held,
+    calls: Calls,
 }
 
 impl Seated {
@@ -39,6 +49,11 @@ impl Seated {
     /// What it waits for.
     pub(super) const fn held(&self) -> Held {
         self.held
+    }
+
+    /// What tells that it is due.
+    pub(super) const fn calls(&self) -> Calls {
+        self.calls
     }
 
     /// Whether `waiting` is the poll that it waits for, and not one that it no longer wants.
@@ -92,7 +107,7 @@ impl Seats {
     }
 
     /// Gives `target` a seat, and tells which.
-    pub(super) fn take(&mut self, target: Arc<Target>) -> u32 {
+    pub(super) fn take(&mut self, target: Arc<Target>, calls: Calls) -> u32 {
         let seat = self.vacant.pop().unwrap_or_else(|| {
             self.places.push(None);
             u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
@@ -105,7 +120,7 @@ impl Seats {
         if let Some(place) = self.seat_of.get_mut(number) {
             *place = Some(seat);
         }
-        let seated = Seated { target, started_ms: NEVER, due_ms: NEVER, held: Held::No };
+        let seated = Seated { target, started_ms: NEVER, due_ms: NEVER, held: Held::No, calls };
         if let Some(place) = self.places.get_mut(seat as usize) {
             *place = Some(seated);
         }

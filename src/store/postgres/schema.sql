@@ -49,6 +49,17 @@ CREATE TABLE target (
 );
 CREATE INDEX target_changes ON target (shard, revision);
 CREATE INDEX target_place ON target (shard, number);
+CREATE INDEX target_labels ON target USING gin (labels jsonb_path_ops);
+CREATE INDEX target_group ON target (group_name, number) WHERE group_name IS NOT NULL;
+-- What a text is looked for in. Without the extension all targets are looked through.
+DO $$
+BEGIN
+    CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+    CREATE INDEX target_text ON target USING gin (lower(url || E'\n' || coalesce(name, '') || E'\n'
+        || coalesce(given_id, '') || E'\n' || coalesce(group_name, '')) public.gin_trgm_ops);
+EXCEPTION WHEN OTHERS THEN
+    RAISE NOTICE 'there is no index of texts: %', SQLERRM;
+END $$;
 
 -- Who has a shard, for each of the roles that have them. The epoch rises with every new owner;
 -- whoever writes under an older one is refused.
@@ -122,6 +133,7 @@ CREATE TABLE record (
     votes bytea NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX record_state ON record (state, target) WHERE state <> 1;
+CREATE INDEX record_down ON record (since, target) WHERE state = 3;
 CREATE INDEX record_shard ON record (shard, target);
 CREATE INDEX record_certificate ON record (certificate_until) WHERE certificate_until IS NOT NULL;
 

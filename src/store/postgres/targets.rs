@@ -97,9 +97,14 @@ pub struct TargetColumns<'r>(&'r Row);
 
 impl TargetColumns<'_> {
     /// A number that is never negative, and small enough.
-    fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, DatabaseError> {
+    pub(super) fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, DatabaseError> {
         let number: i64 = self.0.try_get(name)?;
         T::try_from(number).map_err(|_| broken(name, number))
+    }
+
+    /// Whether something holds.
+    pub(super) fn is(&self, name: &str) -> Result<bool, DatabaseError> {
+        Ok(self.0.try_get(name)?)
     }
 
     fn id(&self) -> Result<TargetId, DatabaseError> {

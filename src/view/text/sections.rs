@@ -27,7 +27,7 @@ fn is_running(summary: &Summary) -> bool {
 /// What somebody has to see first: that it is probably us, targets that are down, and a store that
 /// does not store.
 pub(super) fn trouble(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
-    let is_ours = own_trouble(sheet, summary);
+    let is_ours = own_trouble(sheet, summary) | super::cluster::trouble(sheet, summary);
     let total = summary.targets.down.max(summary.down.len() as u64);
     if total > 0 {
         sheet.headline(&format!("DOWN: {}", plural(total, "target")), Tone::Bad);
@@ -119,7 +119,9 @@ fn down_targets(sheet: &mut Sheet, downs: &[Down], until: &str) {
 /// Whether the figures are live, and of which daemon.
 pub(super) fn daemon(sheet: &mut Sheet, summary: &Summary) {
     let as_of = moment(&summary.as_of);
-    if is_running(summary) {
+    if let Some(own) = &summary.cluster {
+        super::cluster::headline(sheet, summary, own);
+    } else if is_running(summary) {
         let mut text = format!(
             "poller {} runs for {} (pid {}); live figures of {as_of} UTC",
             summary.version,
@@ -274,8 +276,13 @@ pub(super) fn work(sheet: &mut Sheet, summary: &Summary, lists: Lists) {
     }
     let flying = &summary.in_flight;
     let schedule = &summary.schedule;
+    let most = match flying.limit {
+        // Checkers that do not tell.
+        0 => String::new(),
+        limit => format!(" of at most {}", count(limit)),
+    };
     let mut parts = vec![
-        plain(format!("{} of at most {}", count(flying.count), count(flying.limit))),
+        plain(format!("{}{most}", count(flying.count))),
         alarm(schedule.waiting, "waiting", Tone::Caution),
     ];
     if schedule.polite > 0 {
@@ -335,7 +342,7 @@ pub(super) fn machine(sheet: &mut Sheet, summary: &Summary) {
     }
     parts.push(plain(shorten(&storage.path, sheet.room())));
     sheet.row("storage", &parts);
-    if is_running(summary) {
+    if is_running(summary) && summary.cluster.is_none() {
         pressure::process(sheet, summary);
         pressure::pressure(sheet, summary);
         pressure::traffic(sheet, summary);

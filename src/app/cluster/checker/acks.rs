@@ -1,0 +1,108 @@
+//! `Acks`: what the producer tells of reports, until the relay fetches it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::broker_time::BrokerTime;
+use crate::queue::kafka::producer::{Deliveries, Delivery};
+
+/// What a sign of life is sent with; every other token is one of a job.
+pub(super) const LIFE: usize = usize::MAX;
+
+/// What the producer tells.
+#[derive(Clone, Debug)]
+pub(super) struct Acks(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Tokens of those that brokers have.
+    tokens: Mutex<Vec<usize>>,
+    /// Why something is not to be had any more.
+    failure: Mutex<Option<String>>,
+    /// When the last sign of life was sent, until it is acknowledged.
+    asked: Mutex<Option<Instant>>,
+    time: Arc<BrokerTime>,
+    /// Signs of life that brokers have.
+    lives: AtomicU64,
+    /// How far ahead we were when the time was set last, in microseconds.
+    set: Mutex<Option<i64>>,
+}
+
+impl Acks {
+    /// Those of a producer that the time is learned from.
+    pub(super) fn new(time: Arc<BrokerTime>) -> Self {
+        Self(Arc::new(Inner {
+            tokens: Mutex::default(),
+            failure: Mutex::default(),
+            asked: Mutex::default(),
+            time,
+            lives: AtomicU64::new(0),
+            set: Mutex::default(),
+        }))
+    }
+
+    /// Exchanges the tokens that have come for `empty`, so that its memory is used again.
+    pub(super) fn exchange(&self, empty: &mut Vec<usize>) {
+        empty.clear();
+        std::mem::swap(&mut *self.0.tokens.lock(), empty);
+    }
+
+    /// Why reports cannot be sent any more, when that is so.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.0.failure.lock().clone()
+    }
+
+    /// Notes that a sign of life is about to be sent; false: brokers do not have the last one yet.
+    pub(super) fn ask(&self) -> bool {
+        let mut asked = self.0.asked.lock();
+        let is_free = asked.is_none();
+        asked.get_or_insert_with(Instant::now);
+        is_free
+    }
+
+    /// Notes that it was not sent.
+    pub(super) fn forget(&self) {
+        *self.0.asked.lock() = None;
+    }
+
+    /// Whether brokers have had a sign of life.
+    pub(super) fn has_been_heard(&self) -> bool {
+        self.0.lives.load(Ordering::Acquire) > 0
+    }
+
+    /// By how many microseconds we were ahead of the brokers when the time was set, since this was
+    /// asked last.
+    pub(super) fn take_set(&self) -> Option<i64> {
+        self.0.set.lock().take()
+    }
+
+    fn fail(&self, reason: &str) {
+        self.0.failure.lock().get_or_insert_with(|| reason.to_owned());
+    }
+}
+
+impl Deliveries for Acks {
+    fn delivered(&self, token: usize, delivery: Delivery<'_>) {
+        match delivery {
+            Delivery::Failed(reason) => self.fail(reason),
+            Delivery::Acknowledged { at_ms, .. } if token == LIFE => {
+                let asked = self.0.asked.lock().take();
+                let ahead_us = at_ms
+                    .zip(asked)
+                    .and_then(|(at_ms, asked)| self.0.time.hear(at_ms, asked.elapsed()));
+                if ahead_us.is_some() {
+                    *self.0.set.lock() = ahead_us;
+                }
+                self.0.lives.fetch_add(1, Ordering::Release);
+            }
+            Delivery::Acknowledged { .. } => self.0.tokens.lock().push(token),
+        }
+    }
+
+    fn fatal(&self, reason: &str) {
+        self.fail(reason);
+    }
+}

@@ -1,0 +1,162 @@
+//! `Figures`: what a checker counts, for its signs of life and its log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::queue::Unpolled;
+use crate::stats::{Grain, Sketch};
+
+/// Why a slot passed without a poll, as reports number it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The target's last poll still ran.
+    Running,
+    /// No place was free.
+    Saturated,
+    /// For the sake of its host.
+    Politeness,
+    /// Its job came when it meant nothing any more.
+    Late,
+    /// Its entry cannot be polled.
+    Entry,
+}
+
+impl Reason {
+    const ALL: [Self; 5] =
+        [Self::Running, Self::Saturated, Self::Politeness, Self::Late, Self::Entry];
+
+    /// Its number in reports.
+    pub(super) const fn number(self) -> u32 {
+        match self {
+            Self::Running => 0,
+            Self::Saturated => 1,
+            Self::Politeness => 2,
+            Self::Late => 4,
+            Self::Entry => 5,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Saturated => "saturated",
+            Self::Politeness => "politeness",
+            Self::Late => "late",
+            Self::Entry => "entry",
+        }
+    }
+
+    /// Why a job came back; none: it is somebody else's.
+    pub(super) const fn of(unpolled: Unpolled) -> Option<Self> {
+        match unpolled {
+            Unpolled::Running => Some(Self::Running),
+            Unpolled::Saturated => Some(Self::Saturated),
+            Unpolled::Politeness => Some(Self::Politeness),
+            Unpolled::Late => Some(Self::Late),
+            Unpolled::Withdrawn => None,
+        }
+    }
+}
+
+/// What a checker counts since its start; each figure may be read by anybody.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// Jobs that were taken.
+    pub(super) jobs: AtomicU64,
+    /// Outcomes that were reported, rechecks among them.
+    pub(super) outcomes: AtomicU64,
+    /// Jobs that are for other locations.
+    pub(super) elsewhere: AtomicU64,
+    /// Jobs that came again.
+    pub(super) repeated: AtomicU64,
+    /// Jobs that nobody could read.
+    pub(super) dead: AtomicU64,
+    missed: [AtomicU64; 5],
+    /// Jobs that are in hand.
+    pub(super) open: AtomicU64,
+    /// Targets that are known.
+    pub(super) targets: AtomicU64,
+    /// Partitions that are ours.
+    pub(super) partitions: AtomicU64,
+    /// Whether no further job is taken for now: 1, else 0.
+    pub(super) held: AtomicU64,
+    /// A refusal of the group's that waiting does not mend.
+    pub(super) refusal: Mutex<Option<String>>,
+    /// How often the relay has looked: a sign of life.
+    pub(super) ticks: AtomicU64,
+    /// How late polls began since this was asked last.
+    lag: Mutex<Sketch>,
+}
+
+impl Figures {
+    /// Counts a slot that passed without a poll.
+    pub(super) fn note_missed(&self, reason: Reason) {
+        if let Some(count) = self.missed.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes how late polls began, each in microseconds.
+    pub(super) fn note_lags(&self, lags_us: impl Iterator<Item = u32>) {
+        let mut lag = self.lag.lock();
+        lags_us.for_each(|lag_us| lag.add(Grain::Coarse.bucket(lag_us)));
+    }
+
+    /// Below what 99 of 100 polls were late that began since this was asked last, in milliseconds.
+    pub(super) fn take_lag_p99_ms(&self) -> u64 {
+        let lag = std::mem::take(&mut *self.lag.lock());
+        u64::from(lag.quantile(0.99, Grain::Coarse).unwrap_or(0)) / 1_000
+    }
+
+    /// Slots that passed without a poll.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.iter().map(read).sum()
+    }
+
+    /// All of it as JSON.
+    pub(super) fn told(&self) -> Value {
+        let missed: serde_json::Map<String, Value> = Reason::ALL
+            .into_iter()
+            .zip(&self.missed)
+            .map(|(reason, count)| (reason.as_str().to_owned(), read(count).into()))
+            .collect();
+        json!({
+            "jobs": read(&self.jobs),
+            "outcomes": read(&self.outcomes),
+            "elsewhere": read(&self.elsewhere),
+            "repeated": read(&self.repeated),
+            "dead": read(&self.dead),
+            "missed": missed,
+            "open": read(&self.open),
+            "targets": read(&self.targets),
+            "partitions": read(&self.partitions),
+            "held": read(&self.held) == 1,
+        })
+    }
+}
+
+/// The figure `count` now.
+pub(super) fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_told_by_their_names() {
+        let figures = Figures::default();
+        figures.jobs.store(7, Ordering::Relaxed);
+        figures.note_missed(Reason::Late);
+        figures.note_missed(Reason::Entry);
+        let told = figures.told();
+        assert_eq!((&told["jobs"], &told["missed"]["late"]), (&json!(7), &json!(1)));
+        assert_eq!((figures.missed(), &told["held"]), (2, &json!(false)));
+        figures.note_lags([2_000, 900_000].into_iter());
+        assert!((850..950).contains(&figures.take_lag_p99_ms()));
+        assert_eq!(figures.take_lag_p99_ms(), 0);
+    }
+}

@@ -1,0 +1,176 @@
+//! `Chores`: what has to be done now and then beside recording, by tasks that nothing waits for.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::desk::{Done, Parts};
+use crate::store::postgres::partitions::Keep;
+use crate::store::postgres::witness::HeardMember;
+use crate::store::postgres::{Database, DatabaseError};
+
+/// How often partitions are made and dropped, and how soon again when that did not work.
+const PARTITIONS: (Duration, Duration) = (Duration::from_hours(1), Duration::from_secs(2));
+/// How many days ahead there are partitions.
+const AHEAD_DAYS: u32 = 3;
+/// How often old windows are dropped.
+const WINDOWS: Duration = Duration::from_secs(15);
+/// Seconds for which windows are kept.
+const WINDOWS_S: i64 = 330;
+/// How often the log is told.
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What a task has done.
+pub(super) enum Chore {
+    /// Partitions are there for these due times.
+    Span(Range<i64>),
+    /// They could not be made.
+    NoSpan(DatabaseError),
+    /// Nothing that matters further.
+    Done,
+}
+
+/// What has to be done now and then.
+pub(super) struct Chores {
+    tasks: JoinSet<Chore>,
+    /// Due times for which there are partitions.
+    span: Option<Range<i64>>,
+    members: BTreeMap<String, HeardMember>,
+    partitions_at: Instant,
+    windows_at: Instant,
+    second_at: Instant,
+    told_at: Instant,
+    is_second: bool,
+    keep: Keep,
+}
+
+impl Chores {
+    pub(super) fn new(parts: &Parts) -> Self {
+        let now = Instant::now();
+        let days = parts.keep.as_secs().div_ceil(86_400);
+        let keep = Keep {
+            sample_days: u32::try_from(days).unwrap_or(u32::MAX).clamp(1, 3_650),
+            ..Keep::default()
+        };
+        Self {
+            tasks: JoinSet::new(),
+            span: None,
+            members: BTreeMap::new(),
+            partitions_at: now,
+            windows_at: now + WINDOWS,
+            second_at: now,
+            told_at: now,
+            is_second: false,
+            keep,
+        }
+    }
+
+    /// The due times for which samples can be written, as soon as that is known.
+    pub(super) fn span(&self) -> Option<Range<i64>> {
+        self.span.clone()
+    }
+
+    /// Whether a second has begun.
+    pub(super) const fn is_second(&self) -> bool {
+        self.is_second
+    }
+
+    /// What is done next.
+    pub(super) async fn done(&mut self) -> Done {
+        self.tasks.join_next().await
+    }
+
+    /// Takes in what was done.
+    pub(super) fn note(&mut self, chore: Chore) {
+        match chore {
+            Chore::Span(span) => self.span = Some(span),
+            Chore::NoSpan(error) => {
+                if !error.is_passing() {
+                    tracing::error!(%error, "partitions cannot be made");
+                }
+                self.partitions_at = Instant::now() + PARTITIONS.1;
+            }
+            Chore::Done => {}
+        }
+    }
+
+    /// Notes that a member was heard of.
+    pub(super) fn note_member(&mut self, member: HeardMember) {
+        self.members.insert(member.name.clone(), member);
+    }
+
+    /// Notes that `skipped` records of `shard` are gone that nobody has read.
+    pub(super) fn note_gap(&mut self, parts: &Parts, shard: u32, skipped: i64, span: (i64, i64)) {
+        let reason = if skipped > 0 {
+            format!("{skipped} records were gone from Kafka before they were read")
+        } else {
+            "the topic of outcomes was made anew".to_owned()
+        };
+        tracing::warn!(shard, "{reason}");
+        let database = parts.database.clone();
+        self.tasks.spawn(async move { passed(database.note_gap(shard, span, &reason).await) });
+    }
+
+    /// Begins what is due. `shards` are ours; our clock is `ahead_ms` of the database's.
+    pub(super) fn look_around(&mut self, parts: &Parts, shards: &[u32], ahead_ms: i64) {
+        let now = Instant::now();
+        let now_ms = parts.clock.now_ms() - ahead_ms;
+        self.is_second = now >= self.second_at;
+        if self.is_second {
+            // A wall clock that was set is followed.
+            let _ = parts.clock.follow_wall();
+            self.second_at = now + Duration::from_secs(1);
+            self.put_members(&parts.database);
+        }
+        if now >= self.partitions_at {
+            self.partitions_at = now + PARTITIONS.0;
+            self.tasks.spawn(partitions(parts.database.clone(), now_ms, self.keep));
+        }
+        if now >= self.windows_at {
+            self.windows_at = now + WINDOWS;
+            let (database, shards) = (parts.database.clone(), shards.to_vec());
+            let first = now_ms.div_euclid(1_000) - WINDOWS_S;
+            self.tasks.spawn(async move { passed(database.forget_seconds(&shards, first).await) });
+        }
+        let since_told = now - self.told_at;
+        if since_told >= MINUTE {
+            self.told_at = now;
+            parts.figures.tell(since_told.as_secs_f64());
+        }
+    }
+
+    fn put_members(&mut self, database: &Database) {
+        let members: Vec<HeardMember> = std::mem::take(&mut self.members).into_values().collect();
+        if members.is_empty() {
+            return;
+        }
+        let database = database.clone();
+        self.tasks.spawn(async move {
+            let mut names: Vec<String> =
+                members.iter().map(|member| member.location.clone()).collect();
+            names.retain(|name| !name.is_empty());
+            let heard = database.members_heard(&members).await;
+            passed(heard.and(database.locations_seen(&names).await))
+        });
+    }
+}
+
+async fn partitions(database: Database, now_ms: i64, keep: Keep) -> Chore {
+    let made = database.partitions_ahead(now_ms, keep.sample_days, AHEAD_DAYS).await;
+    let dropped = database.drop_partitions(now_ms, keep).await;
+    if let Ok(count @ 1..) = dropped {
+        tracing::info!(count, "partitions were dropped, which are older than what is kept");
+    }
+    made.map_or_else(Chore::NoSpan, Chore::Span)
+}
+
+/// What did not work is done again the next time.
+fn passed(done: Result<(), DatabaseError>) -> Chore {
+    if let Err(error) = done {
+        tracing::debug!(%error, "a chore was in vain");
+    }
+    Chore::Done
+}

@@ -1,0 +1,69 @@
+//! Taking a shard over: its docket as the database has it.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Clock;
+use crate::shards::Shards;
+use crate::stage::docket::{Docket, Terms};
+use crate::store::postgres::terms::TermsRow;
+use crate::store::postgres::{Database, DatabaseError};
+
+/// A shard that was taken over, or was not.
+pub(super) struct Gained {
+    /// The shard.
+    pub(super) shard: u32,
+    /// The epoch of its lease.
+    pub(super) epoch: i64,
+    /// What is kept of it, and the revision of its targets.
+    pub(super) docket: Result<(Docket, i64), DatabaseError>,
+}
+
+/// How a target is polled and judged.
+pub(super) const fn terms(row: &TermsRow) -> Terms {
+    let (locations, quorum) = (row.locations as u16, row.quorum as u16);
+    Terms { every_ms: row.every_ms, locations, quorum }
+}
+
+/// Takes `shard` over under the lease of `epoch`.
+pub(super) async fn gain(
+    database: Database,
+    shards: Shards,
+    (shard, epoch): (u32, i64),
+    clock: Clock,
+) -> Gained {
+    let docket = restore(&database, shards, (shard, epoch), clock.now_ms()).await;
+    Gained { shard, epoch, docket }
+}
+
+async fn restore(
+    database: &Database,
+    shards: Shards,
+    (shard, epoch): (u32, i64),
+    now_ms: i64,
+) -> Result<(Docket, i64), DatabaseError> {
+    let restored = database.take_over(shard, epoch, now_ms).await?;
+    let mut docket = Docket::restore(shards, (shard, epoch), &restored, now_ms);
+    let mut polled = BTreeMap::new();
+    let revision = database
+        .targets(shard, |row: TermsRow| {
+            polled.insert(row.number, terms(&row));
+        })
+        .await?;
+    database
+        .records(shard, |kept, is_removed| {
+            let number = kept.record.target;
+            if let Some(terms) = polled.remove(&number) {
+                docket.enrol(number, terms, Some(kept));
+            } else if is_removed {
+                // It was given up while nobody had the shard.
+                let terms = Terms { every_ms: 60_000, locations: 1, quorum: 1 };
+                docket.enrol(number, terms, Some(kept));
+                docket.retire(number, now_ms);
+            }
+        })
+        .await?;
+    for (number, terms) in polled {
+        docket.enrol(number, terms, None);
+    }
+    Ok((docket, revision))
+}

@@ -1,0 +1,217 @@
+//! Taking in what comes from Kafka: each record to the docket of its shard, or set aside.
+
+use std::collections::BTreeSet;
+
+use super::desk::Desk;
+use super::letters::Letter;
+use crate::health::votes::Slot;
+use crate::outcome::Outcome;
+use crate::queue::kafka::messages::{MemberMessage, MissedMessage, OutcomeMessage, Report, Told};
+use crate::queue::kafka::reader::{Arrival, Unreadable};
+use crate::store::postgres::witness::HeardMember;
+
+/// How far ahead of the brokers' clock a due time may lie, in milliseconds: jobs are made on time, and
+/// a slot of a far future would make all before it late.
+const AHEAD_MS: i64 = 3_600_000;
+/// How far ahead of the brokers' clock a poll may have finished, in microseconds, by the clock of its
+/// checker.
+const CLOCKS_US: i64 = 5_000_000;
+
+/// Why a record is set aside.
+type Reason = String;
+
+impl Desk {
+    /// Takes in what came.
+    pub(super) async fn take_in(&mut self, arrivals: Vec<Arrival>) {
+        if !self.prepare(&arrivals).await {
+            return;
+        }
+        let mut letters = 0;
+        for arrival in arrivals {
+            let now_ms = self.now_ms();
+            let Arrival { shard, epoch, offset, skipped, at_ms, report } = arrival;
+            let docket = self.dockets.get_mut(&shard).filter(|docket| docket.epoch() == epoch);
+            let Some(docket) = docket else { continue };
+            if skipped != 0 {
+                let began_ms = docket.newest_us().div_euclid(1_000);
+                if skipped < 0 {
+                    docket.begin_again(offset);
+                }
+                let span = (began_ms, at_ms.unwrap_or(now_ms));
+                self.chores.note_gap(&self.parts, shard, skipped, span);
+            }
+            let before = docket.pending();
+            let taken = match report {
+                Ok(report) => {
+                    let bytes = || report.to_bytes();
+                    self.take((shard, offset, at_ms.unwrap_or(now_ms)), &report, now_ms)
+                        .map_err(|reason| (reason, bytes()))
+                }
+                Err(Unreadable { error, bytes, .. }) => Err((error.to_string(), bytes)),
+            };
+            let Some(docket) = self.dockets.get_mut(&shard) else { continue };
+            if let Err((reason, bytes)) = taken {
+                docket.pass(offset, now_ms);
+                letters += 1;
+                let letter = Letter { shard, offset, key: &[], bytes: &bytes, reason: &reason };
+                self.parts.letters.send(&letter).await;
+            } else {
+                self.waiting += docket.pending().saturating_sub(before);
+            }
+        }
+        if letters > 0 {
+            self.parts.figures.dead.fetch_add(letters, std::sync::atomic::Ordering::Relaxed);
+            // Nothing is noted as done before they are kept.
+            tokio::select! {
+                () = self.parts.stop.cancelled() => self.dockets.clear(),
+                () = self.parts.letters.settle() => {}
+            }
+        }
+    }
+
+    /// Has the database say what has to be known of `arrivals`; false when we are to stop before.
+    async fn prepare(&mut self, arrivals: &[Arrival]) -> bool {
+        let reports = || arrivals.iter().filter_map(|arrival| arrival.report.as_ref().ok());
+        let mut names = BTreeSet::new();
+        for report in reports() {
+            names.insert(report.location.as_str());
+            if let Some(Told::Missed(missed)) = &report.told {
+                names.extend(missed.locations.iter().map(String::as_str));
+            }
+        }
+        for name in names {
+            if !self.learn_location(name).await {
+                return false;
+            }
+        }
+        let unknown: BTreeSet<u32> = reports()
+            .filter_map(target_of)
+            .filter(|number| !self.knows(*number) && self.targets.is_unheard_of(*number))
+            .collect();
+        unknown.is_empty() || self.look_for(unknown).await
+    }
+
+    fn knows(&self, number: u32) -> bool {
+        let docket = self.dockets.get(&self.parts.shards.of(number));
+        docket.is_none_or(|docket| docket.knows(number))
+    }
+
+    /// Takes in the report at an offset of a shard, which brokers got at a time in Unix milliseconds.
+    fn take(
+        &mut self,
+        (shard, offset, at_ms): (u32, i64, i64),
+        report: &Report,
+        now_ms: i64,
+    ) -> Result<(), Reason> {
+        match &report.told {
+            None => Err("it tells nothing that this version knows".to_owned()),
+            Some(Told::Outcome(message)) => {
+                self.fits(shard, message.target, (message.due_ms, at_ms))?;
+                let location = self.locations.number(&report.location).ok_or_else(bad_location)?;
+                let outcome = outcome(message, at_ms)?;
+                let tries = u8::try_from(message.tries).map_err(|_| bad("tries"))?;
+                let slot = Slot { due_ms: outcome.due_ms, location, tries };
+                if let Some(docket) = self.dockets.get_mut(&shard) {
+                    docket.observe(offset, slot, outcome, now_ms);
+                }
+                Ok(())
+            }
+            Some(Told::Missed(message)) => {
+                self.fits(shard, message.target, (message.due_ms, at_ms))?;
+                let locations = self.missed_at(&report.location, message)?;
+                let reason = u8::try_from(message.reason).map_err(|_| bad("reason"))?;
+                let slot = (message.target, message.due_ms);
+                if let Some(docket) = self.dockets.get_mut(&shard) {
+                    docket.miss(offset, slot, (&locations, reason), now_ms);
+                }
+                Ok(())
+            }
+            Some(Told::Member(message)) => {
+                let member = member(&report.location, message, at_ms)?;
+                self.chores.note_member(member);
+                if let Some(docket) = self.dockets.get_mut(&shard) {
+                    docket.pass(offset, now_ms);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a target belongs to `shard` and a slot can be kept.
+    fn fits(&self, shard: u32, target: u32, (due_ms, at_ms): (i64, i64)) -> Result<(), Reason> {
+        let own = self.parts.shards.of(target);
+        if own != shard {
+            return Err(format!("its target {target} belongs to partition {own}"));
+        }
+        if due_ms > at_ms.saturating_add(AHEAD_MS) {
+            return Err(bad("due_ms"));
+        }
+        let span = self.chores.span().unwrap_or(0..0);
+        if !span.contains(&due_ms) {
+            return Err("it is older than results are kept, see --keep".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The locations at which a slot passed without a poll.
+    fn missed_at(&self, location: &str, message: &MissedMessage) -> Result<Vec<u16>, Reason> {
+        if !location.is_empty() {
+            return Ok(vec![self.locations.number(location).ok_or_else(bad_location)?]);
+        }
+        if message.locations.is_empty() {
+            return Ok(self.locations.all());
+        }
+        let number = |name: &String| self.locations.number(name).ok_or_else(bad_location);
+        message.locations.iter().map(number).collect()
+    }
+}
+
+fn target_of(report: &Report) -> Option<u32> {
+    match report.told.as_ref()? {
+        Told::Outcome(message) => Some(message.target),
+        Told::Missed(message) => Some(message.target),
+        Told::Member(_) => None,
+    }
+}
+
+fn outcome(message: &OutcomeMessage, at_ms: i64) -> Result<Outcome, Reason> {
+    let mut outcome = message.outcome().map_err(|error| error.to_string())?;
+    // A checker's clock may be wrong; no poll finishes before it falls due, or after it was told.
+    let first_us = outcome.due_ms.saturating_mul(1_000);
+    let last_us = at_ms.saturating_mul(1_000).saturating_add(CLOCKS_US);
+    outcome.finished_us = outcome.finished_us.clamp(first_us, last_us.max(first_us));
+    Ok(outcome)
+}
+
+fn member(location: &str, message: &MemberMessage, at_ms: i64) -> Result<HeardMember, Reason> {
+    let is_fit = crate::config::given::location_name;
+    if is_fit(&message.name).is_err() || is_fit(&message.role).is_err() {
+        return Err(bad("name"));
+    }
+    let is_object = |facts: &&String| {
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(facts).is_ok()
+    };
+    // What the database cannot hold of text would hold up all others.
+    let text = |text: &str| text.replace('\0', "");
+    let facts = Some(&message.facts).filter(is_object).filter(|facts| !facts.contains("\\u0000"));
+    Ok(HeardMember {
+        name: message.name.clone(),
+        role: message.role.clone(),
+        location: location.to_owned(),
+        host: text(&message.host),
+        pid: message.pid,
+        version: text(&message.poller),
+        started_ms: message.started_ms.clamp(0, at_ms),
+        seen_ms: at_ms,
+        ahead_ms: message.ahead_ms,
+        facts: facts.cloned().unwrap_or_else(|| "{}".to_owned()),
+    })
+}
+
+fn bad(field: &str) -> Reason {
+    format!("its field {field} has a value that it cannot have")
+}
+
+fn bad_location() -> Reason {
+    "its location is no name of one".to_owned()
+}

@@ -1,0 +1,99 @@
+//! Following what changes of targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::desk::Desk;
+use super::gain::terms;
+use crate::store::postgres::terms::TermsRow;
+
+/// How often is asked what has changed.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How far the targets of our shards are known.
+#[derive(Debug)]
+pub(super) struct Targets {
+    /// The revision of each shard from which on changes are not known.
+    revisions: BTreeMap<u32, i64>,
+    /// Numbers that nobody knew a moment ago.
+    unheard_of: BTreeSet<u32>,
+    asked_at: Instant,
+}
+
+impl Targets {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { revisions: BTreeMap::new(), unheard_of: BTreeSet::new(), asked_at: now }
+    }
+
+    pub(super) fn begin(&mut self, shard: u32, revision: i64) {
+        self.revisions.insert(shard, revision);
+    }
+
+    pub(super) fn forget(&mut self, shard: u32) {
+        self.revisions.remove(&shard);
+    }
+
+    /// Whether `number` was not looked for a moment ago.
+    pub(super) fn is_unheard_of(&self, number: u32) -> bool {
+        !self.unheard_of.contains(&number)
+    }
+}
+
+impl Desk {
+    /// Asks what has changed of targets and locations, if it is time.
+    pub(super) async fn follow_targets(&mut self) {
+        if self.targets.asked_at.elapsed() < EVERY {
+            return;
+        }
+        self.targets.asked_at = Instant::now();
+        self.targets.unheard_of.clear();
+        if let Some(rows) = self.ask(self.parts.database.locations()).await {
+            self.locations.learn(&rows);
+            self.locations_changed();
+            self.learn_targets().await;
+        }
+    }
+
+    /// Looks for the targets `numbers`, of which nobody has heard; false when we are to stop before.
+    pub(super) async fn look_for(&mut self, numbers: BTreeSet<u32>) -> bool {
+        while !self.learn_targets().await {
+            if self.is_stopped_after_a_pause().await {
+                return false;
+            }
+        }
+        self.targets.unheard_of.extend(numbers);
+        true
+    }
+
+    /// Takes in what has changed of targets; false when the database does not say.
+    async fn learn_targets(&mut self) -> bool {
+        let since: Vec<(u32, i64)> = self.targets.revisions.clone().into_iter().collect();
+        let asked = self.ask(self.parts.database.changes::<TermsRow>(&since)).await;
+        let Some(rows) = asked else { return false };
+        let is_new = |row: &&TermsRow| {
+            let docket = self.dockets.get(&row.shard);
+            !row.is_removed && docket.is_some_and(|docket| !docket.knows(row.number))
+        };
+        let new: Vec<u32> = rows.iter().filter(is_new).map(|row| row.number).collect();
+        let mut kept = BTreeMap::new();
+        if !new.is_empty() {
+            let asked = self.ask(self.parts.database.records_of(&new)).await;
+            let Some(records) = asked else { return false };
+            kept = records.into_iter().map(|kept| (kept.record.target, kept)).collect();
+        }
+        let now_ms = self.now_ms();
+        for row in rows {
+            let Some(docket) = self.dockets.get_mut(&row.shard) else { continue };
+            if row.is_removed {
+                docket.retire(row.number, now_ms);
+            } else {
+                docket.enrol(row.number, terms(&row), kept.remove(&row.number));
+            }
+            let revision = self.targets.revisions.entry(row.shard).or_default();
+            *revision = (*revision).max(row.revision);
+        }
+        true
+    }
+}

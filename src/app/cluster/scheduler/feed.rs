@@ -1,0 +1,202 @@
+//! `Feed`: keeps the drive supplied with the targets of the shards that are ours.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::drive::Wish;
+use crate::app::cluster::waiting::Needed;
+use crate::queue::kafka::jobs::fixed;
+use crate::shards::Shards;
+use crate::stage::dispatch::{Change, JobTarget, LONGEST_GAP_MS, Locations, ShardTargets, Taken};
+use crate::store::postgres::leases::Held;
+use crate::store::postgres::targets::JobRow;
+use crate::store::postgres::{Database, DatabaseError};
+
+/// How often changes are asked for.
+const POLL: Duration = Duration::from_secs(2);
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after a failure a shard is read again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Shards that are read at the same time.
+const READERS: usize = 2;
+
+/// Which shards have come to us at a time by the database's clock, and which are ours no more.
+#[derive(Debug)]
+pub(super) struct Turnover {
+    pub(super) gained: Vec<Held>,
+    pub(super) lost: Vec<u32>,
+    pub(super) now_ms: i64,
+}
+
+/// Keeps the drive supplied.
+pub(super) struct Feed {
+    database: Database,
+    shards: Shards,
+    drive: mpsc::Sender<Wish>,
+    /// The shards that are ours: the epoch of each and, once it was read, its revision.
+    ours: BTreeMap<u32, (i64, Option<i64>)>,
+    reading: JoinSet<(Taken, i64)>,
+    readers: Arc<Semaphore>,
+    locations: Option<Locations>,
+    needed: Needed,
+}
+
+impl Feed {
+    pub(super) fn new(database: Database, shards: Shards, drive: mpsc::Sender<Wish>) -> Self {
+        Self {
+            database,
+            shards,
+            drive,
+            ours: BTreeMap::new(),
+            reading: JoinSet::new(),
+            readers: Arc::new(Semaphore::new(READERS)),
+            locations: None,
+            needed: Needed::new("the changes of targets"),
+        }
+    }
+
+    /// Works until nobody tells of shards any more.
+    pub(super) async fn run(mut self, mut turnovers: mpsc::Receiver<Turnover>) {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                turnover = turnovers.recv() => match turnover {
+                    Some(turnover) => self.take_over(turnover).await,
+                    None => return,
+                },
+                Some(read) = self.reading.join_next() => {
+                    if let Ok((taken, revision)) = read {
+                        self.hand_over(taken, revision).await;
+                    }
+                }
+                _ = poll.tick() => match tokio::time::timeout(PATIENCE, self.poll()).await {
+                    Ok(Ok(())) => self.needed.note_there(),
+                    Ok(Err(error)) => self.needed.note_away(&error),
+                    Err(slow) => self.needed.note_away(&slow),
+                },
+            }
+        }
+    }
+
+    async fn take_over(&mut self, turnover: Turnover) {
+        for shard in turnover.lost {
+            self.ours.remove(&shard);
+            self.wish(Wish::GiveUp(shard)).await;
+        }
+        for held in turnover.gained {
+            self.ours.insert(held.shard, (held.epoch, None));
+            let (database, readers) = (self.database.clone(), Arc::clone(&self.readers));
+            self.reading.spawn(read(database, readers, held, turnover.now_ms));
+        }
+    }
+
+    async fn hand_over(&mut self, taken: Taken, revision: i64) {
+        // It may have gone to somebody else, and even come back, while it was read.
+        if let Some((epoch, known)) = self.ours.get_mut(&taken.shard)
+            && *epoch == taken.epoch
+        {
+            *known = Some(revision);
+            self.wish(Wish::Take(taken)).await;
+        }
+    }
+
+    /// Asks what has changed.
+    async fn poll(&mut self) -> Result<(), DatabaseError> {
+        let known: Vec<(u32, i64)> = self
+            .ours
+            .iter()
+            .filter_map(|(shard, (_, revision))| Some((*shard, (*revision)?)))
+            .collect();
+        let locations = self.database.locations().await?;
+        let names = locations.into_iter().filter(|location| !location.is_retired);
+        let locations = Locations::new(names.map(|location| location.name).collect());
+        if self.locations.as_ref() != Some(&locations) {
+            self.locations = Some(locations.clone());
+            self.wish(Wish::Locate(locations)).await;
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        let mut changes: BTreeMap<u32, Vec<Change>> = BTreeMap::new();
+        for row in self.database.changes::<JobRow>(&known).await? {
+            let shard = self.shards.of(row.number);
+            if let Some((_, Some(known))) = self.ours.get_mut(&shard) {
+                *known = row.revision.max(*known);
+            }
+            changes.entry(shard).or_default().push(change(&row));
+        }
+        for (shard, changes) in changes {
+            tracing::info!(shard, "{} targets have changed", changes.len());
+            self.wish(Wish::Change(shard, changes)).await;
+        }
+        Ok(())
+    }
+
+    async fn wish(&self, wish: Wish) {
+        // The drive has ended when that fails, and so will we.
+        let _ = self.drive.send(wish).await;
+    }
+}
+
+fn change(row: &JobRow) -> Change {
+    if row.is_removed { Change::Remove(row.number) } else { Change::Set(target(row)) }
+}
+
+fn target(row: &JobRow) -> JobTarget {
+    JobTarget {
+        id: row.id,
+        fixed: fixed(row.number, row.id, row.revision, &row.entry),
+        number: row.number,
+        every_ms: row.every_ms,
+        locations: row.locations,
+    }
+}
+
+/// Reads the targets of a shard that has come to us at `now_ms`, however often it takes.
+async fn read(
+    database: Database,
+    readers: Arc<Semaphore>,
+    held: Held,
+    now_ms: i64,
+) -> (Taken, i64) {
+    let Held { shard, epoch, produced_until_ms } = held;
+    let _turn = readers.acquire().await;
+    let earliest_ms = now_ms - LONGEST_GAP_MS;
+    let until_ms = produced_until_ms.unwrap_or(now_ms).max(earliest_ms);
+    let mut needed = Needed::new("the targets of a shard");
+    loop {
+        let mut targets = ShardTargets::default();
+        let keep = |row: JobRow| targets.push(target(&row));
+        let done = match database.targets::<JobRow>(shard, keep).await {
+            Ok(revision) => note_gap(&database, held, earliest_ms).await.map(|()| revision),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(revision) => {
+                needed.note_there();
+                targets.close();
+                return (Taken { shard, epoch, until_ms, targets }, revision);
+            }
+            Err(error) => needed.note_away(&error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Notes what is not made up for, because nobody had the shard for too long.
+async fn note_gap(database: &Database, held: Held, until_ms: i64) -> Result<(), DatabaseError> {
+    let Some(since_ms) = held.produced_until_ms.filter(|since_ms| *since_ms < until_ms) else {
+        return Ok(());
+    };
+    let minutes = (until_ms - since_ms) / 60_000;
+    tracing::warn!(shard = held.shard, minutes, "nobody made jobs of the shard for too long");
+    let reason = "no scheduler had the shard";
+    database.note_gap(held.shard, (since_ms, until_ms), reason).await
+}

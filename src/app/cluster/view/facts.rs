@@ -1,0 +1,73 @@
+//! What a cluster can be asked by whoever asks one machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::View;
+use crate::api::{Answer, Discovery, Facts, Feed, Found};
+use crate::store::postgres::read::PageQuery;
+use crate::target::State;
+use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
+
+/// Targets that are found for service discovery at once.
+const SLICE: usize = 500;
+
+impl Facts for View {
+    fn summary(&self, lists: Lists) -> Summary {
+        self.told(lists)
+    }
+
+    fn in_flight(&self, _: Lists) -> InFlight {
+        self.summary.read().in_flight.clone()
+    }
+
+    fn targets(&self, query: &TargetQuery) -> Result<TargetPage, String> {
+        self.target_page(query).map_err(|error| error.to_string())
+    }
+
+    fn reload(&self) -> Answer<'_, Result<String, String>> {
+        let told = "the targets of a cluster are in its database: poller db import changes them";
+        Box::pin(async { Err(told.to_owned()) })
+    }
+
+    fn stop(&self) -> Duration {
+        self.stop.cancel();
+        Duration::from_secs(10)
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        self.health.readiness()
+    }
+
+    fn liveness(&self) -> Result<(), String> {
+        self.health.liveness()
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
+    }
+}
+
+impl Discovery for View {
+    fn some(&self, query: &TargetQuery, after: u32) -> Found {
+        let asked = PageQuery { most: SLICE, ..self.asked(query) };
+        let asked = PageQuery {
+            after: Some(crate::store::postgres::read::Place { key: 0, number: after }),
+            ..asked
+        };
+        let mut found = Found { targets: Vec::new(), next: None };
+        // What cannot be read ends the list; the summary says why.
+        let Ok(lines) = self.ask(self.reader.page(&asked)) else { return found };
+        let numbers: Vec<u32> = lines.iter().map(|(_, line)| line.number).collect();
+        let entries = self.ask(self.reader.entries(&numbers)).unwrap_or_default();
+        found.next = numbers.last().copied().filter(|_| numbers.len() == SLICE);
+        for (_, line) in lines {
+            let state = line.known.as_ref().map_or(State::Pending, |known| known.health.state);
+            let entry = entries.get(&line.number).map_or("", String::as_str);
+            if let Some(target) = super::detail::target(&line, entry) {
+                found.targets.push((Arc::new(target), state));
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,127 @@
+//! Pages of targets, each as one machine shows it.
+
+use std::collections::HashMap;
+
+use super::View;
+use crate::api::Told;
+use crate::app::pages::told_detail;
+use crate::clock::rfc3339;
+use crate::outcome::Code;
+use crate::store::postgres::read::{Known, Line, Order, PageQuery, Place};
+use crate::target::State;
+use crate::view::recent::seconds;
+use crate::view::{Cursor, Sort, TargetPage, TargetQuery, TargetRow};
+
+/// For how long it is known how many targets a question matches, in milliseconds.
+const COUNTED_MS: i64 = 5_000;
+/// Questions of which that is known.
+const QUESTIONS: usize = 64;
+const DAY_S: i64 = 86_400;
+
+/// How many targets questions matched lately, and when (Unix milliseconds).
+pub(super) type Counts = HashMap<PageQuery, (i64, u64)>;
+
+impl View {
+    /// The targets that `query` asks for.
+    pub(super) fn target_page(&self, query: &TargetQuery) -> Told<TargetPage> {
+        let limit = query.limit.max(1);
+        let asked = PageQuery { most: limit + 1, ..self.asked(query) };
+        let total = self.total(&asked)?;
+        if total == 0 {
+            return Ok(TargetPage::default());
+        }
+        let mut lines = self.ask(self.reader.page(&asked))?;
+        let has_more = lines.len() > limit;
+        lines.truncate(limit);
+        let place = |(key, line): &(u64, Line)| {
+            Cursor { sort: query.sort, key: *key, number: line.number }.to_string()
+        };
+        let now_s = self.now_ms().div_euclid(1_000);
+        Ok(TargetPage {
+            next: lines.last().filter(|_| has_more).map(place),
+            targets: lines.iter().map(|(_, line)| row(line, now_s)).collect(),
+            total,
+        })
+    }
+
+    /// `query` as the database is asked it. How late the last polls began is not kept there: by that,
+    /// targets are in the order of their numbers.
+    pub(super) fn asked(&self, query: &TargetQuery) -> PageQuery {
+        PageQuery {
+            state: query.state,
+            text: query.text.clone().filter(|text| !text.is_empty()),
+            labels: query.labels.clone(),
+            cause: query.cause,
+            group: query.group.clone(),
+            order: match query.sort {
+                Sort::Number | Sort::Lag => Order::Number,
+                Sort::Latency => Order::Latency,
+                Sort::Downtime => Order::Downtime,
+            },
+            after: query.after.map(|after| Place { key: after.key, number: after.number }),
+            most: query.limit,
+        }
+    }
+
+    /// How many targets are asked for, wherever the page begins: by what is known already where all
+    /// are asked for or those in a state, else counted, and then known for some seconds.
+    fn total(&self, asked: &PageQuery) -> Told<u64> {
+        let PageQuery { text, labels, cause, group, .. } = asked;
+        let is_narrow = text.is_some() || cause.is_some() || group.is_some() || !labels.is_empty();
+        if !is_narrow {
+            return Ok(self.known_total(asked.state));
+        }
+        let question = PageQuery { after: None, most: 0, order: Order::Number, ..asked.clone() };
+        let now_ms = self.now_ms();
+        if let Some((at_ms, count)) = self.counts.lock().get(&question)
+            && (0..COUNTED_MS).contains(&(now_ms - at_ms))
+        {
+            return Ok(*count);
+        }
+        let count = self.ask(self.reader.count(&question))?;
+        let mut counts = self.counts.lock();
+        if counts.len() >= QUESTIONS {
+            counts.clear();
+        }
+        counts.insert(question, (now_ms, count));
+        Ok(count)
+    }
+
+    fn known_total(&self, state: Option<State>) -> u64 {
+        let targets = &self.summary.read().targets;
+        match state {
+            None => targets.total,
+            Some(State::Pending) => targets.pending,
+            Some(State::Up) => targets.up,
+            Some(State::Warning) => targets.warning,
+            Some(State::Down) => targets.down,
+            Some(State::Unknown) => targets.unknown,
+            Some(State::Paused) => targets.paused,
+        }
+    }
+}
+
+/// The target `line` as lists show it at `now_s` (Unix seconds).
+pub(super) fn row(line: &Line, now_s: i64) -> TargetRow {
+    let health = line.health(0);
+    let last = line.known.as_ref().and_then(|known| known.last);
+    let until = line.known.as_ref().map_or(0, |known: &Known| known.certificate_until);
+    let until = Some(until).filter(|until| *until != 0);
+    TargetRow {
+        id: line.shown_id(),
+        url: line.url.clone(),
+        name: line.name.clone(),
+        state: health.state.as_str().into(),
+        since: (health.state != State::Pending).then(|| rfc3339(health.since_ms)),
+        code: last.map(|last| Code::from_stored(last.code).to_string()),
+        latency_seconds: last.map(|last| seconds(last.latency_us.into())),
+        interval_seconds: seconds(u64::from(line.every_ms) * 1_000),
+        labels: line.labels.clone(),
+        group: line.group.clone(),
+        cause: health.cause.map(|cause| cause.as_str().into()),
+        detail: told_detail(health.detail),
+        last_at: last.map(|last| rfc3339(last.at_ms)),
+        certificate_days: until.map(|until| (until - now_s).div_euclid(DAY_S)),
+        ..TargetRow::default()
+    }
+}

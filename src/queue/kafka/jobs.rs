@@ -1,0 +1,246 @@
+//! `JobTopic`: jobs of a scheduler on their way to the topic, and how many of them are there.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prost::encoding;
+
+use super::messages::{JobMessage, MissedMessage, Report, Told, VERSION};
+use super::producer::{Deliveries, Delivery, Producer, SendError};
+use super::topics::TopicsError;
+use super::{Connection, Topic};
+use crate::queue::{Full, JobSink, Mark, Settled, Slot};
+use crate::target::TargetId;
+
+/// Nobody looked at the time while the slot meant something.
+const STANDSTILL: u32 = 3;
+/// The target's entry cannot be polled: no record is large enough for it.
+const TOO_LARGE: u32 = 5;
+
+/// Bits of a token that tell the kind of a record.
+const KIND_BITS: u32 = 1;
+/// Bits of a token that tell the shard: [`crate::shards::Shards::MOST`] of them.
+const SHARD_BITS: u32 = 12;
+
+/// What is the same in all jobs of a target with `number`, `id` and `entry` (JSON), as of
+/// `revision`: the beginning of its [`JobMessage`].
+#[must_use]
+pub fn fixed(number: u32, id: TargetId, revision: i64, entry: &[u8]) -> Box<[u8]> {
+    let message = JobMessage {
+        version: VERSION,
+        needs: VERSION,
+        target: number,
+        id: id.0,
+        revision: revision.cast_unsigned(),
+        entry: bytes::Bytes::copy_from_slice(entry),
+        ..JobMessage::default()
+    };
+    message.to_bytes().into_boxed_slice()
+}
+
+/// Puts jobs on their topic, and slots that passed on the topic of outcomes.
+#[derive(Debug)]
+pub struct JobTopic {
+    producer: Producer,
+    tallies: Tallies,
+    offered: Vec<Run>,
+    buffer: Vec<u8>,
+}
+
+/// How often counting began, and what was counted since.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    number: usize,
+    mark: Mark,
+}
+
+impl JobTopic {
+    /// The topics of a cluster of `shards`.
+    ///
+    /// # Errors
+    /// What `connection` says makes no sense.
+    pub fn new(connection: &Connection, shards: u32) -> Result<Self, TopicsError> {
+        let tally = |_| Mutex::new(Tally::default());
+        let tallies = Tallies((0..shards).map(tally).collect());
+        let producer = Producer::new(connection, tallies.clone())?;
+        let offered = vec![Run::default(); shards as usize];
+        Ok(Self { producer, tallies, offered, buffer: Vec::new() })
+    }
+
+    /// The producer, which says how it goes.
+    #[must_use]
+    pub const fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
+    /// Waits until brokers have all, for `limit` at most, and tells whether they do. Blocks its
+    /// thread.
+    #[must_use]
+    pub fn flush(&self, limit: Duration) -> bool {
+        self.producer.flush(limit)
+    }
+
+    fn send(&mut self, (shard, is_job): (u32, bool), id: TargetId) -> Result<(), SendError> {
+        let Some(run) = self.offered.get_mut(shard as usize) else { return Err(SendError::Full) };
+        let mut key = [0_u8; 16];
+        // A number of 16 digits fits in as many bytes.
+        let _ = write!(&mut key[..], "{id}");
+        let topic = if is_job { Topic::Jobs } else { Topic::Outcomes };
+        let token = token(run.number, shard, is_job);
+        self.producer.send((topic, shard), &key, &self.buffer, token)?;
+        if is_job {
+            run.mark.jobs += 1;
+        } else {
+            run.mark.missed += 1;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, shard: u32, slot: &Slot<'_>, reason: u32) -> Result<(), SendError> {
+        let missed = MissedMessage {
+            target: slot.number,
+            due_ms: slot.due_ms,
+            reason,
+            locations: slot.locations.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        self.buffer = Report::new("", Told::Missed(missed)).to_bytes();
+        self.send((shard, false), slot.id)
+    }
+}
+
+const fn token(run: usize, shard: u32, is_job: bool) -> usize {
+    (run << (SHARD_BITS + KIND_BITS)) | ((shard as usize) << KIND_BITS) | is_job as usize
+}
+
+/// Puts a job in `slot` into `buffer`: what is fixed of it, and then the rest.
+fn write_job(slot: &Slot<'_>, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.extend_from_slice(slot.fixed);
+    encoding::int64::encode(6, &slot.due_ms, buffer);
+    encoding::int64::encode(7, &slot.valid_until_ms, buffer);
+    encoding::int64::encode(8, &slot.epoch, buffer);
+    for name in slot.locations {
+        encoding::encode_key(9, encoding::WireType::LengthDelimited, buffer);
+        encoding::encode_varint(name.len() as u64, buffer);
+        buffer.extend_from_slice(name.as_bytes());
+    }
+}
+
+impl JobSink for JobTopic {
+    fn offer(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
+        write_job(slot, &mut self.buffer);
+        match self.send((shard, true), slot.id) {
+            Ok(()) => Ok(()),
+            Err(SendError::TooLarge) => self.report(shard, slot, TOO_LARGE).map_err(|_| Full),
+            Err(_) => Err(Full),
+        }
+    }
+
+    fn miss(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
+        self.report(shard, slot, STANDSTILL).map_err(|_| Full)
+    }
+
+    fn mark(&self, shard: u32) -> Mark {
+        self.offered.get(shard as usize).map(|run| run.mark).unwrap_or_default()
+    }
+
+    fn settled(&self, shard: u32, mark: Mark) -> Settled {
+        let Some(tally) = self.tallies.0.get(shard as usize) else { return Settled::NotYet };
+        let tally = tally.lock();
+        // Records of one partition are acknowledged in their order.
+        let Mark { jobs, missed } = tally.run.mark;
+        match tally.has_failed {
+            true => Settled::Failed,
+            false if mark.jobs <= jobs && mark.missed <= missed => Settled::Yes,
+            false => Settled::NotYet,
+        }
+    }
+
+    fn restart(&mut self, shard: u32) {
+        let tally = self.tallies.0.get(shard as usize);
+        let Some((tally, run)) = tally.zip(self.offered.get_mut(shard as usize)) else { return };
+        *run = Run { number: run.number + 1, mark: Mark::default() };
+        *tally.lock() = Tally { run: *run, has_failed: false };
+    }
+}
+
+/// What brokers have of each shard.
+#[derive(Clone, Debug)]
+struct Tallies(Arc<[Mutex<Tally>]>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    run: Run,
+    has_failed: bool,
+}
+
+impl Deliveries for Tallies {
+    fn delivered(&self, token: usize, delivery: Delivery<'_>) {
+        let shard = (token >> KIND_BITS) & ((1 << SHARD_BITS) - 1);
+        let Some(tally) = self.0.get(shard) else { return };
+        let mut tally = tally.lock();
+        if tally.run.number != token >> (SHARD_BITS + KIND_BITS) {
+            // Of a time before, that concerns nobody any more.
+            return;
+        }
+        match delivery {
+            Delivery::Failed(_) => tally.has_failed = true,
+            Delivery::Acknowledged { .. } if token & 1 == 1 => tally.run.mark.jobs += 1,
+            Delivery::Acknowledged { .. } => tally.run.mark.missed += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_what_its_parts_say() {
+        let (id, entry) = (TargetId(u64::MAX - 1), br#"{"url":"http://a.example/"}"#);
+        let slot = Slot {
+            number: 77,
+            id,
+            due_ms: 1_700_000_000_123,
+            valid_until_ms: 1_700_000_060_123,
+            epoch: 3,
+            locations: &["ams", "fra"],
+            fixed: &fixed(77, id, 12, entry),
+        };
+        let mut buffer = vec![1, 2, 3];
+        write_job(&slot, &mut buffer);
+        let whole = JobMessage {
+            version: VERSION,
+            needs: VERSION,
+            target: 77,
+            id: id.0,
+            revision: 12,
+            due_ms: slot.due_ms,
+            valid_until_ms: slot.valid_until_ms,
+            epoch: 3,
+            locations: vec!["ams".to_owned(), "fra".to_owned()],
+            entry: bytes::Bytes::from_static(entry),
+        };
+        assert_eq!(JobMessage::read(&buffer), Ok(whole));
+    }
+
+    #[test]
+    fn what_was_sent_before_counting_began_anew_is_not_counted() {
+        let tallies = Tallies((0..4096).map(|_| Mutex::new(Tally::default())).collect());
+        let there = Delivery::Acknowledged { offset: 0, at_ms: None };
+        let count = |shard: usize| tallies.0[shard].lock().run.mark;
+        for shard in [0, 1, 4_095] {
+            tallies.0[shard as usize].lock().run.number = 9;
+            tallies.delivered(token(9, shard, true), there);
+            tallies.delivered(token(9, shard, true), there);
+            tallies.delivered(token(9, shard, false), there);
+            tallies.delivered(token(8, shard, true), there);
+            tallies.delivered(token(8, shard, true), Delivery::Failed("late"));
+            assert_eq!(count(shard as usize), Mark { jobs: 2, missed: 1 });
+        }
+        assert_eq!(count(2), Mark::default());
+        assert!(!tallies.0[1].lock().has_failed);
+    }
+}

@@ -1,0 +1,241 @@
+//! `Producer`: puts records on the topics and tells what became of each, without ever waiting.
+//!
+//! What was taken stays in memory until brokers have it for sure, however long that takes; the room
+//! for it is bounded. The broker that leads a partition keeps each record once and in the order in
+//! which they were sent (an idempotent producer).
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header as KafkaHeader, Message as _, OwnedHeaders};
+use rdkafka::producer::{
+    BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer,
+};
+
+use super::trouble::Heard;
+use super::{Connection, Topic};
+
+/// Records that wait for brokers at most.
+const MOST_RECORDS: &str = "100000";
+/// What they hold at most, in KB.
+const MOST_KB: &str = "131072";
+
+/// Who is told what became of records. Called by a thread of the producer: it must not wait.
+pub trait Deliveries: Send + Sync + 'static {
+    /// The record that was sent with `token` has an end.
+    fn delivered(&self, token: usize, delivery: Delivery<'_>);
+
+    /// The producer can go on no more, for `reason`: it has to be made anew.
+    fn fatal(&self, reason: &str) {
+        let _ = reason;
+    }
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery<'a> {
+    /// Brokers have it for sure.
+    Acknowledged {
+        /// Its offset.
+        offset: i64,
+        /// When, by the broker's clock, in Unix milliseconds.
+        at_ms: Option<i64>,
+    },
+    /// It is not on the topic as far as we know; it may be nevertheless.
+    Failed(&'a str),
+}
+
+/// Why a record was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Too many wait for brokers already; try again later.
+    #[error("too many records wait for Kafka")]
+    Full,
+    /// It is larger than brokers take.
+    #[error("the record is larger than Kafka takes")]
+    TooLarge,
+    /// The producer can go on no more.
+    #[error("the producer of Kafka has failed: {0}")]
+    Fatal(String),
+}
+
+/// Puts records on the topics. Clones are the same producer.
+#[derive(Clone)]
+pub struct Producer {
+    inner: ThreadedProducer<Context>,
+    context: Shared,
+    topics: Arc<[String; 3]>,
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Producer({} in flight)", self.in_flight())
+    }
+}
+
+impl Producer {
+    /// A producer that tells `deliveries` what becomes of records. It connects by itself, and again
+    /// when brokers come back.
+    ///
+    /// # Errors
+    /// What `connection` says makes no sense.
+    pub fn new(
+        connection: &Connection,
+        deliveries: impl Deliveries,
+    ) -> Result<Self, super::topics::TopicsError> {
+        let context = Shared { heard: Heard::default(), fatal: Arc::default() };
+        let told = Context { shared: context.clone(), deliveries: Box::new(deliveries) };
+        let mut config = connection.config();
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "10")
+            // Nothing is given up for being old.
+            .set("message.timeout.ms", "0")
+            .set("queue.buffering.max.messages", MOST_RECORDS)
+            .set("queue.buffering.max.kbytes", MOST_KB)
+            .set("batch.num.messages", "10000");
+        let inner = config
+            .create_with_context(told)
+            .map_err(|error| super::topics::TopicsError::Settings(error.to_string()))?;
+        let topics =
+            [Topic::Jobs, Topic::Outcomes, Topic::Dead].map(|topic| connection.topic(topic));
+        Ok(Self { inner, context, topics: Arc::new(topics) })
+    }
+
+    /// Has `payload` put on `partition` of `topic` with `key`; never waits. What becomes of it is
+    /// told with `token`.
+    ///
+    /// # Errors
+    /// It was not taken, and nothing will be told.
+    pub fn send(
+        &self,
+        to: (Topic, u32),
+        key: &[u8],
+        payload: &[u8],
+        token: usize,
+    ) -> Result<(), SendError> {
+        self.put(self.record(to, key, token).payload(payload))
+    }
+
+    /// The same with headers, each a name and a value.
+    ///
+    /// # Errors
+    /// It was not taken, and nothing will be told.
+    pub fn send_with(
+        &self,
+        to: (Topic, u32),
+        key: &[u8],
+        payload: &[u8],
+        (token, headers): (usize, &[(&str, &str)]),
+    ) -> Result<(), SendError> {
+        let empty = OwnedHeaders::new_with_capacity(headers.len());
+        let headers = headers
+            .iter()
+            .fold(empty, |all, (key, value)| all.insert(KafkaHeader { key, value: Some(*value) }));
+        self.put(self.record(to, key, token).payload(payload).headers(headers))
+    }
+
+    /// Waits until all that was sent has an end, for `limit` at most, and tells whether it has.
+    /// Blocks its thread.
+    #[must_use]
+    pub fn flush(&self, limit: Duration) -> bool {
+        self.inner.flush(limit).is_ok()
+    }
+
+    /// Records that have no end yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.inner.in_flight_count()).unwrap_or(0)
+    }
+
+    /// Why it can go on no more, if that is so.
+    #[must_use]
+    pub fn fatal(&self) -> Option<String> {
+        self.context.fatal.get().cloned()
+    }
+
+    /// What was heard last of trouble with brokers, until one of them takes a record.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.context.heard.last()
+    }
+
+    fn record<'a>(
+        &'a self,
+        (topic, partition): (Topic, u32),
+        key: &'a [u8],
+        token: usize,
+    ) -> BaseRecord<'a, [u8], [u8], usize> {
+        let [jobs, outcomes, dead] = &*self.topics;
+        let topic = match topic {
+            Topic::Jobs => jobs,
+            Topic::Outcomes => outcomes,
+            Topic::Dead => dead,
+        };
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+        BaseRecord::with_opaque_to(topic, token).partition(partition).key(key)
+    }
+
+    fn put(&self, record: BaseRecord<'_, [u8], [u8], usize>) -> Result<(), SendError> {
+        use RDKafkaErrorCode as Code;
+        let Err((error, _)) = self.inner.send(record) else { return Ok(()) };
+        match error.rdkafka_error_code() {
+            Some(Code::QueueFull) => Err(SendError::Full),
+            Some(Code::MessageSizeTooLarge) => Err(SendError::TooLarge),
+            _ => Err(SendError::Fatal(self.fatal().unwrap_or_else(|| error.to_string()))),
+        }
+    }
+}
+
+/// What the producer and its context both know.
+#[derive(Clone)]
+struct Shared {
+    heard: Heard,
+    fatal: Arc<OnceLock<String>>,
+}
+
+struct Context {
+    shared: Shared,
+    deliveries: Box<dyn Deliveries>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.shared.heard.log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            // Errors are told twice.
+            if self.shared.fatal.set(reason.to_owned()).is_ok() {
+                self.deliveries.fatal(reason);
+            }
+            return;
+        }
+        self.shared.heard.error(error, reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
+        match result {
+            Ok(message) => {
+                self.shared.heard.forget();
+                let (offset, at_ms) = (message.offset(), message.timestamp().to_millis());
+                self.deliveries.delivered(token, Delivery::Acknowledged { offset, at_ms });
+            }
+            Err((error, _)) => {
+                let reason = error.to_string();
+                self.shared.heard.note(error.rdkafka_error_code(), &reason);
+                self.deliveries.delivered(token, Delivery::Failed(&reason));
+            }
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! `Reader`: the records of the partitions that it is told to read, from given offsets on.
+//!
+//! It belongs to no group: who reads what is decided elsewhere, and so is how far that is done. A
+//! thread of its own fetches, and waits when nobody takes what it has.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::messages::{MessageError, Report};
+use super::topics::TopicsError;
+use super::trouble::Heard;
+use super::{Connection, Topic};
+
+/// Records that are handed over together at most.
+const AT_ONCE: usize = 500;
+/// Hand-overs that wait at most.
+const WAITING: usize = 8;
+/// How long the thread waits for a record before it looks for what it is told.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A record of the topic of outcomes.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its partition.
+    pub shard: u32,
+    /// The epoch under which that was assigned.
+    pub epoch: i64,
+    /// Its offset.
+    pub offset: i64,
+    /// How many records there should have been before it that brokers have no more; negative when it
+    /// lies before those that were wanted: the topic was made anew.
+    pub skipped: i64,
+    /// When brokers got it, in Unix milliseconds.
+    pub at_ms: Option<i64>,
+    /// What it holds.
+    pub report: Result<Report, Unreadable>,
+}
+
+/// A record that cannot be used.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Why.
+    pub error: MessageError,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads partitions of the topic of outcomes.
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    orders: Mutex<VecDeque<Order>>,
+    is_over: AtomicBool,
+    heard: Heard,
+    /// The ends of partitions, by shard.
+    ends: Mutex<BTreeMap<u32, i64>>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Order {
+    Assign { shard: u32, epoch: i64, offset: i64 },
+    Release { shard: u32 },
+}
+
+impl Reader {
+    /// A reader of nothing yet, and where its records come.
+    ///
+    /// # Errors
+    /// What `connection` says makes no sense, or the system allows no thread.
+    pub fn start(connection: &Connection) -> Result<(Self, Receiver<Vec<Arrival>>), TopicsError> {
+        let settings = |error: &dyn std::fmt::Display| TopicsError::Settings(error.to_string());
+        let shared = Arc::new(Shared::default());
+        let topic = connection.topic(Topic::Outcomes);
+        let context = Context { shared: Arc::clone(&shared), topic: topic.clone() };
+        let mut config = connection.config();
+        config
+            // The client library wants one; nothing is ever committed to it.
+            .set("group.id", format!("{}.recorders", connection.prefix))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("max.poll.interval.ms", "86400000")
+            .set("queued.min.messages", "2000")
+            .set("queued.max.messages.kbytes", "32768")
+            .set("statistics.interval.ms", "2000");
+        let consumer: BaseConsumer<Context> =
+            config.create_with_context(context).map_err(|error| settings(&error))?;
+        let (sender, receiver) = channel(WAITING);
+        let work =
+            Work { consumer, topic, shared: Arc::clone(&shared), sender, parts: BTreeMap::new() };
+        let thread = std::thread::Builder::new().name("reader".into()).spawn(move || work.run());
+        let thread = thread.map_err(|error: io::Error| settings(&error))?;
+        Ok((Self { shared, thread: Some(thread) }, receiver))
+    }
+
+    /// Has `shard` be read from `offset` on; its records carry `epoch`.
+    pub fn assign(&self, shard: u32, epoch: i64, offset: i64) {
+        self.shared.orders.lock().push_back(Order::Assign { shard, epoch, offset });
+    }
+
+    /// Has `shard` be read no more; some records of it may still come.
+    pub fn release(&self, shard: u32) {
+        self.shared.orders.lock().push_back(Order::Release { shard });
+    }
+
+    /// The offset behind the last record of `shard`, as far as is known.
+    #[must_use]
+    pub fn end(&self, shard: u32) -> Option<i64> {
+        self.shared.ends.lock().get(&shard).copied()
+    }
+
+    /// What was heard last of trouble with brokers, until something is read again.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.heard.last()
+    }
+
+    /// Whether that was a refusal, which waiting does not mend.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.shared.heard.is_refused()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        // Whoever drops the receiver before frees the thread from its wait; else it ends by itself.
+        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A partition that is read.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    epoch: i64,
+    /// The offset that is wanted next.
+    next: i64,
+    /// The offset that was asked for again, because another one came.
+    asked_again: Option<i64>,
+}
+
+/// What the thread works with.
+struct Work {
+    consumer: BaseConsumer<Context>,
+    topic: String,
+    shared: Arc<Shared>,
+    sender: Sender<Vec<Arrival>>,
+    parts: BTreeMap<u32, Part>,
+}
+
+impl Work {
+    fn run(mut self) {
+        while !self.shared.is_over.load(Ordering::Acquire) {
+            self.obey();
+            let arrivals = self.fetch();
+            if !arrivals.is_empty() && self.sender.blocking_send(arrivals).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        loop {
+            let Some(order) = self.shared.orders.lock().pop_front() else { return };
+            let done = match order {
+                Order::Assign { shard, epoch, offset } => self.assign(shard, epoch, offset),
+                Order::Release { shard } => self.release(shard),
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, "Kafka does not let a partition be read");
+            }
+        }
+    }
+
+    fn assign(&mut self, shard: u32, epoch: i64, offset: i64) -> Result<(), KafkaError> {
+        self.release(shard)?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition(shard), Offset::Offset(offset))?;
+        self.consumer.incremental_assign(&list)?;
+        self.parts.insert(shard, Part { epoch, next: offset, asked_again: None });
+        Ok(())
+    }
+
+    fn release(&mut self, shard: u32) -> Result<(), KafkaError> {
+        if self.parts.remove(&shard).is_some() {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(&self.topic, partition(shard));
+            self.consumer.incremental_unassign(&list)?;
+        }
+        self.shared.ends.lock().remove(&shard);
+        Ok(())
+    }
+
+    fn fetch(&mut self) -> Vec<Arrival> {
+        let mut arrivals = Vec::new();
+        let mut astray = None;
+        while arrivals.len() < AT_ONCE && astray.is_none() {
+            let patience = if arrivals.is_empty() { TICK } else { Duration::ZERO };
+            match self.consumer.poll(patience) {
+                None => break,
+                Some(Ok(message)) => {
+                    let shard = u32::try_from(message.partition()).unwrap_or(u32::MAX);
+                    let Some(part) = self.parts.get_mut(&shard) else { continue };
+                    if message.offset() != part.next && part.asked_again != Some(part.next) {
+                        astray = Some((shard, part.epoch, part.next));
+                        continue;
+                    }
+                    arrivals.push(arrival(shard, *part, &message));
+                    part.next = message.offset() + 1;
+                }
+                Some(Err(error)) => {
+                    self.shared.heard.note(error.rdkafka_error_code(), &error.to_string());
+                }
+            }
+        }
+        if let Some((shard, epoch, offset)) = astray {
+            self.ask_again(shard, epoch, offset);
+        }
+        if !arrivals.is_empty() {
+            self.shared.heard.forget();
+        }
+        arrivals
+    }
+
+    /// Nothing is given up for lost before it was asked for twice.
+    fn ask_again(&mut self, shard: u32, epoch: i64, offset: i64) {
+        if let Err(error) = self.assign(shard, epoch, offset) {
+            tracing::warn!(shard, %error, "Kafka does not let a partition be read");
+        }
+        if let Some(part) = self.parts.get_mut(&shard) {
+            part.asked_again = Some(offset);
+        }
+    }
+}
+
+fn partition(shard: u32) -> i32 {
+    i32::try_from(shard).unwrap_or(i32::MAX)
+}
+
+fn arrival(shard: u32, part: Part, message: &BorrowedMessage<'_>) -> Arrival {
+    let bytes = message.payload().unwrap_or_default();
+    let report = Report::read(bytes).map_err(|error| Unreadable {
+        error,
+        key: message.key().unwrap_or_default().to_vec(),
+        bytes: bytes.to_vec(),
+    });
+    let at_ms = message.timestamp().to_millis();
+    let (epoch, offset) = (part.epoch, message.offset());
+    Arrival { shard, epoch, offset, skipped: offset - part.next, at_ms, report }
+}
+
+/// What hears of brokers.
+struct Context {
+    shared: Arc<Shared>,
+    topic: String,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.shared.heard.log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.shared.heard.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        let mut ends = self.shared.ends.lock();
+        for part in topic.partitions.values() {
+            if let Ok(shard) = u32::try_from(part.partition)
+                && part.hi_offset >= 0
+            {
+                ends.insert(shard, part.hi_offset);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Context {}

@@ -1,0 +1,264 @@
+//! The topics of a cluster: they are made when they are missing, and looked at before they are used.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer as _};
+
+use super::trouble::Heard;
+use super::{Connection, Topic};
+
+/// How long brokers may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a topic may take from being made until it is seen.
+const SPREADING: Duration = Duration::from_secs(20);
+/// Copies of each record at most.
+const COPIES: usize = 3;
+
+/// Why the topics of a cluster cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopicsError {
+    /// No broker answers; one may later.
+    #[error("no broker of Kafka answers at {brokers}: {reason}")]
+    Away {
+        /// Those that were asked.
+        brokers: String,
+        /// What was heard of them last.
+        reason: String,
+    },
+    /// We are not let in, or may not do this.
+    #[error("Kafka refuses: {0}")]
+    Refused(String),
+    /// What we are told to show or to trust makes no sense.
+    #[error("cannot speak to Kafka: {0}; look at what --kafka and its companions say")]
+    Settings(String),
+    /// A topic is not there, and is not ours to make.
+    #[error("there is no topic {0}; a scheduler makes it")]
+    Missing(String),
+    /// A topic is shared out in another way than targets are.
+    #[error(
+        "topic {topic} has {found} partitions and the database {expected} shards; delete the \
+         topic, or name others with --topics"
+    )]
+    Partitions {
+        /// Its name.
+        topic: String,
+        /// The partitions that it has.
+        found: u32,
+        /// The shards of the cluster.
+        expected: u32,
+    },
+}
+
+impl TopicsError {
+    /// Whether the same may work later, without anybody doing anything here.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Missing(_))
+    }
+}
+
+/// What brokers tell of themselves and of our topics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Brokers that are there.
+    pub brokers: usize,
+    /// Partitions of the topic of jobs, when it is there.
+    pub jobs: Option<u32>,
+    /// Partitions of the topic of outcomes, when it is there.
+    pub outcomes: Option<u32>,
+    /// Partitions of the topic of what nobody could read, when it is there.
+    pub dead: Option<u32>,
+}
+
+impl Description {
+    /// Partitions of `topic`, when it is there.
+    #[must_use]
+    pub const fn partitions(&self, topic: Topic) -> Option<u32> {
+        match topic {
+            Topic::Jobs => self.jobs,
+            Topic::Outcomes => self.outcomes,
+            Topic::Dead => self.dead,
+        }
+    }
+}
+
+/// All topics.
+const ALL: [Topic; 3] = [Topic::Jobs, Topic::Outcomes, Topic::Dead];
+
+impl Connection {
+    /// Makes those topics that are missing, for a cluster of `shards`, and looks whether the others
+    /// fit. Several may do it at once.
+    ///
+    /// # Errors
+    /// No broker answers, they refuse, or a topic has another number of partitions.
+    pub async fn ensure_topics(&self, shards: u32) -> Result<(), TopicsError> {
+        let asked = self.clone();
+        on_a_thread(move || asked.ensure(shards)).await
+    }
+
+    /// What brokers tell of themselves and of our topics; makes none.
+    ///
+    /// # Errors
+    /// No broker answers, or they refuse.
+    pub async fn describe(&self) -> Result<Description, TopicsError> {
+        let asked = self.clone();
+        on_a_thread(move || asked.ask()).await
+    }
+
+    /// The shards of the cluster, by the partitions of its topics: for who does not know them.
+    ///
+    /// # Errors
+    /// No broker answers, they refuse, or the topics are not there or do not fit each other.
+    pub async fn shards(&self) -> Result<u32, TopicsError> {
+        let found = self.describe().await?;
+        let shards = found.jobs.ok_or_else(|| TopicsError::Missing(self.topic(Topic::Jobs)))?;
+        self.fits(&found, Topic::Outcomes, shards)?;
+        Ok(shards)
+    }
+
+    fn ensure(&self, shards: u32) -> Result<(), TopicsError> {
+        let found = self.ask()?;
+        let missing: Vec<Topic> =
+            ALL.into_iter().filter(|topic| found.partitions(*topic).is_none()).collect();
+        if !missing.is_empty() {
+            self.make(&missing, shards, found.brokers)?;
+        }
+        let deadline = Instant::now() + SPREADING;
+        loop {
+            let found = self.ask()?;
+            let fit = ALL.into_iter().try_for_each(|topic| {
+                let expected = if topic == Topic::Dead { 1 } else { shards };
+                self.fits(&found, topic, expected)
+            });
+            match fit {
+                Err(TopicsError::Missing(_)) if Instant::now() < deadline => {
+                    std::thread::park_timeout(Duration::from_millis(100));
+                }
+                fit => return fit,
+            }
+        }
+    }
+
+    fn fits(
+        &self,
+        description: &Description,
+        topic: Topic,
+        expected: u32,
+    ) -> Result<(), TopicsError> {
+        let name = self.topic(topic);
+        match description.partitions(topic) {
+            None => Err(TopicsError::Missing(name)),
+            // Any number does for what nobody could read.
+            Some(_) if topic == Topic::Dead => Ok(()),
+            Some(found) if found == expected => Ok(()),
+            Some(found) => Err(TopicsError::Partitions { topic: name, found, expected }),
+        }
+    }
+
+    fn ask(&self) -> Result<Description, TopicsError> {
+        let heard = Heard::default();
+        // A producer, because the events of an administrator's client are heard by nobody.
+        let client: BaseProducer<Heard> = self
+            .config()
+            .create_with_context(heard.clone())
+            .map_err(|error| TopicsError::Settings(error.to_string()))?;
+        // Of all topics: who asks for one of them by its name may have it made, as others like.
+        let asked = client.client().fetch_metadata(None, PATIENCE);
+        let metadata = asked.map_err(|error| {
+            // What went wrong waits to be heard.
+            client.poll(Duration::from_millis(50));
+            self.told(&error, &heard)
+        })?;
+        let mut found = Description { brokers: metadata.brokers().len(), ..Description::default() };
+        for topic in metadata.topics() {
+            let partitions =
+                u32::try_from(topic.partitions().len()).ok().filter(|count| *count > 0);
+            for (known, seen) in [
+                (Topic::Jobs, &mut found.jobs),
+                (Topic::Outcomes, &mut found.outcomes),
+                (Topic::Dead, &mut found.dead),
+            ] {
+                if topic.name() == self.topic(known) {
+                    *seen = partitions;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn make(&self, missing: &[Topic], shards: u32, brokers: usize) -> Result<(), TopicsError> {
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().map_err(|error| TopicsError::Settings(error.to_string()))?;
+        let copies = brokers.clamp(1, COPIES);
+        let names: Vec<(String, Topic)> =
+            missing.iter().map(|topic| (self.topic(*topic), *topic)).collect();
+        let in_sync = copies.saturating_sub(1).max(1).to_string();
+        let wanted: Vec<NewTopic<'_>> = names
+            .iter()
+            .map(|(name, topic)| wanted(name, *topic, shards, copies, &in_sync))
+            .collect();
+        let options =
+            AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let made =
+            tokio::runtime::Handle::current().block_on(admin.create_topics(&wanted, &options));
+        for made in made.map_err(|error| self.told(&error, &Heard::default()))? {
+            match made {
+                // Another scheduler was faster.
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => {
+                    return Err(TopicsError::Refused(format!(
+                        "topic {name} cannot be made: {code}; make it with {shards} partitions, \
+                         or allow {} to make it",
+                        self.client
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `error` in our words, with what was `heard` beside it.
+    fn told(&self, error: &KafkaError, heard: &Heard) -> TopicsError {
+        let reason = heard.last().unwrap_or_else(|| error.to_string());
+        if heard.is_refused() || error.rdkafka_error_code().is_some_and(super::trouble::refuses) {
+            return TopicsError::Refused(reason);
+        }
+        TopicsError::Away { brokers: self.brokers.join(", "), reason }
+    }
+}
+
+/// A topic as it is to be made.
+fn wanted<'a>(
+    name: &'a str,
+    topic: Topic,
+    shards: u32,
+    copies: usize,
+    in_sync: &'a str,
+) -> NewTopic<'a> {
+    let (partitions, kept_ms) = match topic {
+        Topic::Jobs => (shards, "86400000"),
+        Topic::Outcomes => (shards, "259200000"),
+        Topic::Dead => (1, "1209600000"),
+    };
+    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+    let copies = TopicReplication::Fixed(i32::try_from(copies).unwrap_or(1));
+    NewTopic::new(name, partitions, copies)
+        .set("retention.ms", kept_ms)
+        .set("cleanup.policy", "delete")
+        .set("min.insync.replicas", in_sync)
+        // The brokers' clocks are what the members' are compared with.
+        .set("message.timestamp.type", "LogAppendTime")
+}
+
+/// Runs what waits for brokers where it holds up nobody.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TopicsError> + Send + 'static,
+) -> Result<T, TopicsError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(TopicsError::Settings(error.to_string())),
+    }
+}

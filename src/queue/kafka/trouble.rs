@@ -1,0 +1,102 @@
+//! What a client of Kafka hears of trouble with brokers, kept until somebody asks.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
+
+/// What one client has heard last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Arc<Mutex<Last>>);
+
+#[derive(Debug, Default)]
+struct Last {
+    reason: Option<String>,
+    is_refused: bool,
+}
+
+impl Heard {
+    /// What was heard last of trouble that has not passed.
+    pub(super) fn last(&self) -> Option<String> {
+        self.0.lock().reason.clone()
+    }
+
+    /// Whether that was a refusal, which waiting does not mend.
+    pub(super) fn is_refused(&self) -> bool {
+        self.0.lock().is_refused
+    }
+
+    /// Brokers do what they are asked.
+    pub(super) fn forget(&self) {
+        let mut last = self.0.lock();
+        if last.reason.is_some() {
+            *last = Last::default();
+        }
+    }
+
+    /// Takes in `reason` for what has the number `code`.
+    pub(super) fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
+        tracing::debug!(reason, "Kafka");
+        let is_refused = code.is_some_and(refuses);
+        let mut last = self.0.lock();
+        // That all brokers are down follows from what was told before it, which says why.
+        let is_vague = code == Some(RDKafkaErrorCode::AllBrokersDown) && last.reason.is_some();
+        if is_refused || !(last.is_refused || is_vague) {
+            *last = Last { reason: Some(reason.to_owned()), is_refused };
+        }
+    }
+}
+
+/// Whether `code` is a refusal, which waiting does not mend.
+pub(super) const fn refuses(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::Authentication
+            | Code::SSL
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+    )
+}
+
+impl ClientContext for Heard {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, text: &str) {
+        tracing::debug!(text, "Kafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.note(error.rdkafka_error_code(), reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Heard {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_not_covered_by_what_follows_from_it() {
+        let heard = Heard::default();
+        heard.note(Some(RDKafkaErrorCode::BrokerTransportFailure), "connection refused");
+        heard.note(Some(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        assert_eq!(heard.last().as_deref(), Some("connection refused"));
+        heard.note(Some(RDKafkaErrorCode::Authentication), "wrong password");
+        heard.note(Some(RDKafkaErrorCode::BrokerTransportFailure), "disconnected");
+        assert_eq!(heard.last().as_deref(), Some("wrong password"));
+        assert!(heard.is_refused());
+        heard.forget();
+        assert_eq!((heard.last(), heard.is_refused()), (None, false));
+    }
+}

@@ -1,0 +1,167 @@
+//! Who works in the cluster, who has which shard, and what nobody did.
+
+use std::time::SystemTime;
+
+use super::{DatabaseError, Reader, at, time, unix_ms};
+
+/// A member of the cluster, as it last said of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Its name.
+    pub name: String,
+    /// `scheduler`, `checker` or `recorder`.
+    pub role: String,
+    /// Where it polls from, if it does.
+    pub location: String,
+    /// Its host.
+    pub host: String,
+    /// Its version.
+    pub version: String,
+    /// When it began, in Unix milliseconds.
+    pub started_ms: i64,
+    /// When it was heard of last, in Unix milliseconds.
+    pub seen_ms: i64,
+    /// By how much its clock is ahead.
+    pub ahead_ms: i64,
+    /// Further figures, as JSON.
+    pub facts: String,
+}
+
+/// Who has a shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// `scheduler` or `recorder`.
+    pub role: String,
+    /// The shard.
+    pub shard: u32,
+    /// Its owner, also one whose lease has run out.
+    pub owner: Option<String>,
+    /// Whether that lease holds.
+    pub is_held: bool,
+    /// Until when all jobs are made, in Unix milliseconds.
+    pub produced_ms: Option<i64>,
+}
+
+/// A place that targets are polled from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocationRow {
+    /// Its name.
+    pub name: String,
+    /// When something was heard from there last, in Unix milliseconds.
+    pub seen_ms: i64,
+}
+
+/// A span of time that nobody made jobs for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GapRow {
+    /// The shard.
+    pub shard: u32,
+    /// Its beginning, in Unix milliseconds.
+    pub began_ms: i64,
+    /// Its end, in Unix milliseconds.
+    pub ended_ms: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Reader {
+    /// The members that were heard of since `since_ms` (Unix milliseconds), 10,000 at most.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn members(&self, since_ms: i64) -> Result<Vec<MemberRow>, DatabaseError> {
+        let sql = "SELECT name, role, location, host, version, started_at, seen_at, ahead_ms, \
+                   facts::text AS facts FROM member WHERE seen_at >= $1 \
+                   ORDER BY role, location, name LIMIT 10000";
+        let rows = self.rows(sql, &[&time(since_ms)]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(MemberRow {
+                    name: at(row, "name")?,
+                    role: at(row, "role")?,
+                    location: at(row, "location")?,
+                    host: at(row, "host")?,
+                    version: at(row, "version")?,
+                    started_ms: unix_ms(at(row, "started_at")?),
+                    seen_ms: unix_ms(at(row, "seen_at")?),
+                    ahead_ms: at(row, "ahead_ms")?,
+                    facts: at(row, "facts")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Who has which shard.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn leases(&self) -> Result<Vec<LeaseRow>, DatabaseError> {
+        let sql = "SELECT role, shard, owner, coalesce(owner IS NOT NULL AND until > now(), false) \
+                   AS is_held, produced_until FROM lease ORDER BY role, shard LIMIT 10000";
+        let rows = self.rows(sql, &[]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LeaseRow {
+                    role: at(row, "role")?,
+                    shard: at::<i32>(row, "shard")?.unsigned_abs(),
+                    owner: at(row, "owner")?,
+                    is_held: at(row, "is_held")?,
+                    produced_ms: at::<Option<SystemTime>>(row, "produced_until")?.map(unix_ms),
+                })
+            })
+            .collect()
+    }
+
+    /// The places that targets are polled from, without those that were given up.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
+        let sql =
+            "SELECT name, seen_at FROM location WHERE NOT is_retired ORDER BY name LIMIT 1000";
+        let rows = self.rows(sql, &[]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LocationRow { name: at(row, "name")?, seen_ms: unix_ms(at(row, "seen_at")?) })
+            })
+            .collect()
+    }
+
+    /// The gaps that ended since `since_ms` (Unix milliseconds), the newest first, 10,000 at most.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn gaps(&self, since_ms: i64) -> Result<Vec<GapRow>, DatabaseError> {
+        let sql = "SELECT shard, began, ended, reason FROM gap WHERE ended >= $1 \
+                   ORDER BY began DESC LIMIT 10000";
+        self.gap_rows(sql, &[&time(since_ms)]).await
+    }
+
+    /// The gaps of a shard that ended since `since_ms` (Unix milliseconds), 10,000 at most.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn gaps_of(&self, shard: u32, since_ms: i64) -> Result<Vec<GapRow>, DatabaseError> {
+        let sql = "SELECT shard, began, ended, reason FROM gap WHERE shard = $1 AND ended >= $2 \
+                   ORDER BY began DESC LIMIT 10000";
+        self.gap_rows(sql, &[&shard.cast_signed(), &time(since_ms)]).await
+    }
+
+    async fn gap_rows(
+        &self,
+        sql: &str,
+        params: super::Params<'_>,
+    ) -> Result<Vec<GapRow>, DatabaseError> {
+        let rows = self.rows(sql, params).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(GapRow {
+                    shard: at::<i32>(row, "shard")?.unsigned_abs(),
+                    began_ms: unix_ms(at(row, "began")?),
+                    ended_ms: unix_ms(at(row, "ended")?),
+                    reason: at(row, "reason")?,
+                })
+            })
+            .collect()
+    }
+}

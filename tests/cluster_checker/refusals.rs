@@ -1,0 +1,42 @@
+//! What a checker says when it is not let in.
+
+use std::net::TcpListener;
+
+use crate::cluster::eventually;
+use crate::engines::{Brokers, Kafka, Security, USER};
+use crate::member::Member;
+
+pub(crate) async fn no_broker_is_waited_for() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one");
+    let mut member = Member::spawn(&["--kafka", &nobody.to_string()]);
+    assert!(
+        eventually(|| member.said().contains("no broker of Kafka answers")),
+        "{}",
+        member.said()
+    );
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(member.said().matches("no broker").count(), 1, "{}", member.said());
+    assert!(member.drain().success(), "{}", member.said());
+}
+
+pub(crate) fn a_wrong_password_ends_it() {
+    let kafka = Kafka::start(Brokers::One, Security::Sasl);
+    let options = ["--kafka", kafka.bootstrap(), "--kafka-sasl", "scram-sha256"];
+    let login = ["--kafka-user", USER, "--kafka-password", "wrong"];
+    let mut member = Member::spawn(&[options, login].concat());
+    assert_eq!(member.ended().code(), Some(1), "{}", member.said());
+    let said = member.said();
+    assert!(said.contains("Kafka refuses") && !said.contains("wrong\n"), "{said}");
+}
+
+pub(crate) fn a_wrong_authority_ends_it() {
+    let (kafka, other) =
+        (Kafka::start(Brokers::One, Security::Tls), Kafka::start(Brokers::One, Security::Tls));
+    let file = |name| other.directory().join(name).display().to_string();
+    let (ca, cert, key) = (file("ca.pem"), file("service.cert"), file("service.key"));
+    let options = ["--kafka", kafka.bootstrap(), "--kafka-ca", &ca];
+    let shown = ["--kafka-cert", &cert, "--kafka-key", &key];
+    let mut member = Member::spawn(&[options, shown].concat());
+    assert_eq!(member.ended().code(), Some(1), "{}", member.said());
+    assert!(member.said().contains("certificate"), "{}", member.said());
+}

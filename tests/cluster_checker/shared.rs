@@ -1,0 +1,85 @@
+//! What several checkers do with the jobs of one location.
+
+use std::time::{Duration, Instant};
+
+use poller::queue::kafka::messages::{JobMessage, Told};
+use serde_json::Value;
+
+use crate::cluster::{Cluster, SHARDS, World, job, now_ms};
+use crate::member::Member;
+
+/// Has jobs of 200 targets fall due, of each one a second, as long as `goes_on` says.
+async fn flow(
+    cluster: &mut Cluster<'_>,
+    jobs: &mut Vec<JobMessage>,
+    mut goes_on: impl FnMut(&Cluster<'_>) -> bool,
+) {
+    let began = Instant::now();
+    loop {
+        let due_ms = now_ms();
+        for number in 0..200 {
+            let url = cluster.world.fleet.url(number, "/d20");
+            let one = job(number, due_ms, 10_000, &url);
+            cluster.produce(&one);
+            jobs.push(one);
+        }
+        cluster.flush();
+        let next = Instant::now() + Duration::from_secs(1);
+        cluster.read_until(|_| Instant::now() >= next);
+        if !goes_on(cluster) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", cluster.members());
+    }
+}
+
+/// The partitions that a member had when it said so last.
+fn partitions(cluster: &Cluster<'_>, name: &str) -> u64 {
+    let members = cluster.members();
+    let facts = members.get(name).map_or("{}", |member| member.facts.as_str());
+    let facts: Value = serde_json::from_str(facts).expect("JSON");
+    facts["partitions"].as_u64().unwrap_or(0)
+}
+
+pub(crate) async fn a_second_checker_takes_half_and_nobody_waits_long(world: &World) {
+    let mut cluster = world.cluster("half").await;
+    let mut one = Member::start(&cluster.connection, "one", "eu", &[]);
+    let mut jobs = Vec::new();
+    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into()).await;
+    let mut other = Member::start(&cluster.connection, "other", "eu", &[]);
+    let half = u64::from(SHARDS / 2);
+    flow(&mut cluster, &mut jobs, |cluster| {
+        partitions(cluster, "one") != half || partitions(cluster, "other") != half
+    })
+    .await;
+    assert!(other.drain().success(), "{}", other.said());
+    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into()).await;
+    let ends = cluster.all_ends(&jobs);
+    assert!(ends.values().flatten().all(|end| *end == crate::cluster::End::Polled(0)), "{ends:?}");
+    let lag = |one: &crate::cluster::Seen| match &one.report.told {
+        Some(Told::Outcome(told)) => told.lag_us,
+        _ => 0,
+    };
+    let longest = cluster.seen.iter().map(lag).max().unwrap_or(0);
+    assert!(longest < 5_000_000, "a rebalance cost {longest} us");
+    assert!(one.drain().success(), "{}", one.said());
+    assert_eq!(cluster.uncommitted("eu"), vec![0; SHARDS as usize]);
+}
+
+pub(crate) async fn who_is_killed_leaves_its_jobs_to_others(world: &World) {
+    let mut cluster = world.cluster("killed").await;
+    let mut one = Member::start(&cluster.connection, "one", "eu", &[]);
+    let mut other = Member::start(&cluster.connection, "other", "eu", &[]);
+    let mut jobs = Vec::new();
+    let half = u64::from(SHARDS / 2);
+    flow(&mut cluster, &mut jobs, |cluster| {
+        partitions(cluster, "one") != half || partitions(cluster, "other") != half
+    })
+    .await;
+    one.kill();
+    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "other") < SHARDS.into()).await;
+    let ends = cluster.all_ends(&jobs);
+    assert_eq!(ends.len(), jobs.len());
+    assert!(other.drain().success(), "{}", other.said());
+    assert_eq!(cluster.uncommitted("eu"), vec![0; SHARDS as usize]);
+}

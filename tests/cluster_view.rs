@@ -1,0 +1,77 @@
+//! The view of a cluster, from a real PostgreSQL that what recorders write stands in.
+#![cfg(feature = "distributed")]
+
+#[path = "cluster_view/asked.rs"]
+mod asked;
+#[path = "support/engines.rs"]
+mod engines;
+#[path = "cluster_view/fed.rs"]
+mod fed;
+#[path = "cluster_view/pages.rs"]
+mod pages;
+#[path = "cluster_view/past.rs"]
+mod past;
+#[path = "cluster_db/server.rs"]
+mod server;
+#[path = "cluster_view/summary.rs"]
+mod summary;
+#[path = "cluster_view/trouble.rs"]
+mod trouble;
+
+use asked::Asked;
+use engines::Postgres;
+use fed::Fed;
+
+/// Whether there is a PostgreSQL; Kafka is not needed here. Where there is none it says that the test is
+/// skipped.
+fn is_postgres_here() -> bool {
+    let is_here = engines::run("postgres", &["check"]).status.success();
+    assert!(is_here || !engines::are_required(), "PostgreSQL is not here");
+    if !is_here {
+        println!("skipped: PostgreSQL is not here");
+    }
+    is_here
+}
+
+/// All that needs the same cluster, which is not changed: making it costs more than looking at it.
+#[test]
+fn a_cluster_is_shown_as_one_machine_would_be() {
+    if !is_postgres_here() {
+        return;
+    }
+    let server = Postgres::start();
+    let fed = Fed::new(&server);
+    let asked = Asked::of(&fed.url);
+    summary::it_is_that_of_one_machine(&fed, &asked);
+    summary::it_says_who_works_where(&fed, &asked);
+    summary::commands_print_it(&fed);
+    pages::every_filter_finds_what_it_should(&fed, &asked);
+    pages::pages_of_every_order_hold_each_target_once(&fed, &asked);
+    past::the_last_polls_of_a_target_are_found_by_its_slots(&fed, &asked);
+    past::polls_of_the_fleet_come_page_by_page(&fed, &asked);
+    past::a_target_is_told_in_full(&fed, &asked);
+    past::outages_and_the_fleet_are_told(&fed, &asked);
+    past::everything_can_be_exported(&fed, &asked);
+    past::figures_and_discovery_are_told(&asked);
+}
+
+#[test]
+fn a_database_that_goes_away_leaves_the_last_figures() {
+    if is_postgres_here() {
+        trouble::the_last_summary_stays_and_says_so();
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_is_said_clearly() {
+    if is_postgres_here() {
+        trouble::commands_say_what_is_wrong();
+    }
+}
+
+#[test]
+fn a_role_answers_for_itself() {
+    if is_postgres_here() {
+        trouble::a_scheduler_without_kafka_lives_and_is_not_ready();
+    }
+}

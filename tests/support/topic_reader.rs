@@ -1,0 +1,50 @@
+//! Reads all that stands on a topic of Kafka.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+/// A record of a topic.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) partition: u32,
+    pub(crate) key: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    /// When the broker took it, in Unix milliseconds.
+    pub(crate) at_ms: i64,
+}
+
+/// All records of `topic` up to its present end, partition by partition in their order.
+pub(crate) fn read(brokers: &str, topic: &str, partitions: u32) -> Vec<Record> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "reader")
+        .set("enable.auto.commit", "false")
+        .create()
+        .expect("a consumer");
+    let patience = Duration::from_secs(20);
+    let (mut left, mut assigned) = (0_i64, TopicPartitionList::new());
+    for partition in 0..i32::try_from(partitions).expect("few") {
+        let (low, high) =
+            consumer.fetch_watermarks(topic, partition, patience).expect("watermarks");
+        left += high - low;
+        assigned.add_partition_offset(topic, partition, Offset::Beginning).expect("assigned");
+    }
+    consumer.assign(&assigned).expect("assigned");
+    let (mut records, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(60));
+    while left > 0 {
+        assert!(Instant::now() < deadline, "{left} records of {topic} do not come");
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else { continue };
+        left -= 1;
+        records.push(Record {
+            partition: u32::try_from(message.partition()).expect("a partition"),
+            key: message.key().unwrap_or_default().to_vec(),
+            payload: message.payload().unwrap_or_default().to_vec(),
+            at_ms: message.timestamp().to_millis().unwrap_or(0),
+        });
+    }
+    records
+}
