@@ -1,5 +1,7 @@
 //! Reads all that stands on a topic of Kafka.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
