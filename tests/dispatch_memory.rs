@@ -1,5 +1,7 @@
 //! What the dispatcher holds in memory: so many bytes a target, and nothing for the jobs it has made.
 
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement that prints")]
+
 use poller::queue::{Full, JobSink, Mark, Settled, Slot};
 use poller::stage::dispatch::{Dispatch, JobTarget, ShardTargets, Taken};
 use poller::target::TargetId;
