@@ -1,5 +1,6 @@
 //! Schedulers as processes, with a real Kafka and a real PostgreSQL.
 #![cfg(feature = "distributed")]
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "tests say what they measured")]
 
 #[path = "support/engines.rs"]
 mod engines;
@@ -13,7 +14,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use engines::{Brokers, Kafka, Postgres, Security};
-use stage::{Cluster, SHARDS};
+use stage::{Cluster, SHARDS, wait};
 
 /// Engines that all tests use which do not stop them.
 fn shared() -> &'static (Kafka, Postgres) {
@@ -63,20 +64,20 @@ fn who_dies_is_replaced_within_a_lease_and_who_ends_at_once() {
     cluster.fill(500, 5_000);
     let (mut one, two) = (cluster.scheduler("one"), cluster.scheduler("two"));
     let share = SHARDS / 2;
-    cluster.wait("equal shares", || cluster.has("one") == share && cluster.has("two") == share);
+    wait("equal shares", || cluster.has("one") == share && cluster.has("two") == share);
     cluster.work_on(5_000);
     one.kill();
-    let took = cluster.wait("taken over", || cluster.has("two") == SHARDS);
+    let took = wait("taken over", || cluster.has("two") == SHARDS);
     println!("taken over after {took:?}");
     assert!(took < Duration::from_secs(10), "several leases: {took:?}");
     cluster.work_on(6_000);
     let three = cluster.scheduler("three");
-    cluster.wait("shared again", || cluster.has("three") == share);
+    wait("shared again", || cluster.has("three") == share);
     cluster.work_on(2_000);
     let (code, text) = two.end();
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("our shards are free"), "{text}");
-    let took = cluster.wait("handed over", || cluster.has("three") == SHARDS);
+    let took = wait("handed over", || cluster.has("three") == SHARDS);
     println!("handed over after {took:?}");
     cluster.work_on(6_000);
     assert_eq!(three.end().0, Some(0));

@@ -12,7 +12,9 @@ const START: i64 = 1_700_000_000_000;
 
 fn taken(shard: u32, until_ms: i64, all: &[JobTarget]) -> Taken {
     let mut targets = ShardTargets::default();
-    all.iter().for_each(|target| targets.push(target.clone()));
+    for target in all {
+        targets.push(target.clone());
+    }
     Taken { shard, epoch: 1, until_ms, targets }
 }
 

@@ -77,23 +77,13 @@ impl Cluster {
     /// Waits until all jobs of all shards that fell due `more_ms` after now are on the topic.
     pub(crate) fn work_on(&self, more_ms: u32) {
         let until = self.sql(&format!("SELECT now() + interval '{more_ms} milliseconds'"));
-        self.wait(&format!("all jobs until {until}"), || {
+        wait(&format!("all jobs until {until}"), || {
             let behind = format!(
                 "SELECT count(*) FROM poller.lease WHERE role = 'scheduler' AND \
                  (produced_until IS NULL OR produced_until < '{until}')"
             );
             sql_at(&self.url, &behind).is_ok_and(|count| count == "0")
         });
-    }
-
-    /// Waits until `is_so`; the time that it took.
-    pub(crate) fn wait(&self, what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
-        let begun = Instant::now();
-        while !is_so() {
-            assert!(begun.elapsed() < Duration::from_secs(120), "{what}: never");
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
-        begun.elapsed()
     }
 
     pub(crate) fn jobs(&self) -> Vec<(Record, JobMessage)> {
@@ -152,6 +142,16 @@ impl Cluster {
         }
         (dues.values().map(BTreeSet::len).sum(), missed.len())
     }
+}
+
+/// Waits until `is_so`; the time that it took.
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "{what}: never");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    begun.elapsed()
 }
 
 /// A scheduler as a process.

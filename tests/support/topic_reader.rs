@@ -1,5 +1,7 @@
 //! Reads all that stands on a topic of Kafka.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -34,7 +36,7 @@ pub(crate) fn read(brokers: &str, topic: &str, partitions: u32) -> Vec<Record> {
         assigned.add_partition_offset(topic, partition, Offset::Beginning).expect("assigned");
     }
     consumer.assign(&assigned).expect("assigned");
-    let (mut records, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(60));
+    let (mut records, deadline) = (Vec::new(), Instant::now() + Duration::from_mins(1));
     while left > 0 {
         assert!(Instant::now() < deadline, "{left} records of {topic} do not come");
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else { continue };

@@ -47,6 +47,8 @@ pub struct JobTopic {
     tallies: Tallies,
     offered: Vec<Run>,
     buffer: Vec<u8>,
+    /// Why nothing is taken any more.
+    broken: Option<String>,
 }
 
 /// How often counting began, and what was counted since.
@@ -66,13 +68,19 @@ impl JobTopic {
         let tallies = Tallies((0..shards).map(tally).collect());
         let producer = Producer::new(connection, tallies.clone())?;
         let offered = vec![Run::default(); shards as usize];
-        Ok(Self { producer, tallies, offered, buffer: Vec::new() })
+        Ok(Self { producer, tallies, offered, buffer: Vec::new(), broken: None })
     }
 
     /// The producer, which says how it goes.
     #[must_use]
     pub const fn producer(&self) -> &Producer {
         &self.producer
+    }
+
+    /// Why it can go on no more, if that is so.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.broken.clone().or_else(|| self.producer.fatal())
     }
 
     /// Waits until brokers have all, for `limit` at most, and tells whether they do. Blocks its
@@ -89,7 +97,11 @@ impl JobTopic {
         let _ = write!(&mut key[..], "{id}");
         let topic = if is_job { Topic::Jobs } else { Topic::Outcomes };
         let token = token(run.number, shard, is_job);
-        self.producer.send((topic, shard), &key, &self.buffer, token)?;
+        let sent = self.producer.send((topic, shard), &key, &self.buffer, token);
+        if let Err(SendError::Fatal(reason)) = &sent {
+            self.broken = Some(reason.clone());
+        }
+        sent?;
         if is_job {
             run.mark.jobs += 1;
         } else {

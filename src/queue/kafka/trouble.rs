@@ -41,7 +41,8 @@ impl Heard {
     /// Takes in `reason` for what has the number `code`.
     pub(super) fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
         tracing::debug!(reason, "Kafka");
-        let is_refused = code.is_some_and(refuses);
+        // A broker that wants another certificate of us says so by an alert (RFC 8446, section 6).
+        let is_refused = code.is_some_and(refuses) || reason.contains("SSL alert number");
         let mut last = self.0.lock();
         // That all brokers are down follows from what was told before it, which says why.
         let is_vague = code == Some(RDKafkaErrorCode::AllBrokersDown) && last.reason.is_some();

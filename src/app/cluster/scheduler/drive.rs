@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alone::Alone;
 use super::figures::SchedulerFigures;
+use crate::app::cluster::waiting::Needed;
 use crate::clock::Clock;
 use crate::daemon::Notifier;
 use crate::queue::kafka::jobs::JobTopic;
@@ -94,7 +95,9 @@ pub(super) fn start(parts: Parts) -> std::io::Result<Reins> {
     let kept = Kept::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let beat = parts.notifier.watchdog_interval().map(|every| (every, Instant::now()));
-    let drive = Drive { parts, dispatch: Dispatch::default(), kept: kept.clone(), inbox, beat };
+    let taken = Needed::new("Kafka to take jobs");
+    let dispatch = Dispatch::default();
+    let drive = Drive { parts, dispatch, kept: kept.clone(), inbox, beat, taken };
     std::thread::Builder::new().name("dispatch".into()).spawn(move || {
         // Nobody waits for it any more when that fails.
         let _ = done.send(runtime.block_on(drive.run()));
@@ -109,6 +112,7 @@ struct Drive {
     inbox: mpsc::Receiver<Wish>,
     /// How often the service manager wants a sign of life, and when it got one.
     beat: Option<(Duration, Instant)>,
+    taken: Needed,
 }
 
 impl Drive {
@@ -116,7 +120,7 @@ impl Drive {
         let stop = self.parts.stop.clone();
         loop {
             let wake = self.turn();
-            if let Some(reason) = self.parts.sink.producer().fatal() {
+            if let Some(reason) = self.parts.sink.broken() {
                 return Err(reason);
             }
             tokio::select! {
@@ -166,14 +170,17 @@ impl Drive {
     /// Notes until when jobs are kept; returns how old the oldest is that is not, in milliseconds.
     fn settle(&mut self) -> i64 {
         let now_ms = self.parts.clock.now_ms();
-        let kept = &self.kept;
+        let (kept, mut has_moved) = (&self.kept, false);
         let note = |shard, epoch, ms| {
+            has_moved = true;
             kept.0.lock().insert(shard, (epoch, ms));
         };
         let failed = self.dispatch.settle(now_ms, &mut self.parts.sink, note);
         if failed > 0 {
             let reason = self.parts.sink.producer().trouble().unwrap_or_default();
-            tracing::warn!("jobs of {failed} shards may not have come to Kafka ({reason}); again");
+            self.taken.note_away(&format!("jobs of {failed} shards may be lost: {reason}"));
+        } else if has_moved {
+            self.taken.note_there();
         }
         self.kept.oldest_ms().map_or(0, |oldest_ms| (now_ms - oldest_ms).max(0))
     }
