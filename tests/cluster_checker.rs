@@ -1,5 +1,10 @@
 //! Checkers of a cluster: real processes over a real Kafka, which poll a fleet on loopback.
 #![cfg(feature = "distributed")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test ends where it fails, and says what its processes said"
+)]
 
 #[path = "cluster_checker/cluster.rs"]
 mod cluster;

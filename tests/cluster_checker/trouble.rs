@@ -14,7 +14,9 @@ pub(crate) async fn nothing_is_lost_while_brokers_are_away(world: &World) {
     let jobs: Vec<_> = (0..200)
         .map(|number| job(number, now_ms(), 60_000, &world.fleet.url(number, "/d3000")))
         .collect();
-    jobs.iter().for_each(|one| cluster.produce(one));
+    for one in &jobs {
+        cluster.produce(one);
+    }
     cluster.flush();
     assert!(eventually(|| world.fleet.statistics().in_flight > 0), "nobody polls");
     world.kafka.stop(1);
