@@ -7,7 +7,9 @@
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     reason = "a measurement prints and may fail"
 )]
 

@@ -1,6 +1,8 @@
 //! Jobs that somebody else's schedule makes: each of them is polled once or comes back with a reason,
 //! in virtual time.
 
+#![allow(clippy::expect_used, reason = "a test ends where it fails")]
+
 #[path = "support/line.rs"]
 mod line;
 

@@ -88,7 +88,9 @@ pub(crate) async fn late_jobs_and_slow_targets_leave_no_job_without_an_end(world
     }
     let late = job(5_000, due_ms - 60_000, 60_000, &world.fleet.url(5_000, "/d1"));
     jobs.push(late.clone());
-    jobs.iter().for_each(|one| cluster.produce(one));
+    for one in &jobs {
+        cluster.produce(one);
+    }
     cluster.flush();
     let ends = cluster.all_ends(&jobs);
     assert!(ends.values().all(|ends| ends.len() == 1), "a job has one end");

@@ -9,7 +9,7 @@ use crate::cluster::{Cluster, SHARDS, World, job, now_ms};
 use crate::member::Member;
 
 /// Has jobs of 200 targets fall due, of each one a second, as long as `goes_on` says.
-async fn flow(
+fn flow(
     cluster: &mut Cluster<'_>,
     jobs: &mut Vec<JobMessage>,
     mut goes_on: impl FnMut(&Cluster<'_>) -> bool,
@@ -29,7 +29,7 @@ async fn flow(
         if !goes_on(cluster) {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", cluster.members());
+        assert!(began.elapsed() < Duration::from_mins(1), "{:?}", cluster.members());
     }
 }
 
@@ -45,15 +45,14 @@ pub(crate) async fn a_second_checker_takes_half_and_nobody_waits_long(world: &Wo
     let mut cluster = world.cluster("half").await;
     let mut one = Member::start(&cluster.connection, "one", "eu", &[]);
     let mut jobs = Vec::new();
-    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into()).await;
+    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into());
     let mut other = Member::start(&cluster.connection, "other", "eu", &[]);
     let half = u64::from(SHARDS / 2);
     flow(&mut cluster, &mut jobs, |cluster| {
         partitions(cluster, "one") != half || partitions(cluster, "other") != half
-    })
-    .await;
+    });
     assert!(other.drain().success(), "{}", other.said());
-    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into()).await;
+    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into());
     let ends = cluster.all_ends(&jobs);
     assert!(ends.values().flatten().all(|end| *end == crate::cluster::End::Polled(0)), "{ends:?}");
     let lag = |one: &crate::cluster::Seen| match &one.report.told {
@@ -74,10 +73,9 @@ pub(crate) async fn who_is_killed_leaves_its_jobs_to_others(world: &World) {
     let half = u64::from(SHARDS / 2);
     flow(&mut cluster, &mut jobs, |cluster| {
         partitions(cluster, "one") != half || partitions(cluster, "other") != half
-    })
-    .await;
+    });
     one.kill();
-    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "other") < SHARDS.into()).await;
+    flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "other") < SHARDS.into());
     let ends = cluster.all_ends(&jobs);
     assert_eq!(ends.len(), jobs.len());
     assert!(other.drain().success(), "{}", other.said());

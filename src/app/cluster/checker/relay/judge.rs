@@ -78,3 +78,49 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::cluster::checker::catalogue::Found;
+    use crate::outcome::{Finding, SampleKind, Verdict};
+    use crate::queue::kafka::messages::JobMessage;
+
+    fn outcome(target: u32, second: u64, finding: Finding) -> Outcome {
+        let at_ms = 1_800_000_000_000 + i64::try_from(second).expect("small") * 1_000;
+        Outcome {
+            target,
+            due_ms: at_ms,
+            finished_us: at_ms * 1_000,
+            lag_us: 0,
+            latency_us: 1_000,
+            kind: SampleKind::Slot,
+            is_provisional: false,
+            finding,
+        }
+    }
+
+    #[test]
+    fn what_fails_with_nearly_everything_is_not_held_against_targets() {
+        let mut catalogue = Catalogue::new(100);
+        for target in 0..50 {
+            let entry = format!("{{\"url\": \"http://site-{target}.example/\", \"interval\": 1}}");
+            let (id, entry) = (u64::from(target), entry.into());
+            let job = JobMessage { target, id, entry, ..JobMessage::default() };
+            let Found::Target(target) = catalogue.find(&job, &mut |_| {}) else { panic!("bad") };
+            target.flight().learn(State::Up, 0);
+        }
+        let mut judge = Judge::default();
+        let mut round = |second: u64, finding: Finding| {
+            let mut outcomes: Vec<_> =
+                (0..50).map(|target| outcome(target, second, finding)).collect();
+            judge.sit(&catalogue, &mut outcomes, second * 1_000_000);
+            outcomes.iter().filter(|one| one.finding.verdict == Verdict::Down).count()
+        };
+        let failed = Finding::default().with_cause(Cause::Timeout, Detail::Connecting);
+        (10..20).for_each(|second| assert_eq!(round(second, Finding::default()), 0));
+        let down: Vec<usize> = (20..40).map(|second| round(second, failed)).collect();
+        assert!(down.iter().take_while(|count| **count > 0).count() <= 6, "{down:?}");
+        assert_eq!(down.last(), Some(&0), "{down:?}");
+    }
+}
