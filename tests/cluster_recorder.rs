@@ -51,17 +51,22 @@ fn a_recorder_that_is_killed_again_and_again_tells_the_same_as_one_that_is_not()
 
     let rough = Rig::new(engines, "rough", 4, 60);
     let mut recorder = rough.recorder("rough");
-    for part in polls.chunks(polls.len() / 6) {
+    // The last slot is for one that has taken in again what was not in records.
+    let (most, last) = polls.split_at(polls.len() - 60);
+    for part in most.chunks(most.len() / 6 + 1) {
         rough.send_polls(part);
         let before = rough.sql("SELECT sum(checks) FROM progress");
         rough.until("some more", "SELECT sum(checks) FROM progress", |now| now != before);
         recorder.kill();
         recorder = rough.recorder("rough");
     }
+    rough.send_polls(last);
     rough.wait("all counts", "SELECT sum(checks) FROM progress", &all);
     recorder.stop();
     for (what, asked) in rig::ALL {
-        assert_eq!(rough.sql(asked), calm.sql(asked), "{what}");
+        let (rough, calm) = (rough.sql(asked), calm.sql(asked));
+        let other = rough.lines().zip(calm.lines()).find(|(rough, calm)| rough != calm);
+        assert_eq!((other, rough.lines().count()), (None, calm.lines().count()), "{what}");
     }
     assert!(rough.sql("SELECT count(*) FROM incident").parse::<u32>().unwrap() > 10);
 }
@@ -152,7 +157,7 @@ fn what_nobody_can_read_is_set_aside_and_holds_up_nothing() {
     stray.location = "no/name".to_owned();
     rig.send_polls(&[stray]);
     let mut early = polls[0].clone();
-    early.outcome.due_ms += 7_200_000 + 3_700_000;
+    early.outcome.due_ms += 30_600_000;
     rig.send_polls(&[early]);
     let other = polls.iter().find(|poll| poll.outcome.target % 2 == 0).unwrap();
     rig.send(1, &other.report());

@@ -304,7 +304,14 @@ impl Docket {
     /// Takes in what came so late, now that it is known what of it is `stored`; of each whether that
     /// is only that there was no poll.
     pub fn resolve(&mut self, stored: &BTreeMap<(u32, Slot), bool>, now_ms: i64) {
-        for (offset, sample, replaces) in self.old.resolve(stored) {
+        if self.old.len() == 0 {
+            return;
+        }
+        // It may have come shortly before, when it was not yet old.
+        let waiting = self.samples.iter().map(|sample| (sample.key(), sample.missed.is_some()));
+        let stored = stored.iter().map(|(key, is_missed)| (*key, *is_missed));
+        let known: BTreeMap<(u32, Slot), bool> = stored.chain(waiting).collect();
+        for (offset, sample, replaces) in self.old.resolve(&known) {
             if replaces {
                 self.unmiss(&sample);
             }

@@ -19,7 +19,7 @@ use crate::engines::{self, Brokers, Kafka, Postgres, Security};
 use crate::stream::Poll;
 
 /// How long something may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that is kept, as text, but for when it was written.
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -66,7 +66,6 @@ pub(crate) struct Rig {
     shards: Shards,
     url: String,
     producer: Producer,
-    runtime: tokio::runtime::Runtime,
 }
 
 struct Sent;
@@ -97,7 +96,7 @@ impl Rig {
             connection.ensure_topics(shards.count()).await.unwrap();
         });
         let producer = Producer::new(&connection, Sent).unwrap();
-        let rig = Self { connection, shards, url, producer, runtime };
+        let rig = Self { connection, shards, url, producer };
         for target in 1..=targets {
             rig.add_target(target);
         }
@@ -145,8 +144,16 @@ impl Rig {
     /// Starts a recorder.
     pub(crate) fn recorder(&self, name: &str) -> Recorder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
-        command.args(["recorder", "--postgres", &self.url, "--topics", &self.connection.prefix]);
-        command.args(["--kafka", &self.connection.brokers[0], "--member", name, "--lease", "2s"]);
+        command.args(["--postgres", &self.url, "--topics", &self.connection.prefix]);
+        command.args([
+            "--kafka",
+            &self.connection.brokers[0],
+            "--member",
+            name,
+            "--lease",
+            "2s",
+            "recorder",
+        ]);
         command.current_dir(std::env::temp_dir()).stdout(Stdio::null()).stderr(Stdio::piped());
         Recorder(Some(command.spawn().unwrap()))
     }

@@ -32,7 +32,8 @@ impl Database {
         let mut client = self.client().await?;
         while !left.is_empty() {
             let transaction = client.transaction().await?;
-            let taken = progress::advance(&transaction, &left).await?;
+            let (taken, ()) =
+                tokio::try_join!(progress::advance(&transaction, &left), be_brief(&transaction),)?;
             if taken.len() == left.len() {
                 write(&transaction, &left).await?;
                 transaction.commit().await?;

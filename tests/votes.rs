@@ -1,0 +1,258 @@
+//! The docket of a shard: whatever comes twice, late or after a crash, it tells what a daemon would.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails loudly")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use poller::health::Transition;
+use poller::health::votes::Slot;
+use poller::ledger::Ledger;
+use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind, Verdict};
+use poller::shards::Shards;
+use poller::stage::docket::{Docket, Terms};
+use poller::store::{IncidentChange, KeptRecord, RestoredShard, ShardBatch, ShardSample, Totals};
+use poller::target::State;
+use proptest::prelude::*;
+
+const EVERY_MS: i64 = 10_000;
+/// The beginning of an hour.
+const FIRST_MS: i64 = 1_800_000_000_000;
+const TARGETS: [u32; 2] = [1, 2];
+
+/// Something that is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Poll { target: u32, location: u16, slot: i64, tries: u8, verdict: Verdict, is_final: bool },
+    Missed { target: u32, location: u16, slot: i64 },
+}
+
+fn finding(verdict: Verdict) -> Finding {
+    let cause = match verdict {
+        Verdict::Up => return Finding { status: 200, ..Finding::default() },
+        Verdict::Warning => Cause::Throttled,
+        Verdict::Down => Cause::Timeout,
+        Verdict::Unknown => Cause::Resolver,
+    };
+    Finding::default().with_cause(cause, Detail::None)
+}
+
+fn due_ms(slot: i64) -> i64 {
+    FIRST_MS + slot * EVERY_MS
+}
+
+impl Word {
+    fn outcome(self) -> Outcome {
+        let Self::Poll { target, slot, tries, verdict, is_final, .. } = self else {
+            panic!("no poll")
+        };
+        Outcome {
+            target,
+            due_ms: due_ms(slot),
+            finished_us: due_ms(slot) * 1_000 + i64::from(tries) * 1_000_000 + 7_000,
+            lag_us: 0,
+            latency_us: 7_000,
+            kind: if tries == 0 { SampleKind::Slot } else { SampleKind::Recheck },
+            is_provisional: !is_final,
+            finding: finding(verdict),
+        }
+    }
+
+    fn tell(self, offset: i64, docket: &mut Docket) -> Option<Transition> {
+        match self {
+            Self::Poll { location, tries, slot, .. } => {
+                let slot = Slot { due_ms: due_ms(slot), location, tries };
+                docket.observe(offset, slot, self.outcome(), FIRST_MS)
+            }
+            Self::Missed { target, location, slot } => {
+                docket.miss(offset, (target, due_ms(slot)), (&[location], 3), FIRST_MS);
+                None
+            }
+        }
+    }
+}
+
+/// What a database would hold.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    samples: BTreeMap<(u32, Slot), ShardSample>,
+    records: BTreeMap<u32, KeptRecord>,
+    incidents: Vec<IncidentChange>,
+    transitions: Vec<Transition>,
+    restored: RestoredShard,
+}
+
+/// What is told of a run at its end.
+#[derive(Debug, PartialEq)]
+struct Told {
+    samples: BTreeMap<(u32, Slot), ShardSample>,
+    records: BTreeMap<u32, KeptRecord>,
+    incidents: Vec<IncidentChange>,
+    transitions: Vec<Transition>,
+    totals: Totals,
+    missed: u64,
+}
+
+impl Table {
+    fn docket(&self, locations: u16) -> Docket {
+        let shards = Shards::new(1).unwrap();
+        let mut docket = Docket::restore(shards, (0, 1), &self.restored, FIRST_MS);
+        docket.locations_are(locations);
+        for target in TARGETS {
+            let every_ms = u32::try_from(EVERY_MS).unwrap();
+            let terms = Terms { every_ms, locations: 0, quorum: 0 };
+            docket.enrol(target, terms, self.records.get(&target).cloned());
+        }
+        docket
+    }
+
+    fn resolve(&self, docket: &mut Docket) {
+        let doubted: Vec<_> = docket.doubted().collect();
+        let stored = |key: &(u32, Slot)| self.samples.get(key).map(|old| old.missed.is_some());
+        let stored = doubted.iter().filter_map(|key| Some((*key, stored(key)?))).collect();
+        docket.resolve(&stored, FIRST_MS);
+    }
+
+    fn write(&mut self, batch: ShardBatch) {
+        assert_eq!(batch.step, self.restored.step + 1);
+        for sample in batch.samples {
+            let before = self.samples.insert(sample.key(), sample);
+            let is_fit =
+                before.is_none_or(|before| before.missed.is_some() && sample.missed.is_none());
+            assert!(is_fit, "{sample:?} is there already: {before:?}");
+        }
+        for (record, votes) in batch.batch.records.into_iter().zip(batch.votes) {
+            self.records.insert(record.target, KeptRecord { record, votes });
+        }
+        self.incidents.extend(batch.batch.incidents);
+        self.transitions.extend(batch.batch.transitions);
+        self.restored.step = batch.step;
+        self.restored.next_offset = batch.next_offset;
+        self.restored.settled_offset = batch.settled_offset;
+        self.restored.missed = batch.missed;
+        self.restored.ledger.totals = batch.batch.totals;
+    }
+
+    fn told(self) -> Told {
+        let Self { samples, mut records, incidents, transitions, restored } = self;
+        for kept in records.values_mut() {
+            kept.record.last = poller::store::SampleKey::default();
+        }
+        let totals = restored.ledger.totals;
+        Told { samples, records, incidents, transitions, totals, missed: restored.missed }
+    }
+}
+
+/// Tells `words`, and writes, or crashes, where `ends` says so.
+fn run(words: &[Word], ends: &BTreeMap<usize, bool>, locations: u16) -> Told {
+    let mut table = Table::default();
+    let mut docket = table.docket(locations);
+    let mut offset = 0;
+    let mut crashes = BTreeSet::new();
+    while offset < words.len() {
+        words[offset].tell(i64::try_from(offset).unwrap(), &mut docket);
+        offset += 1;
+        match ends.get(&offset) {
+            // It is the same place again after a crash.
+            Some(true) if crashes.insert(offset) => {
+                docket = table.docket(locations);
+                offset = usize::try_from(docket.next_offset()).unwrap();
+            }
+            Some(false) if !docket.is_settling() => {
+                table.resolve(&mut docket);
+                table.write(docket.close(FIRST_MS));
+            }
+            _ => {}
+        }
+    }
+    table.resolve(&mut docket);
+    table.write(docket.close_last(FIRST_MS));
+    table.told()
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        3 => Just(Verdict::Up),
+        1 => Just(Verdict::Warning),
+        3 => Just(Verdict::Down),
+        1 => Just(Verdict::Unknown),
+    ]
+}
+
+fn word(locations: u16) -> impl Strategy<Value = Word> {
+    let place = (prop::sample::select(&TARGETS[..]), 1..=locations, 0_i64..120);
+    (place, 0_u8..3, verdict(), any::<bool>(), 0_u8..8).prop_map(
+        |((target, location, slot), tries, verdict, is_final, kind)| match kind {
+            0 => Word::Missed { target, location, slot },
+            _ => Word::Poll { target, location, slot, tries, verdict, is_final },
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 128 } else { 1_024 }))]
+
+    #[test]
+    fn one_location_is_judged_as_by_a_daemon(
+        polls in prop::collection::vec((verdict(), 0_u8..3, any::<bool>()), 1..60),
+    ) {
+        let mut ledger = Ledger::default();
+        ledger.enrol(1, None, 0);
+        let mut docket = Table::default().docket(1);
+        let mut offset = 0;
+        for (slot, (verdict, rechecks, is_confirmed)) in (0_i64..).zip(polls) {
+            for tries in 0..=rechecks {
+                let is_final = tries == rechecks;
+                let verdict = if is_final && !is_confirmed { Verdict::Up } else { verdict };
+                let word =
+                    Word::Poll { target: 1, location: 1, slot, tries, verdict, is_final };
+                prop_assert_eq!(word.tell(offset, &mut docket), ledger.observe(&word.outcome()));
+                offset += 1;
+            }
+        }
+        let (own, other) = (docket.ledger().record(1).unwrap(), ledger.record(1).unwrap());
+        prop_assert_eq!((own.health, &own.tally), (other.health, &other.tally));
+    }
+
+    #[test]
+    fn the_order_and_how_often_it_is_told_matter_for_nothing_but_the_way(
+        verdicts in prop::collection::vec(verdict(), 1..120),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..300),
+        written in prop::collection::btree_set(0_usize..400, 0..6),
+    ) {
+        let word = |slot: usize| Word::Poll {
+            target: 1,
+            location: 1,
+            slot: i64::try_from(slot).unwrap(),
+            tries: 0,
+            verdict: verdicts[slot],
+            is_final: true,
+        };
+        let mut words: Vec<Word> = (0..verdicts.len()).map(word).collect();
+        for (index, is_again) in order {
+            let (from, to) = (index.index(words.len()), index.index(words.len() / 2 + 1));
+            if is_again {
+                words.push(words[from]);
+            } else {
+                words.swap(from, to);
+            }
+        }
+        let ends = written.into_iter().map(|at| (at, false)).collect();
+        let told = run(&words, &ends, 1);
+        prop_assert_eq!(told.totals.checks, verdicts.len() as u64);
+        prop_assert_eq!(told.samples.len(), verdicts.len());
+        let record = &told.records[&1].record;
+        prop_assert_eq!(record.tally.checks as usize, verdicts.len());
+        prop_assert_eq!(record.health.state, State::from(*verdicts.last().unwrap()));
+    }
+
+    #[test]
+    fn crashes_change_nothing(
+        locations in 1_u16..4,
+        words in prop::collection::vec(word(3), 1..200),
+        ends in prop::collection::btree_map(1_usize..200, any::<bool>(), 0..20),
+    ) {
+        let calm = ends.iter().filter(|(_, is_crash)| !**is_crash);
+        let calm = run(&words, &calm.map(|(at, _)| (*at, false)).collect(), locations);
+        prop_assert_eq!(run(&words, &ends, locations), calm);
+    }
+}
