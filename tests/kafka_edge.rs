@@ -1,13 +1,25 @@
 //! Topics and records, against a real Kafka.
 #![cfg(feature = "distributed")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "support/engines.rs"]
+mod engines;
+#[path = "support/topic_reader.rs"]
+mod topic_reader;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use engines::{Brokers, Kafka, PASSWORD, Security, USER};
 use poller::queue::kafka::producer::{Deliveries, Delivery, Producer, SendError};
 use poller::queue::kafka::topics::TopicsError;
-use poller::queue::kafka::{Connection, Topic};
+use poller::queue::kafka::{Connection, Login, Topic};
+
+fn shared() -> &'static Kafka {
+    static SHARED: OnceLock<Kafka> = OnceLock::new();
+    SHARED.get_or_init(|| Kafka::start(Brokers::One, Security::None))
+}
 
 fn connection(brokers: &str, prefix: &str) -> Connection {
     Connection {
@@ -20,64 +32,148 @@ fn connection(brokers: &str, prefix: &str) -> Connection {
     }
 }
 
-fn kafka() -> String {
-    std::env::var("KAFKA").expect("KAFKA")
-}
-
+/// What became of records, by token: when the broker took it, or none.
 #[derive(Clone, Default)]
-struct Counted(Arc<[AtomicU64; 3]>);
+struct Told(Arc<Mutex<Vec<(usize, Option<i64>)>>>);
 
-impl Deliveries for Counted {
+impl Deliveries for Told {
     fn delivered(&self, token: usize, delivery: Delivery<'_>) {
-        match delivery {
-            Delivery::Acknowledged { at_ms, .. } => {
-                self.0[0].fetch_add(1, Ordering::SeqCst);
-                self.0[2].store(u64::try_from(at_ms.unwrap_or(0)).unwrap(), Ordering::SeqCst);
-                assert!(token < 1_000);
-            }
-            Delivery::Failed(reason) => {
-                eprintln!("{reason}");
-                self.0[1].fetch_add(1, Ordering::SeqCst);
-            }
-        }
+        let at_ms = match delivery {
+            Delivery::Acknowledged { at_ms, .. } => at_ms,
+            Delivery::Failed(_) => None,
+        };
+        self.0.lock().expect("whole").push((token, at_ms));
     }
 }
 
 #[tokio::test]
 async fn topics_are_made_once_and_fit_the_shards() {
-    let connection = connection(&kafka(), "made");
-    assert!(matches!(connection.shards().await, Err(TopicsError::Missing(_))));
+    if !engines::are_here() {
+        return;
+    }
+    let connection = connection(shared().bootstrap(), "made");
+    assert_eq!(connection.shards().await, Err(TopicsError::Missing("made.jobs".to_owned())));
     let (one, other) = tokio::join!(connection.ensure_topics(8), connection.ensure_topics(8));
-    assert_eq!((one, other), (Ok(()), Ok(())));
+    assert_eq!((one, other), (Ok(()), Ok(())), "two may do it at once");
     assert_eq!(connection.shards().await, Ok(8));
+    let described = connection.describe().await.expect("described");
+    assert_eq!((described.brokers, described.outcomes, described.dead), (1, Some(8), Some(1)));
     let refused = connection.ensure_topics(16).await.expect_err("another number");
     assert!(!refused.is_passing());
-    eprintln!("{refused}");
+    assert_eq!(
+        refused.to_string(),
+        "topic made.jobs has 8 partitions and the database 16 shards; delete the topic, or name \
+         others with --topics"
+    );
 }
 
 #[tokio::test]
 async fn a_broker_that_is_not_there_is_told_with_its_reason() {
-    let away = connection("127.0.0.1:1", "away").ensure_topics(8).await.expect_err("nobody");
-    eprintln!("{away}");
+    let away = connection("127.0.0.1:1", "away").describe().await.expect_err("nobody");
     assert!(away.is_passing());
+    assert!(away.to_string().contains("refused"), "{away}");
 }
 
 #[tokio::test]
 async fn each_record_has_an_end_that_is_told_with_the_brokers_time() {
-    let connection = connection(&kafka(), "sent");
-    connection.ensure_topics(4).await.expect("topics");
-    let counted = Counted::default();
-    let producer = Producer::new(&connection, counted.clone()).expect("a producer");
-    for token in 0..1_000 {
-        producer
-            .send((Topic::Jobs, u32::try_from(token % 4).unwrap()), b"key", b"payload", token)
-            .expect("room");
+    if !engines::are_here() {
+        return;
     }
-    assert!(producer.flush(Duration::from_secs(10)));
-    assert_eq!(counted.0[0].load(Ordering::SeqCst), 1_000);
-    eprintln!("{}", counted.0[2].load(Ordering::SeqCst));
+    let connection = connection(shared().bootstrap(), "sent");
+    connection.ensure_topics(4).await.expect("topics");
+    let told = Told::default();
+    let producer = Producer::new(&connection, told.clone()).expect("a producer");
+    for token in 0..1_000 {
+        let to = (Topic::Jobs, u32::try_from(token % 4).expect("few"));
+        producer.send(to, b"key", token.to_string().as_bytes(), token).expect("room");
+    }
+    assert!(producer.flush(Duration::from_secs(60)));
+    let told: Vec<(usize, Option<i64>)> = told.0.lock().expect("whole").clone();
+    assert_eq!(told.len(), 1_000);
+    let records = topic_reader::read(shared().bootstrap(), "sent.jobs", 4);
+    for partition in 0..4 {
+        let of = |token: usize| token % 4 == partition;
+        let sent: Vec<_> = told.iter().filter(|(token, _)| of(*token)).collect();
+        assert!(sent.iter().is_sorted_by_key(|(token, _)| *token), "in their order");
+        let kept = records.iter().filter(|record| record.partition as usize == partition);
+        let kept: Vec<_> = kept.collect();
+        assert_eq!(sent.len(), kept.len());
+        for ((token, at_ms), record) in sent.iter().zip(kept) {
+            assert_eq!(record.payload, token.to_string().into_bytes());
+            assert_eq!(Some(record.at_ms), *at_ms);
+        }
+    }
     let large = vec![0; 2_000_000];
     assert_eq!(producer.send((Topic::Jobs, 0), b"", &large, 1), Err(SendError::TooLarge));
     let elsewhere = producer.send((Topic::Jobs, 99), b"", b"", 1);
     assert!(matches!(elsewhere, Err(SendError::Fatal(_))), "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_brokers_is_bounded_and_comes_when_they_are_back() {
+    if !engines::are_here() {
+        return;
+    }
+    let kafka = Kafka::start(Brokers::One, Security::None);
+    let connection = connection(kafka.bootstrap(), "full");
+    connection.ensure_topics(1).await.expect("topics");
+    let told = Told::default();
+    let producer = Producer::new(&connection, told.clone()).expect("a producer");
+    producer.send((Topic::Jobs, 0), b"", b"", 0).expect("room");
+    assert!(producer.flush(Duration::from_secs(60)));
+    kafka.kill(1);
+    let taken = (1..1_000_000).find(|token| {
+        producer.send((Topic::Jobs, 0), b"", b"0123456789", *token) == Err(SendError::Full)
+    });
+    let taken = taken.expect("a bound");
+    assert!(!producer.flush(Duration::from_millis(100)));
+    kafka.start_node(1);
+    assert!(producer.flush(Duration::from_secs(120)));
+    let tokens: Vec<usize> = told.0.lock().expect("whole").iter().map(|told| told.0).collect();
+    assert_eq!(tokens, (0..taken).collect::<Vec<_>>(), "each once, in their order");
+    let records = topic_reader::read(kafka.bootstrap(), "full.jobs", 1);
+    assert_eq!(records.len(), taken);
+    assert_eq!((producer.fatal(), producer.trouble()), (None, None));
+}
+
+#[tokio::test]
+async fn a_password_is_proved_and_a_wrong_one_told() {
+    if !engines::are_here() {
+        return;
+    }
+    let kafka = Kafka::start(Brokers::One, Security::Sasl);
+    let login = |mechanism, password: &str| {
+        let (user, password) = (USER.to_owned(), password.to_owned());
+        Some(Login { mechanism, user, password })
+    };
+    let with = |sasl| Connection { sasl, ..connection(kafka.bootstrap(), "sasl") };
+    for mechanism in ["SCRAM-SHA-256", "PLAIN"] {
+        assert_eq!(with(login(mechanism, PASSWORD)).ensure_topics(2).await, Ok(()));
+        let refused = with(login(mechanism, "wrong")).describe().await.expect_err("refused");
+        assert!(matches!(refused, TopicsError::Refused(_)), "{refused}");
+        assert!(refused.to_string().contains("uthentication"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_shown_and_wrong_ones_told() {
+    if !engines::are_here() {
+        return;
+    }
+    let kafka = Kafka::start(Brokers::One, Security::Tls);
+    let file = |name: &str| kafka.directory().join(name);
+    let identity = Some((file("service.cert"), file("service.key")));
+    let with = |ca: PathBuf, identity| Connection {
+        ca: Some(ca),
+        identity,
+        ..connection(kafka.bootstrap(), "tls")
+    };
+    assert_eq!(with(file("ca.pem"), identity.clone()).ensure_topics(2).await, Ok(()));
+    let stranger = with(file("service.cert"), identity).describe().await.expect_err("a stranger");
+    assert!(matches!(stranger, TopicsError::Refused(_)), "{stranger}");
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    let nobody = with(file("ca.pem"), None).describe().await.expect_err("without a certificate");
+    println!("{nobody}");
+    let missing = with(file("none.pem"), None).describe().await.expect_err("no such file");
+    assert!(matches!(missing, TopicsError::Settings(_)), "{missing}");
 }

@@ -1,5 +1,7 @@
 //! Entries that say all by themselves: what is read from them is what they were written from.
 
+#![expect(clippy::expect_used, reason = "a test ends where it fails")]
+
 use poller::config::fields::Fields;
 use poller::config::rules::{Match, Rules};
 use poller::config::substitute::{Origin, Variables};
@@ -21,13 +23,13 @@ fn list(entries: &[Value], rules: &Rules) -> List {
         .unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn rules(defaults: &Value, matched: &Value) -> Rules {
+fn rules(defaults: &Value, fitting: &Value) -> Rules {
     let mut fields = Fields::default();
     for (key, value) in defaults.as_object().into_iter().flatten() {
         fields.set(key, value, &origin()).expect("a good default");
     }
     let mut rule = Match::default();
-    for (key, value) in matched.as_object().into_iter().flatten() {
+    for (key, value) in fitting.as_object().into_iter().flatten() {
         rule.set(key, value, &origin()).expect("a good match");
     }
     let matches = if rule.is_conditional() { vec![rule] } else { Vec::new() };
@@ -61,9 +63,12 @@ fn lists(target: &Target, entry: &str) {
     assert_eq!(as_listed(&write(&again), Secrets::Told).as_deref(), Ok(&*listed));
 }
 
+/// A key, and the values that it may have.
+type Choice = (&'static str, fn() -> Value);
+
 /// Some of `keys`, each with one of its values.
-fn some_of(keys: &'static [(&'static str, fn() -> Value)]) -> BoxedStrategy<Map<String, Value>> {
-    let one = |(key, values): &'static (&'static str, fn() -> Value)| {
+fn some_of(keys: &'static [Choice]) -> BoxedStrategy<Map<String, Value>> {
+    let one = |(key, values): &'static Choice| {
         let values = values().as_array().cloned().unwrap_or_default();
         prop::option::weighted(0.3, prop::sample::select(values))
             .prop_map(move |value| value.map(|value| ((*key).to_owned(), value)))
@@ -73,7 +78,7 @@ fn some_of(keys: &'static [(&'static str, fn() -> Value)]) -> BoxedStrategy<Map<
 }
 
 /// What every kind of check takes.
-const COMMON: &[(&str, fn() -> Value)] = &[
+const COMMON: &[Choice] = &[
     ("name", || json!(["Front page", "ünïcode \"quoted\""])),
     ("group", || json!(["web"])),
     ("labels", || json!([{"team": "web", "tier": ""}, {"a": 5}])),
@@ -94,7 +99,7 @@ const COMMON: &[(&str, fn() -> Value)] = &[
     ("quorum", || json!([1, 2])),
 ];
 
-const WEB: &[(&str, fn() -> Value)] = &[
+const WEB: &[Choice] = &[
     ("method", || json!(["HEAD", "post", "GET"])),
     ("headers", || json!([{"X-B": "${TOKEN}", "Accept": "a"}, {"x-a": " $${ "}])),
     ("body", || json!(["", "a\nb", "${TOKEN}"])),

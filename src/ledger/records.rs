@@ -71,9 +71,4 @@ impl Records {
             *room = None;
         }
     }
-
-    /// The numbers of all targets that are in here.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
-        self.entries.iter().flatten().map(|entry| entry.record.target)
-    }
 }

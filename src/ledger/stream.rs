@@ -57,8 +57,9 @@ impl Ledger {
         self.mark_dirty(number, key, now_ms);
     }
 
-    /// The numbers of all targets, in no order.
-    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
-        self.records.numbers()
+    /// Whether every record is written as it is.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.unsettled.settled().is_none()
     }
 }

@@ -13,7 +13,7 @@ use crate::health::votes::{Rule, Slot, Standing, Votes, Weighed};
 use crate::ledger::Ledger;
 use crate::outcome::{Finding, Outcome, SampleKind};
 use crate::shards::Shards;
-use crate::store::{KeptRecord, RestoredShard, Sample, SampleKey, ShardBatch, ShardSample};
+use crate::store::{Batch, KeptRecord, RestoredShard, Sample, SampleKey, ShardBatch, ShardSample};
 use crate::target::State;
 use old::Old;
 
@@ -330,10 +330,11 @@ impl Docket {
         !self.is_settling() && (self.pending() > 0 || self.ledger.has_news())
     }
 
-    /// Whether it is further than was written, be it without news.
+    /// Whether something is to be written now and then, be it without news.
     #[must_use]
-    pub const fn has_moved(&self) -> bool {
-        !self.is_settling() && self.next_offset != self.written_offset
+    pub fn is_behind(&self) -> bool {
+        let is_behind = self.next_offset != self.written_offset || !self.ledger.is_settled();
+        !self.is_settling() && is_behind
     }
 
     /// Notes how long polls took lately from due to recorded, in milliseconds: p50, p99 and the most.
@@ -344,7 +345,17 @@ impl Docket {
     /// Closes the batch that was being filled and begins the next one. What is in doubt has to be
     /// resolved before.
     pub fn close(&mut self, now_ms: i64) -> ShardBatch {
-        let mut batch = self.ledger.take_batch(now_ms);
+        let batch = self.ledger.take_batch(now_ms);
+        self.batch(batch)
+    }
+
+    /// Closes the last batch, which leaves nothing to be taken in again.
+    pub fn close_last(&mut self, now_ms: i64) -> ShardBatch {
+        let batch = self.ledger.take_last_batch(now_ms);
+        self.batch(batch)
+    }
+
+    fn batch(&mut self, mut batch: Batch) -> ShardBatch {
         batch.samples = Vec::new();
         let is_settled = batch.settled == self.ledger.newest();
         let settled_offset = if is_settled { self.next_offset } else { batch.settled.0 };

@@ -359,7 +359,7 @@ fn origin_ms(clock: &Clock) -> i64 {
 impl Source for Scheduler {
     async fn next(&mut self, places: &Places, launches: &mut Vec<Launch>) -> bool {
         let (desk, rechecks) = (Arc::clone(&self.desk), Arc::clone(&self.rechecks));
-        let (inbox, feed) = (Arc::clone(&self.admission.inbox), Arc::clone(&self.foreign.feed));
+        let (inbox, foreign) = (Arc::clone(&self.admission.inbox), Arc::clone(&self.foreign.feed));
         loop {
             let mut freed = pin!(places.freed());
             freed.as_mut().enable();
@@ -373,7 +373,7 @@ impl Source for Scheduler {
                 () = desk.changed.notified() => {}
                 () = rechecks.added() => {}
                 () = inbox.told() => {}
-                () = feed.came() => {}
+                () = foreign.came() => {}
                 () = freed, if !has_place => {}
             }
         }

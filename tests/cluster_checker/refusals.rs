@@ -21,7 +21,7 @@ pub(crate) async fn no_broker_is_waited_for() {
 
 pub(crate) fn a_wrong_password_ends_it() {
     let kafka = Kafka::start(Brokers::One, Security::Sasl);
-    let options = ["--kafka", kafka.bootstrap(), "--kafka-sasl", "scram-sha-256"];
+    let options = ["--kafka", kafka.bootstrap(), "--kafka-sasl", "scram-sha256"];
     let login = ["--kafka-user", USER, "--kafka-password", "wrong"];
     let mut member = Member::spawn(&[options, login].concat());
     assert_eq!(member.ended().code(), Some(1), "{}", member.said());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use poller::clock::Clock;
 use poller::store::postgres::Database;
-use poller::store::postgres::leases::{Leases, MemberFacts};
+use poller::store::postgres::leases::{Holding, Leases, MemberFacts};
 
 use super::engines::Postgres;
 use super::server::{at, cluster, sql};
@@ -133,23 +133,63 @@ pub(crate) async fn shards_have_one_owner_and_shares_are_fair_whoever_dies(serve
     }
 }
 
+/// Sees at every moment that no shard has two owners.
+async fn watch(holdings: &[Holding]) {
+    loop {
+        let mut seen = BTreeSet::new();
+        for shard in holdings.iter().flat_map(Holding::shards) {
+            assert!(seen.insert(shard), "shard {shard} has two owners");
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(crate) async fn members_that_ask_at_once_share_without_overlap(server: &Postgres) {
     let (database, _) = cluster(server, 64).await;
-    let mut all: Vec<Leases> = (0..4)
-        .map(|number| leases(&database, &format!("m{number}"), Duration::from_mins(10)))
-        .collect();
-    for _ in 0..6 {
-        let mut rest = all.iter_mut();
-        let [a, b, c, d] = std::array::from_fn(|_| rest.next().expect("four"));
-        let (a, b, c, d) = tokio::join!(a.tend(), b.tend(), c.tend(), d.tend());
-        let mut seen = BTreeSet::new();
-        for tended in [a, b, c, d] {
-            for held in tended.expect("tended").held {
-                assert!(seen.insert(held.shard), "shard {} has two owners", held.shard);
+    let mut all: Vec<Leases> = Vec::new();
+    for members in 1..=4 {
+        all.push(leases(&database, &format!("m{members}"), Duration::from_mins(10)));
+        let holdings: Vec<Holding> = all.iter().map(Leases::holding).collect();
+        for _ in 0..3 {
+            let mut asking = tokio::task::JoinSet::new();
+            for mut leases in all.drain(..) {
+                asking.spawn(async move { (leases.tend().await.map(drop), leases) });
+            }
+            let asked = tokio::select! {
+                asked = asking.join_all() => asked,
+                () = watch(&holdings) => unreachable!("it never ends"),
+            };
+            for (tended, leases) in asked {
+                tended.expect("tended");
+                all.push(leases);
             }
         }
+        let shares = all.iter().map(|leases| leases.holding().shards().len());
+        let fair = 64 / members;
+        assert!(shares.clone().all(|share| share == fair || share == fair + 1));
+        assert_eq!(shares.sum::<usize>(), 64);
     }
-    assert!(all.iter().all(|leases| leases.holding().shards().len() == 16));
+}
+
+pub(crate) async fn what_is_given_up_is_no_more_ours_before_others_can_have_it(server: &Postgres) {
+    let (database, url) = cluster(server, 8).await;
+    let mut first = leases(&database, "a", Duration::from_mins(10));
+    assert_eq!(first.tend().await.expect("tended").held.len(), 8);
+    leases(&database, "b", Duration::from_mins(10)).tend().await.expect("tended");
+    sql(
+        &url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+         AS 'BEGIN RAISE EXCEPTION ''not now''; END'; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON lease FOR EACH ROW WHEN (new.owner IS NULL) \
+         EXECUTE FUNCTION refuse()",
+    );
+    let error = first.tend().await.expect_err("refused").to_string();
+    assert!(error.contains("not now"), "{error}");
+    assert_eq!(first.holding().shards(), [0, 1, 2, 3]);
+    sql(&url, "DROP TRIGGER refuse ON lease");
+    // Whoever was not told then is told now.
+    assert_eq!(first.tend().await.expect("tended").lost, [4, 5, 6, 7]);
+    assert_eq!(first.holding().shards(), [0, 1, 2, 3]);
 }
 
 pub(crate) async fn a_member_that_cannot_renew_stops_before_others_begin(server: &Postgres) {

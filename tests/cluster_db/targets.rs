@@ -151,30 +151,3 @@ pub(crate) async fn two_imports_at_once_are_one_after_the_other(server: &Postgre
     );
     assert_eq!(sql(&address, "SELECT count(*), count(DISTINCT number) FROM target"), "400|400");
 }
-
-pub(crate) async fn a_million_targets_take_less_than_two_minutes(server: &Postgres) {
-    let (database, address) = cluster(server, 64).await;
-    let text: String = (0..1_000_000).map(|n| format!("https://h{n}.example/path/{n}\n")).collect();
-    let origin = Origin::of_file("urls.txt".as_ref(), Variables::default());
-    for round in ["new", "same"] {
-        let began = std::time::Instant::now();
-        let list = targets::read(&mut text.as_bytes(), "urls.txt", &origin, &Rules::default());
-        let list = list.expect("a list");
-        let read = began.elapsed();
-        let entries: Vec<String> = list.targets.iter().map(write).collect();
-        let written = began.elapsed();
-        let imported = database.import(list.targets.iter().zip(entries), Others::Removed).await;
-        println!(
-            "{round}: read {read:?}, written {written:?}, imported {:?}: {imported:?}",
-            began.elapsed()
-        );
-    }
-    let began = std::time::Instant::now();
-    let mut count = 0;
-    for shard in 0..64 {
-        database.targets(shard, |_: JobRow| count += 1).await.expect("read");
-    }
-    println!("{count} rows read in {:?}", began.elapsed());
-    println!("{}", sql(&address, "SELECT pg_size_pretty(pg_total_relation_size('target'))"));
-    assert_eq!(count, 1_000_000);
-}

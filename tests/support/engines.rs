@@ -77,6 +77,16 @@ impl Kafka {
 
     /// The same with further `settings` of its nodes, each `name=value`.
     pub fn with(brokers: Brokers, security: Security, settings: &[&str]) -> Self {
+        let settings: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        Self::told(brokers, security, &settings)
+    }
+
+    /// One that is at an address of this machine, for clients in other networks.
+    pub fn at(brokers: Brokers, security: Security, address: &str) -> Self {
+        Self::told(brokers, security, &["--address", address])
+    }
+
+    fn told(brokers: Brokers, security: Security, more: &[&str]) -> Self {
         let brokers = match brokers {
             Brokers::One => "1",
             Brokers::Three => "3",
@@ -87,7 +97,7 @@ impl Kafka {
             Security::Sasl => "sasl",
         };
         let mut options = vec!["--brokers", brokers, "--security", security];
-        options.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        options.extend(more);
         let (engine, bootstrap) = Engine::start("kafka", "bootstrap=", &options);
         Self { engine, bootstrap }
     }

@@ -9,7 +9,6 @@ mod life;
 mod opens;
 mod relay;
 mod settled;
-mod waiting;
 mod works;
 
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 use super::Member;
+use super::waiting::until_it_works;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::process::raise_open_files_limit;
@@ -41,14 +41,15 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     // A limit that cannot be raised only makes the places fewer.
     let _ = raise_open_files_limit();
     let connection = member.kafka();
-    let Some(()) = waiting::for_topics(&connection, &member).await? else { return Ok(()) };
+    let asked = until_it_works("Kafka", &member.stop, || connection.shards()).await?;
+    let Some(_) = asked else { return Ok(()) };
     let time = Arc::new(BrokerTime::new(machine_us()));
     let acks = Acks::new(Arc::clone(&time));
     let producer = Producer::new(&connection, acks.clone())?;
     let told = Arc::clone(&time);
     let mut life = Life::of(&member, producer.clone(), acks.clone(), time);
     // Whether a job still means something is asked of the brokers' time: it is learned first.
-    let Some(()) = waiting::for_life(&mut life, &member).await? else { return Ok(()) };
+    let Some(()) = life::heard(&mut life, &member).await? else { return Ok(()) };
     let clock = Clock::with_wall(move || told.now_us());
     let (ended, relay_ended) = oneshot::channel();
     let works = Works::start(&member, &connection, (producer, acks, clock), ended)?;
@@ -64,7 +65,13 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     member.notifier.stopping();
     let grace = member.settings.grace;
     member.notifier.patience(grace + LAST);
-    let end = tokio::task::spawn_blocking(move || works.end());
+    // A thread that nobody waits for: the process ends in time, whatever Kafka does.
+    let (ended, end) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("end".to_owned());
+    let started = thread.spawn(move || ended.send(works.end()));
+    if let Err(error) = started {
+        tracing::warn!(%error, "cannot start a thread; what is left is polled again");
+    }
     match (result, tokio::time::timeout(grace + LAST, end).await) {
         (Err(error), _) => Err(error),
         (Ok(()), Ok(Ok(ended))) => ended.map_err(|reason| RoleError { code: 1, reason }),
@@ -89,8 +96,8 @@ async fn watch(
     loop {
         tokio::select! {
             () = member.stop.cancelled() => return Ok(()),
-            ended = &mut relay_ended => {
-                let reason = ended.unwrap_or_else(|_| "the relay of jobs has ended".to_owned());
+            reason = &mut relay_ended => {
+                let reason = reason.unwrap_or_else(|_| "the relay of jobs has ended".to_owned());
                 return Err(RoleError { code: 1, reason });
             }
             () = tokio::time::sleep(ROUND) => {}

@@ -1,5 +1,6 @@
 //! The role `scheduler`: turns the targets of the shards that it leases into jobs, on time.
 
+mod alone;
 mod drive;
 mod feed;
 mod figures;
@@ -22,6 +23,7 @@ use crate::shards::Shards;
 use crate::store::postgres::leases::{Leases, MemberFacts, Tended};
 use crate::store::postgres::{Database, DatabaseError};
 
+use alone::Alone;
 use drive::{Kept, Parts, Reins};
 use feed::{Feed, Turnover};
 use figures::{Figures, SchedulerFigures};
@@ -74,6 +76,7 @@ struct Work {
     figures: SchedulerFigures,
     producer: Producer,
     kafka: Needed,
+    alone: Alone,
     beat: (Instant, Figures),
     health: Arc<RoleHealth>,
     /// Looks at the time when they were seen to go on last.
@@ -102,6 +105,7 @@ impl Work {
             figures: SchedulerFigures::default(),
             producer,
             kafka: Needed::new("Kafka"),
+            alone: Alone::default(),
             beat: (Instant::now(), Figures::default()),
             health: Arc::clone(&member.health),
             turns: 0,
@@ -121,6 +125,7 @@ impl Work {
             sink,
             clock: clock.clone(),
             holding: self.leases.holding(),
+            alone: self.alone.clone(),
             figures: self.figures.clone(),
             notifier: member.notifier,
             flush: grace.saturating_sub(FAREWELL).max(grace / 2),
@@ -157,7 +162,7 @@ impl Work {
         told: &mut BTreeMap<u32, (i64, i64)>,
     ) {
         let mut database = Needed::new("the database");
-        let mut done = Ok(first);
+        let mut done: Result<Tended, DatabaseError> = Ok(first);
         loop {
             self.tell_health(
                 done.as_ref().map(|tended| !tended.held.is_empty() || tended.members > 1),
@@ -170,10 +175,14 @@ impl Work {
                     if turnovers.send(turnover).await.is_err() {
                         return;
                     }
+                    self.alone.note_there();
                     pause
                 }
                 Err(error) => {
                     database.note_away(&error);
+                    if error.is_passing() {
+                        self.alone.note_away();
+                    }
                     RETRY
                 }
             };

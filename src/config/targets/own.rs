@@ -110,34 +110,17 @@ pub fn one(entry: Value, rules: &Rules) -> Result<Target, String> {
     made.pop().unwrap_or_else(|| Err("is no entry".to_owned()))
 }
 
-/// The target of one entry that was taken from a list before: it is complete, and its values have been
-/// put in already.
-///
-/// # Errors
-/// What is wrong with the entry, and what to write instead.
-pub fn complete(entry: Value, rules: &Rules) -> Result<Target, String> {
-    if prometheus::is_group(&entry) {
-        return Err(GROUP.to_owned());
-    }
-    let mut made = targets_of(&Origin::remote().done(), vec![entry], rules);
-    made.pop().unwrap_or_else(|| Err("is no entry".to_owned()))
-}
-
 const GROUP: &str = "is a group of targets; write each of them as an entry of its own";
 
 /// What each of `values` asks for; none of them is a group.
 fn targets(values: Vec<Value>, rules: &Rules) -> Vec<Result<Target, String>> {
-    targets_of(&Origin::remote(), values, rules)
-}
-
-/// The same for values that come from `origin`.
-fn targets_of(origin: &Origin, values: Vec<Value>, rules: &Rules) -> Vec<Result<Target, String>> {
+    let origin = Origin::remote();
     let mut made = Vec::with_capacity(values.len());
     let mut take = |entry: Entry| {
         made.push(entry.target);
         ControlFlow::Continue(())
     };
-    let mut loader = Loader::new("an entry", origin, rules).handing_to(&mut take);
+    let mut loader = Loader::new("the API", &origin, rules).handing_to(&mut take);
     for value in values {
         let _ = text::take_json(&mut loader, 1, value);
     }

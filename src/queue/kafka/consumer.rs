@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::offsets::{Offsets, Ticket};
@@ -125,8 +125,10 @@ impl Consumer {
                     self.inner.context().heard.forget();
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };
                     let (ticket, span) = {
-                        let offsets = &mut self.shared.0.lock().offsets;
-                        (offsets.take(partition, message.offset()), offsets.span(partition))
+                        let state = &mut *self.shared.0.lock();
+                        state.has_changed |= state.offsets.next(partition).is_none();
+                        let ticket = state.offsets.take(partition, message.offset());
+                        (ticket, state.offsets.span(partition))
                     };
                     if span >= LONGEST_SPAN {
                         self.crowded.insert(partition);
@@ -146,6 +148,19 @@ impl Consumer {
             let partition = i32::try_from(ticket.partition()).unwrap_or(i32::MAX);
             // A partition that is being taken away is stored by who gets it.
             let _ = self.inner.store_offset(&self.topic, partition, offset);
+        }
+    }
+
+    /// Commits what is done, and tells whether brokers have that. Waits for their answer.
+    #[must_use]
+    pub fn commit(&self) -> bool {
+        match self.inner.commit_consumer_state(CommitMode::Sync) {
+            // There was nothing left to commit.
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => true,
+            Err(error) => {
+                tracing::debug!(%error, "offsets are not committed");
+                false
+            }
         }
     }
 
@@ -195,23 +210,37 @@ impl Consumer {
         if !std::mem::take(&mut state.has_changed) && self.crowded.is_empty() {
             return;
         }
+        // A partition that came back is not paused, whatever it was before.
+        for fresh in std::mem::take(&mut state.begun) {
+            self.paused.remove(&fresh);
+        }
         let (crowded, offsets) = (&mut self.crowded, &state.offsets);
         crowded.retain(|partition| offsets.span(*partition) >= LONGEST_SPAN / 2);
         let wanted: BTreeSet<u32> = offsets
             .partitions()
             .filter(|partition| self.is_held || crowded.contains(partition))
+            // One of which nobody knows where to go on is not paused: what was fetched of it would be
+            // skipped.
+            .filter(|partition| offsets.next(*partition).is_some())
             .collect();
-        // A partition that came back is not paused, whatever it was before.
-        for fresh in std::mem::take(&mut state.begun) {
-            self.paused.remove(&fresh);
-        }
         let pause = self.list(wanted.difference(&self.paused));
-        let ours = |partition: &&u32| state.offsets.partitions().any(|one| one == **partition);
+        let ours = |partition: &&u32| offsets.next(**partition).is_some();
         let resume = self.list(self.paused.difference(&wanted).filter(ours));
+        let mut back = TopicPartitionList::new();
+        for partition in resume.elements().iter().map(TopicPartitionListElem::partition) {
+            let next = u32::try_from(partition).ok().and_then(|ours| offsets.next(ours));
+            let next = Offset::Offset(next.unwrap_or(0));
+            let _ = back.add_partition_offset(&self.topic, partition, next);
+        }
         drop(state);
-        // One that was taken away in this very moment needs neither.
+        // One that was taken away in this very moment needs none of it.
         let _ = self.inner.pause(&pause);
-        let _ = self.inner.resume(&resume);
+        if back.count() > 0 {
+            // The client throws away what it has fetched when it pauses a partition, and by itself goes
+            // on behind that where nothing had been taken yet.
+            let _ = self.inner.seek_partitions(back, Duration::ZERO);
+            let _ = self.inner.resume(&resume);
+        }
         self.paused = wanted;
     }
 
@@ -268,14 +297,20 @@ impl ConsumerContext for Context {
         let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             let placed = self.placed(consumer, list);
             let mut state = self.shared.0.lock();
-            partitions.iter().for_each(|partition| state.offsets.begin(*partition));
+            for element in placed.as_ref().unwrap_or(list).elements() {
+                if let Ok(partition) = u32::try_from(element.partition()) {
+                    state.offsets.begin(partition, at(element.offset()));
+                }
+            }
             state.begun.extend(&partitions);
             state.has_changed = true;
             drop(state);
             consumer.incremental_assign(placed.as_ref().unwrap_or(list))
         } else {
             let mut state = self.shared.0.lock();
-            partitions.iter().for_each(|partition| state.offsets.end(*partition));
+            for partition in &partitions {
+                state.offsets.end(*partition);
+            }
             (state.has_changed, state.has_lost) = (true, true);
             drop(state);
             // What is stored of them is committed by this.
@@ -286,6 +321,14 @@ impl ConsumerContext for Context {
             Ok(()) => tracing::debug!(partitions, ?event, "the group shares out its partitions"),
             Err(error) => tracing::warn!(%error, ?event, "partitions were not taken over"),
         }
+    }
+}
+
+/// The offset that is meant, where it is one.
+const fn at(offset: Offset) -> Option<i64> {
+    match offset {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
     }
 }
 

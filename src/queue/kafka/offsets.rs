@@ -39,16 +39,22 @@ struct Partition {
     turn: u32,
     /// Offsets in their order from the first one that is not done, and whether each is.
     taken: VecDeque<(i64, bool)>,
-    /// All before it were taken.
-    next: i64,
+    /// All before it were taken; none: nobody has said yet where it begins.
+    next: Option<i64>,
 }
 
 impl Offsets {
-    /// `partition` is ours from now on: what was taken of it in a turn before counts no more.
-    pub(super) fn begin(&mut self, partition: u32) {
+    /// `partition` is ours from now on, and goes on at the offset `next` if that is known: what was
+    /// taken of it in a turn before counts no more.
+    pub(super) fn begin(&mut self, partition: u32, next: Option<i64>) {
         self.turns = self.turns.wrapping_add(1);
-        let begun = Partition { turn: self.turns, taken: VecDeque::new(), next: i64::MIN };
+        let begun = Partition { turn: self.turns, taken: VecDeque::new(), next };
         self.partitions.insert(partition, begun);
+    }
+
+    /// The offset at which `partition` goes on, if that is known.
+    pub(super) fn next(&self, partition: u32) -> Option<i64> {
+        self.partitions.get(&partition)?.next
     }
 
     /// `partition` is not ours any more.
@@ -69,10 +75,10 @@ impl Offsets {
     /// Takes the record at `offset` of `partition`; none: it is not ours, or was taken before.
     pub(super) fn take(&mut self, partition: u32, offset: i64) -> Option<Ticket> {
         let ours = self.partitions.get_mut(&partition)?;
-        if offset < ours.next {
+        if ours.next.is_some_and(|next| offset < next) {
             return None;
         }
-        ours.next = offset + 1;
+        ours.next = Some(offset + 1);
         ours.taken.push_back((offset, false));
         Some(Ticket { partition, turn: ours.turn, offset })
     }
@@ -115,7 +121,7 @@ mod tests {
     #[test]
     fn an_offset_moves_when_all_before_it_are_done() {
         let mut offsets = Offsets::default();
-        offsets.begin(3);
+        offsets.begin(3, None);
         let tickets = taken(&mut offsets, 3, 10..14);
         assert_eq!(offsets.done(tickets[1]), None);
         assert_eq!(offsets.done(tickets[0]), Some(11));
@@ -128,11 +134,11 @@ mod tests {
     #[test]
     fn a_partition_that_was_lost_forgets_what_was_taken_of_it() {
         let mut offsets = Offsets::default();
-        offsets.begin(0);
+        offsets.begin(0, Some(0));
         let [first] = taken(&mut offsets, 0, 5..6)[..] else { panic!("one") };
         offsets.end(0);
         assert_eq!((offsets.done(first), offsets.take(0, 6)), (None, None));
-        offsets.begin(0);
+        offsets.begin(0, Some(0));
         let [again] = taken(&mut offsets, 0, 5..6)[..] else { panic!("one") };
         assert_eq!(offsets.done(first), None, "it is of another turn");
         assert!(!offsets.is_ours(first) && offsets.is_ours(again));
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn a_record_that_comes_again_in_the_same_turn_is_not_taken_twice() {
         let mut offsets = Offsets::default();
-        offsets.begin(0);
+        offsets.begin(0, Some(0));
         taken(&mut offsets, 0, 5..8);
         assert_eq!((offsets.take(0, 6), offsets.take(1, 0)), (None, None));
         // Offsets may have gaps.
@@ -156,7 +162,7 @@ mod tests {
             gaps in proptest::collection::vec(1_i64..4, 50),
         ) {
             let mut offsets = Offsets::default();
-            offsets.begin(0);
+            offsets.begin(0, Some(0));
             let mut at = 0;
             let mut tickets = Vec::new();
             for gap in gaps {

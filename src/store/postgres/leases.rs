@@ -9,7 +9,7 @@ mod member;
 mod share;
 mod sql;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -56,6 +56,8 @@ pub struct Leases {
     length: Duration,
     clock: Clock,
     holding: Holding,
+    /// The shards that were told of last as ours, with their epochs.
+    reported: BTreeMap<u32, i64>,
     clock_ahead_ms: i64,
 }
 
@@ -65,7 +67,8 @@ impl Leases {
     pub fn new(database: Database, facts: MemberFacts, length: Duration, clock: Clock) -> Self {
         let owner = facts.owner();
         let (holding, told) = (Holding::default(), "{}".to_owned());
-        Self { database, facts, told, owner, length, clock, holding, clock_ahead_ms: 0 }
+        let reported = BTreeMap::new();
+        Self { database, facts, told, owner, length, clock, holding, reported, clock_ahead_ms: 0 }
     }
 
     /// What says at any moment which shards are ours; it may be kept elsewhere.
@@ -119,7 +122,7 @@ impl Leases {
             sql::state(client, self.facts.role, self.length),
         )?;
         self.clock_ahead_ms = asked_ms.midpoint(self.clock.now_ms()) - its_ms;
-        let before = self.holding.replace(&renewed, asked);
+        self.holding.replace(&renewed, asked);
         let mine: BTreeSet<u32> = renewed.iter().map(|held| held.shard).collect();
         state.include(&self.facts.name, renewed.len());
         let quota = share::quota(state.shards, &state.members, &self.facts.name);
@@ -141,7 +144,7 @@ impl Leases {
             held.sort_by_key(|held| held.shard);
         }
         let again_in = self.again_in(lacks > 0, state.first_end);
-        Ok(held::changes(before, held, (state.live(), self.clock_ahead_ms, again_in)))
+        Ok(held::changes(&mut self.reported, held, (state.live(), self.clock_ahead_ms, again_in)))
     }
 
     /// Until when a lease is ours that is asked for now.

@@ -107,8 +107,8 @@ impl Database {
         Ok(span)
     }
 
-    /// Drops what is older than `keep` says at `now_ms` (Unix milliseconds), and tells how many
-    /// partitions went.
+    /// Drops what is older than `keep` says at `now_ms` (Unix milliseconds), and members that have
+    /// said nothing for a day; tells how many partitions went.
     ///
     /// # Errors
     /// The database cannot be reached or does not let us; somebody reads a table for long.
@@ -134,6 +134,8 @@ impl Database {
         }
         let first = i32::try_from(today - i64::from(keep.day_days)).unwrap_or(0);
         transaction.execute("DELETE FROM day WHERE day < $1", &[&first]).await?;
+        let gone = "DELETE FROM member WHERE seen_at < now() - interval '1 day'";
+        transaction.execute(gone, &[]).await?;
         transaction.commit().await?;
         Ok(dropped)
     }

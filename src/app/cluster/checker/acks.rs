@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -89,8 +89,10 @@ impl Deliveries for Acks {
         match delivery {
             Delivery::Failed(reason) => self.fail(reason),
             Delivery::Acknowledged { at_ms, .. } if token == LIFE => {
-                let took = self.0.asked.lock().take().map_or(Duration::MAX, |at| at.elapsed());
-                let ahead_us = at_ms.and_then(|at_ms| self.0.time.hear(at_ms, took));
+                let asked = self.0.asked.lock().take();
+                let ahead_us = at_ms
+                    .zip(asked)
+                    .and_then(|(at_ms, asked)| self.0.time.hear(at_ms, asked.elapsed()));
                 if ahead_us.is_some() {
                     *self.0.set.lock() = ahead_us;
                 }

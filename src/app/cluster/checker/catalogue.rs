@@ -8,8 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::settled::Settled;
-use crate::config::rules::Rules;
-use crate::config::targets::own;
+use crate::config::targets::written;
 use crate::queue::kafka::messages::JobMessage;
 use crate::target::{Labels, Plan, Target, TargetId};
 
@@ -51,7 +50,8 @@ pub(super) struct Catalogue {
     most: usize,
     /// The entry that is looked at next for somebody to forget.
     hand: usize,
-    rules: Rules,
+    /// How often a target was made so far.
+    changes: u64,
     plans: HashSet<Arc<Plan>>,
     labels: HashSet<Arc<Labels>>,
 }
@@ -64,7 +64,7 @@ impl Catalogue {
             by_number: HashMap::new(),
             most: most.max(1),
             hand: 0,
-            rules: Rules::default(),
+            changes: 0,
             plans: HashSet::new(),
             labels: HashSet::new(),
         }
@@ -94,7 +94,8 @@ impl Catalogue {
         entry.is_wanted = true;
         if entry.revision.is_none_or(|known| known < job.revision) {
             entry.revision = Some(job.revision);
-            let made = make(job, &self.rules, slot);
+            self.changes += 1;
+            let made = make(job, slot);
             let before = std::mem::replace(&mut entry.made, Err("is not made yet".into()));
             let made = made.map(|mut target| {
                 if let Ok(before) = &before {
@@ -151,6 +152,16 @@ impl Catalogue {
         })
     }
 
+    /// All targets that can be polled.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.entries.iter().filter_map(|entry| entry.made.as_ref().ok())
+    }
+
+    /// How often a target was made so far.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// A number of ours for the target of `job`.
     fn seat(&mut self, job: &JobMessage, forget: &mut impl FnMut(&Target)) -> u32 {
         let entry = Entry {
@@ -199,11 +210,9 @@ impl Catalogue {
 ///
 /// # Errors
 /// Why it cannot be polled.
-fn make(job: &JobMessage, rules: &Rules, slot: u32) -> Result<Target, String> {
-    let entry =
-        serde_json::from_slice(&job.entry).map_err(|error| format!("is no JSON: {error}"))?;
-    let target = own::complete(entry, rules)?;
-    Ok(Target { id: TargetId(job.id), number: slot, ..target })
+fn make(job: &JobMessage, slot: u32) -> Result<Target, String> {
+    let target = written::read(&job.entry, TargetId(job.id))?;
+    Ok(Target { number: slot, ..target })
 }
 
 /// `value`, or what is equal to it and known already.

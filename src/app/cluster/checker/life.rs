@@ -11,6 +11,8 @@ use super::broker_time::BrokerTime;
 use super::machine_us;
 use super::works::Works;
 use crate::app::cluster::Member;
+use crate::app::cluster::waiting::Needed;
+use crate::app::role::RoleError;
 use crate::process::resident_bytes;
 use crate::queue::kafka::Topic;
 use crate::queue::kafka::messages::{MemberMessage, Report, Told};
@@ -18,6 +20,8 @@ use crate::queue::kafka::producer::Producer;
 
 /// How often a sign of life is given.
 const EVERY: Duration = Duration::from_secs(3);
+/// How often to look whether the first one has been heard.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The signs of life of a checker.
 pub(super) struct Life {
@@ -28,8 +32,7 @@ pub(super) struct Life {
     /// What is said every time.
     member: MemberMessage,
     last: Option<Instant>,
-    /// Whether trouble with brokers was told.
-    is_troubled: bool,
+    kafka: Needed,
 }
 
 impl Life {
@@ -51,7 +54,15 @@ impl Life {
             facts: "{}".to_owned(),
         };
         let location = member.settings.cluster.location.clone();
-        Self { producer, acks, time, location, member: told, last: None, is_troubled: false }
+        Self {
+            producer,
+            acks,
+            time,
+            location,
+            member: told,
+            last: None,
+            kafka: Needed::new("Kafka"),
+        }
     }
 
     /// Gives a sign of life when it is time for one, and tells what is to be told of brokers and clock.
@@ -102,15 +113,26 @@ impl Life {
     /// Tells of trouble with brokers when it begins, and when it is over.
     fn tell_trouble(&mut self, refusal: Option<String>) {
         match self.producer.trouble().or(refusal) {
-            Some(reason) if !self.is_troubled => {
-                self.is_troubled = true;
-                tracing::warn!(reason, "Kafka is away; trying on, and what was found is kept");
-            }
-            None if self.is_troubled => {
-                self.is_troubled = false;
-                tracing::info!("Kafka is back");
-            }
-            _ => {}
+            Some(reason) => self.kafka.note_away(&reason),
+            None => self.kafka.note_there(),
+        }
+    }
+}
+
+/// Waits until brokers have had a sign of life, by which the time is known; none: the role is to end.
+///
+/// # Errors
+/// They never will.
+pub(super) async fn heard(life: &mut Life, member: &Member) -> Result<Option<()>, RoleError> {
+    loop {
+        match life.is_heard() {
+            Ok(true) => return Ok(Some(())),
+            Ok(false) => {}
+            Err(reason) => return Err(RoleError { code: 1, reason }),
+        }
+        tokio::select! {
+            () = member.stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(LOOK) => {}
         }
     }
 }

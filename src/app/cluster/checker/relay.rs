@@ -2,6 +2,7 @@
 //! each. A job is done when brokers have all that is to be said of it.
 
 mod intake;
+mod judge;
 mod reports;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::queue::{Fed, Feed, Return};
 use crate::stage::scheduler;
 use crate::target::TargetId;
 
+use judge::Judge;
 use reports::Reports;
 
 /// How long the relay waits for jobs until it looks for outcomes.
@@ -74,6 +76,7 @@ struct Relay {
     parts: Parts,
     opens: Opens,
     reports: Reports,
+    judge: Judge,
     /// What goes to each scheduler next.
     fed: Vec<Vec<Fed>>,
     /// Records that are done already.
@@ -96,6 +99,7 @@ pub(super) fn run(parts: Parts, ends: &Ends) -> Result<(), String> {
         parts,
         opens: Opens::default(),
         reports,
+        judge: Judge::default(),
         fed,
         done: Vec::new(),
         told_entry: None,
@@ -210,17 +214,16 @@ impl Relay {
         let deadline = Instant::now() + LAST;
         loop {
             self.go_round()?;
-            let is_sent =
-                !self.reports.are_held_up() && self.opens.iter().all(|job| job.unacknowledged == 0);
-            if is_sent || Instant::now() >= deadline {
-                let left = self.opens.iter().filter(|job| job.unacknowledged > 0).count();
-                if left > 0 {
-                    tracing::warn!(
-                        left,
-                        "Kafka did not take all reports in time; their jobs are polled again"
-                    );
-                }
-                // What is stored is committed when the consumer leaves the group.
+            let left = self.opens.iter().filter(|job| job.unacknowledged > 0).count();
+            let is_over = left == 0 && !self.reports.are_held_up() && self.parts.consumer.commit();
+            if is_over {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(
+                    left,
+                    "Kafka did not take all in time; what it lacks is polled again"
+                );
                 return Ok(());
             }
             self.take_jobs(ROUND);

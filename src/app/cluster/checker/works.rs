@@ -20,12 +20,14 @@ use crate::app::pulse::Pulse;
 use crate::app::role::RoleError;
 use crate::check::Checks;
 use crate::clock::Clock;
+use crate::config::Settings;
 use crate::process::MemoryLimit;
 use crate::queue::kafka::Connection;
 use crate::queue::kafka::consumer::{Consumer, Membership};
 use crate::queue::kafka::producer::Producer;
 use crate::queue::local::Outbox;
 use crate::queue::{Feed, Places};
+use crate::stage::scheduler::Desk;
 
 /// Jobs in hand for each place from which on no further one is taken, and at least and at most.
 const PER_PLACE: usize = 4;
@@ -80,20 +82,9 @@ impl Works {
         let no_thread =
             |error: std::io::Error| failed(1, &format!("cannot start a thread: {error}"));
         let engine = Engine::start(settings.threading, &parts, &[]).map_err(no_thread)?;
-        let standing = Arc::<Mutex<Standing>>::default();
         let memory_limit = kept_within(MemoryLimit::find(settings.max_memory));
-        let governing = Governing::start(Governed {
-            places: Arc::clone(&places),
-            standing: Arc::clone(&standing),
-            desks: engine.desks().to_vec(),
-            clock: clock.clone(),
-            lateness: engine.lateness().to_vec(),
-            outbox: Arc::clone(&outbox),
-            memory_limit,
-            adaptive: settings.adaptive,
-            shrink: Box::new(move || check.shrink_caches()),
-        });
-        let governing = governing.map_err(no_thread)?;
+        let (governing, standing) =
+            govern(settings, memory_limit, &engine, parts).map_err(no_thread)?;
         let figures = Arc::<Figures>::default();
         let parts = relay::Parts {
             consumer,
@@ -163,7 +154,7 @@ impl Works {
 
     /// How it goes, for whoever asks.
     pub(super) fn shown(&self) -> Value {
-        let sum = |figure: fn(&crate::stage::scheduler::Desk) -> u64| {
+        let sum = |figure: fn(&Desk) -> u64| {
             self.engine.desks().iter().map(|desk| figure(desk)).sum::<u64>()
         };
         let mut facts = self.figures.told();
@@ -171,8 +162,8 @@ impl Works {
             facts.insert("in_flight".into(), json!(self.places.taken()));
             facts.insert("limit".into(), json!(self.places.limit()));
             facts.insert("short_of".into(), json!(self.standing.lock().reason));
-            facts.insert("waiting".into(), json!(sum(|desk| desk.waiting())));
-            facts.insert("parked".into(), json!(sum(|desk| desk.parked())));
+            facts.insert("waiting".into(), json!(sum(Desk::waiting)));
+            facts.insert("parked".into(), json!(sum(Desk::parked)));
         }
         facts
     }
@@ -225,6 +216,29 @@ fn start_relay(
         }
         result
     })
+}
+
+/// Has the number of places follow how this machine is, and tells where is said why they are fewer.
+fn govern(
+    settings: &Settings,
+    memory_limit: u64,
+    engine: &Engine,
+    parts: engine::Parts<Checks>,
+) -> std::io::Result<(Governing, Arc<Mutex<Standing>>)> {
+    let standing = Arc::<Mutex<Standing>>::default();
+    let check = parts.check;
+    let governing = Governing::start(Governed {
+        places: parts.places,
+        standing: Arc::clone(&standing),
+        desks: engine.desks().to_vec(),
+        clock: parts.clock,
+        lateness: engine.lateness().to_vec(),
+        outbox: parts.outbox,
+        memory_limit,
+        adaptive: settings.adaptive,
+        shrink: Box::new(move || check.shrink_caches()),
+    })?;
+    Ok((governing, standing))
 }
 
 /// Joins the group of the checkers at our location.

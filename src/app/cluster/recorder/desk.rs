@@ -134,28 +134,34 @@ impl Desk {
         Ok(())
     }
 
-    /// Writes what has come, within `limit`; tells whether that is all. What is not written stays on
-    /// Kafka for whoever gets the shards.
+    /// Writes what has come, within `limit`, and what spares whoever gets the shards some work; tells
+    /// whether that is all. What is not written stays on Kafka for them.
     pub(super) async fn drain(&mut self, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
+        // What is asked now is not given up because we are to stop.
+        self.parts.stop = CancellationToken::new();
         for shard in self.dockets.keys() {
             self.parts.reader.release(*shard);
         }
+        let limit = limit * 4 / 5;
+        tokio::time::timeout(limit, self.write_rest()).await.is_ok()
+    }
+
+    async fn write_rest(&mut self) {
         loop {
-            let next = tokio::time::timeout_at(end, self.writing.join_next()).await;
-            match next {
-                Err(_) => return false,
-                Ok(Some(Ok(written))) => self.written(written),
-                Ok(Some(Err(_)) | None) => {}
+            while let Some(written) = self.writing.join_next().await {
+                written.into_iter().for_each(|written| self.written(written));
             }
-            if self.writing.is_empty() {
-                if self.dockets.values().all(|docket| !docket.has_news()) {
-                    return true;
-                }
-                if tokio::time::timeout_at(end, self.hand_over()).await.is_err() {
-                    return false;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            if self.dockets.values().all(|docket| !docket.has_news()) {
+                break;
+            }
+            self.hand_over().await;
+            tokio::task::yield_now().await;
+        }
+        while let Some((_, mut docket)) = self.dockets.pop_first() {
+            if docket.is_behind() {
+                let batches = vec![docket.close_last(self.now_ms())];
+                let Parts { database, figures, .. } = &self.parts;
+                write(database.clone(), batches, Arc::clone(figures)).await;
             }
         }
     }
@@ -318,7 +324,7 @@ impl Desk {
             self.dockets.values_mut().for_each(|docket| docket.resolve(&stored, now_ms));
         }
         let now_ms = self.now_ms();
-        let is_due = |docket: &&mut Docket| docket.has_news() || (is_noted && docket.has_moved());
+        let is_due = |docket: &&mut Docket| docket.has_news() || (is_noted && docket.is_behind());
         let due = self.dockets.values_mut().filter(is_due);
         let batches: Vec<ShardBatch> = due.map(|docket| docket.close(now_ms)).collect();
         if is_noted {

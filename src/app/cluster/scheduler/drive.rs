@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::alone::Alone;
 use super::figures::SchedulerFigures;
 use crate::clock::Clock;
 use crate::daemon::Notifier;
@@ -64,6 +65,7 @@ pub(super) struct Parts {
     pub(super) sink: JobTopic,
     pub(super) clock: Clock,
     pub(super) holding: Holding,
+    pub(super) alone: Alone,
     pub(super) figures: SchedulerFigures,
     pub(super) notifier: Notifier,
     /// How long brokers get at the end to take what they have not.
@@ -135,12 +137,13 @@ impl Drive {
 
     /// Makes what is due; returns when there is something to do again.
     fn turn(&mut self) -> Instant {
-        let Parts { sink, clock, holding, .. } = &mut self.parts;
+        let Parts { sink, clock, holding, alone, .. } = &mut self.parts;
         if let Some(drift_us) = clock.follow_wall() {
             let seconds = drift_us / 1_000_000;
             tracing::warn!(seconds, "the time of the database and ours have parted; ours is set");
         }
-        let is_ours = |shard, epoch| holding.epoch(shard) == Some(epoch);
+        let goes_on = alone.goes_on();
+        let is_ours = |shard, epoch| goes_on || holding.epoch(shard) == Some(epoch);
         let turn = self.dispatch.turn(clock.now_ms(), is_ours, sink);
         let unkept_ms = self.settle();
         self.parts.figures.note_turn(&turn, unkept_ms);

@@ -9,27 +9,26 @@ use crate::app::past::detail::{
     DAYS, HOURS, OUTAGES, POLLS, Tallies, certificate, check_kind, in_period, merge, priority,
     told_days, told_hours,
 };
-use crate::config::rules::Rules;
-use crate::config::targets::own;
+use crate::config::targets::written;
 use crate::health::Transition;
 use crate::stats::{Spans, Tally, uptime};
 use crate::store::postgres::read::{IncidentPlace, Incidents, Line};
 use crate::store::reader::{Period, UPTIME_DAYS};
-use crate::target::{State, Target};
+use crate::target::{State, Target, TargetId};
 use crate::view::past::{Badge, BadgeKind, ChartSpan, Reading, TargetDetail, poll};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The target that `entry` describes, when this program can make one of it.
+/// The target that `entry` describes, when this program can make one of it; its id is not in there.
 pub(super) fn made(entry: &str) -> Option<Target> {
-    own::complete(serde_json::from_str(entry).ok()?, &Rules::default()).ok()
+    written::read(entry.as_bytes(), TargetId(0)).ok()
 }
 
 /// The target `line`, as its `entry` describes it.
 pub(super) fn target(line: &Line, entry: &str) -> Option<Target> {
-    let made = made(entry)?;
+    let made = written::read(entry.as_bytes(), line.id).ok()?;
     let given_id = line.given_id.clone().map(String::into_boxed_str);
-    Some(Target { number: line.number, id: line.id, given_id, ..made })
+    Some(Target { number: line.number, given_id, ..made })
 }
 
 impl View {

@@ -50,12 +50,10 @@ impl Holding {
         found.filter(|(_, until)| *until > Instant::now())
     }
 
-    /// Holds `held`, and nothing else, until `until`; returns what was held before with its epochs,
-    /// also what had ended.
-    pub(super) fn replace(&self, held: &[Held], until: Instant) -> BTreeMap<u32, i64> {
+    /// Holds `held`, and nothing else, until `until`.
+    pub(super) fn replace(&self, held: &[Held], until: Instant) {
         let new = held.iter().map(|held| (held.shard, (held.epoch, until))).collect();
-        let before = std::mem::replace(&mut *self.0.lock(), new);
-        before.into_iter().map(|(shard, (epoch, _))| (shard, epoch)).collect()
+        *self.0.lock() = new;
     }
 
     pub(super) fn add(&self, held: &[Held], until: Instant) {
@@ -67,18 +65,19 @@ impl Holding {
     }
 }
 
-/// What is told of `held`, when `before` was held, with the members, clock and pause of `rest`.
+/// What is told of `held`, when `reported` was told last, with the members, clock and pause of `rest`.
 pub(super) fn changes(
-    before: BTreeMap<u32, i64>,
+    reported: &mut BTreeMap<u32, i64>,
     held: Vec<Held>,
     rest: (u32, i64, Duration),
 ) -> Tended {
     let (members, clock_ahead_ms, again_in) = rest;
+    let kept: BTreeMap<u32, i64> = held.iter().map(|held| (held.shard, held.epoch)).collect();
+    let before = std::mem::replace(reported, kept);
     let is_new = |held: &&Held| before.get(&held.shard) != Some(&held.epoch);
     let gained = held.iter().filter(is_new).map(|held| held.shard).collect();
-    let kept: BTreeMap<u32, i64> = held.iter().map(|held| (held.shard, held.epoch)).collect();
-    let lost = before.into_iter().filter(|(shard, epoch)| kept.get(shard) != Some(epoch));
-    let lost = lost.map(|(shard, _)| shard).collect();
+    let lost = before.iter().filter(|(shard, epoch)| reported.get(shard) != Some(epoch));
+    let lost = lost.map(|(shard, _)| *shard).collect();
     Tended { held, gained, lost, members, clock_ahead_ms, again_in }
 }
 
@@ -98,13 +97,13 @@ mod tests {
         assert_eq!((elsewhere.epoch(1), elsewhere.shards()), (Some(7), vec![1]));
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!((elsewhere.epoch(1), elsewhere.shards()), (None, vec![]));
-        assert_eq!(holding.replace(&[], Instant::now()), BTreeMap::from([(1, 7)]));
     }
 
     #[test]
     fn a_shard_that_came_back_with_a_newer_epoch_was_lost_and_gained() {
-        let before = BTreeMap::from([(1, 7), (2, 7), (3, 7)]);
-        let tended = changes(before, vec![held(1, 7), held(2, 9), held(4, 1)], Default::default());
+        let mut reported = BTreeMap::from([(1, 7), (2, 7), (3, 7)]);
+        let now = vec![held(1, 7), held(2, 9), held(4, 1)];
+        let tended = changes(&mut reported, now, (1, 0, Duration::ZERO));
         assert_eq!((tended.gained, tended.lost), (vec![2, 4], vec![2, 3]));
     }
 }

@@ -45,13 +45,13 @@ impl Relay {
         let fed = &mut self.fed;
         let mut forget = |target: &Target| Self::feed(fed, target.id, Fed::Forget(target.number));
         match self.parts.catalogue.find(job, &mut forget) {
-            Found::Target(target) => self.offer(ticket, job, target),
+            Found::Target(target) => self.offer(ticket, job, &target),
             Found::Bad(reason) => self.refuse(ticket, job, &reason),
         }
     }
 
     /// Has `target` be polled for `job`, unless that is so already.
-    fn offer(&mut self, ticket: Ticket, job: &JobMessage, target: Arc<Target>) {
+    fn offer(&mut self, ticket: Ticket, job: &JobMessage, target: &Arc<Target>) {
         let slot = target.number;
         if self.parts.catalogue.is_settled(slot, job.due_ms) {
             self.parts.figures.repeated.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl Relay {
         self.parts.catalogue.open(slot);
         self.opens.add(Open { slot: Some(slot), ..open(ticket, job) });
         let offer = Offer {
-            target: Arc::clone(&target),
+            target: Arc::clone(target),
             due_ms: job.due_ms,
             valid_until_ms: job.valid_until_ms,
             offered_us: self.parts.clock.monotonic_us(),
@@ -145,6 +145,8 @@ impl Relay {
         use crate::queue::Outlet as _;
         let mut outcomes = std::mem::take(&mut self.outcomes);
         self.parts.outbox.exchange(&mut outcomes);
+        let now_us = self.parts.clock.monotonic_us();
+        self.judge.sit(&self.parts.catalogue, &mut outcomes, now_us);
         let lags = outcomes.iter().map(|outcome| outcome.lag_us);
         self.parts.figures.note_lags(lags);
         let count = outcomes.len() as u64;
