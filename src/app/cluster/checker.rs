@@ -110,9 +110,9 @@ async fn watch(
         }
         if last.elapsed() >= Duration::from_mins(1) {
             last = Instant::now();
-            let line = works.line();
-            tracing::info!("{line}");
-            member.notifier.status(&line);
+            let told = works.line();
+            tracing::info!("{told}");
+            member.notifier.status(&told);
         }
     }
 }
