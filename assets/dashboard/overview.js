@@ -3,7 +3,7 @@
 import { ask } from "./ask.js";
 import { clusterPanel } from "./cluster.js";
 import { el, put } from "./dom.js";
-import { age, count, daysLeft, moment, span, took } from "./format.js";
+import { age, count, daysLeft, moment, plural, span, took } from "./format.js";
 import { latencyPanel } from "./latency.js";
 import { phasesPanel } from "./phases.js";
 import { panel, reason, table, targetLink } from "./table.js";
@@ -53,8 +53,8 @@ export function overview({ live }) {
       phases.show(summary);
       slowest.show(summary.slowest_5m?.slice(0, SLOWEST + Math.floor(extra / 3)), "No poll finished in the last 5 minutes.");
       const { urls = [], count: all = 0 } = summary.in_flight ?? {};
-      flying.show(urls.slice(0, FLYING + Math.floor(extra / 3)), "Nothing runs at this moment.");
-      put(flying.note, all > FLYING ? `the longest of ${count(all)}` : "");
+      flying.show(urls.slice(0, FLYING + Math.floor(extra / 3)), all > 0 ? `${plural(all, "poll")} of all checkers, which do not tell them one by one.` : "Nothing runs at this moment.");
+      put(flying.note, all > FLYING && urls.length ? `the longest of ${count(all)}` : "");
       expiring.show(summary.certificates_expiring?.slice(0, EXPIRING), "None runs out soon.");
       const running = summary.certificates_expiring_total ?? 0;
       put(expiring.note, running > EXPIRING ? `the soonest of ${count(running)}` : "");

@@ -88,11 +88,11 @@ impl Caller {
         make: impl FnOnce() -> Result<Bytes, String> + Send + 'static,
     ) -> Result<Response, Problem> {
         let done = tokio::task::spawn_blocking(move || make().map(|json| self.respond(&json)));
-        let made = done.await.map_err(|_| {
+        let answer = done.await.map_err(|_| {
             let detail = "it could not be answered, and the log says why";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
         })?;
-        made.map_err(|reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason))
+        answer.map_err(|reason| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason))
     }
 
     fn respond(&self, json: &Bytes) -> Response {

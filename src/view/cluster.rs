@@ -239,7 +239,7 @@ impl Known {
             .map(|seen| {
                 let mut member = seen.member.clone();
                 let is_alive = now_ms - seen.seen_ms <= self.patience_ms;
-                member.state = if is_alive { "alive" } else { "lost" }.to_owned();
+                if is_alive { "alive" } else { "lost" }.clone_into(&mut member.state);
                 member.seen_seconds = seconds(seen.seen_ms);
                 let own = |((role, _), owner): &(&(String, u32), &String)| {
                     *role == member.role && **owner == member.name

@@ -29,5 +29,5 @@ pub(in crate::app) fn door(settings: &Settings) -> Result<ClusterDoor, RoleError
         Server::start(&socket, None, &of_cluster(&view)).map_err(|error| failed(&error))?;
     lock.announce(&socket).map_err(|error| failed(&error))?;
     let client = Client::of(directory.path()).called(view.place());
-    Ok(ClusterDoor { client, kept: Box::new((server, lock, directory)) })
+    Ok(ClusterDoor { client, _kept: Box::new((server, lock, directory)) })
 }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::events::ToldChanges;
 use self::gathered::Gathered;
-use self::targets::Counts;
+use self::targets::{Counts, Pages};
 use super::face::RoleHealth;
 use crate::api::{Broadcast, Feed, PastError, Told};
 use crate::app::role::RoleError;
@@ -70,6 +70,8 @@ pub(in crate::app) struct View {
     summary: RwLock<Arc<Summary>>,
     /// How many targets questions matched lately.
     counts: Mutex<Counts>,
+    /// Pages of the slowest targets that were asked for lately.
+    slowest: Mutex<Pages>,
     /// The status page that was made last, and when.
     page: Mutex<Option<(u64, Arc<StatusPage>)>>,
     broadcast: Broadcast,
@@ -136,6 +138,7 @@ impl View {
             recent: Mutex::default(),
             summary: RwLock::new(Arc::new(first)),
             counts: Mutex::default(),
+            slowest: Mutex::default(),
             page: Mutex::default(),
             broadcast: Broadcast::default(),
             told_changes: Mutex::default(),

@@ -156,7 +156,9 @@ impl View {
             )
         })?;
         let mut all = Tally::default();
-        stored.iter().for_each(|(_, tally)| all.merge(tally));
+        for (_, tally) in &stored {
+            all.merge(tally);
+        }
         if let Some((_, tally)) = open.filter(|(hour, _)| in_period(period, *hour) >= first) {
             all.merge(&tally);
         }

@@ -66,12 +66,12 @@ impl View {
 }
 
 fn told(names: &HashMap<u32, Named>, change: &Transition) -> Option<ToldTransition> {
-    let named = names.get(&change.target)?;
+    let called = names.get(&change.target)?;
     Some(ToldTransition {
         at: rfc3339(change.at_ms),
-        target_id: named.id.clone(),
-        url: named.url.clone(),
-        name: named.name.clone(),
+        target_id: called.id.clone(),
+        url: called.url.clone(),
+        name: called.name.clone(),
         from: change.from.as_str().into(),
         to: change.to.as_str().into(),
         cause: change.cause.map(|cause| cause.as_str().into()),

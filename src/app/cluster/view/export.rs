@@ -37,10 +37,10 @@ impl Source {
     fn polls(&self, outcomes: &[Outcome]) -> Told<Vec<ExportedPoll>> {
         let names = self.names(outcomes.iter().map(|outcome| outcome.target))?;
         let told = |outcome: &Outcome| {
-            let named = names.get(&outcome.target).cloned().unwrap_or_default();
+            let called = names.get(&outcome.target).cloned().unwrap_or_default();
             ExportedPoll {
                 at_ms: outcome.finished_us.div_euclid(1_000),
-                poll: poll(outcome, &named.id, &named.url),
+                poll: poll(outcome, &called.id, &called.url),
             }
         };
         Ok(outcomes.iter().map(told).collect())
@@ -82,7 +82,7 @@ impl View {
         let from_ms = span.from_ms.max(self.oldest_ms());
         if let Some(id) = &span.target {
             let line = self.line(id)?;
-            return Ok(Box::new(polls_of(source, line, from_ms, to_ms)));
+            return Ok(Box::new(polls_of(source, &line, from_ms, to_ms)));
         }
         let span = Span { from_ms, to_ms };
         let parts = pulled(None, move |after| {
@@ -131,16 +131,16 @@ impl View {
 /// The polls of `line` that fell due from `from_ms` to before `to_ms` (Unix milliseconds).
 fn polls_of(
     source: Arc<Source>,
-    line: Line,
+    line: &Line,
     from_ms: i64,
     to_ms: i64,
-) -> impl Iterator<Item = Told<Vec<ExportedPoll>>> {
-    let every = i64::from(line.every_ms.max(1));
-    let last = super::polls::slot_before(&line, to_ms - 1);
+) -> impl Iterator<Item = Told<Vec<ExportedPoll>>> + use<> {
+    let (number, every) = (line.number, i64::from(line.every_ms.max(1)));
+    let last = super::polls::slot_before(line, to_ms - 1);
     pulled(last, move |slot| {
         let slots = (0..SLOTS).map(|index| slot - index * every);
         let dues: Vec<i64> = slots.take_while(|due| *due >= from_ms).collect();
-        let outcomes = source.ask(source.reader.polls_at(line.number, &dues))?;
+        let outcomes = source.ask(source.reader.polls_at(number, &dues))?;
         let next = slot - SLOTS * every;
         Ok((source.polls(&outcomes)?, Some(next).filter(|next| *next >= from_ms)))
     })

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::View;
+use super::targets::asked;
 use crate::api::{Answer, Discovery, Facts, Feed, Found};
-use crate::store::postgres::read::PageQuery;
+use crate::store::postgres::read::{PageQuery, Place};
 use crate::target::State;
 use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
 
@@ -50,11 +51,8 @@ impl Facts for View {
 
 impl Discovery for View {
     fn some(&self, query: &TargetQuery, after: u32) -> Found {
-        let asked = PageQuery { most: SLICE, ..self.asked(query) };
-        let asked = PageQuery {
-            after: Some(crate::store::postgres::read::Place { key: 0, number: after }),
-            ..asked
-        };
+        let after = Some(Place { key: 0, number: after });
+        let asked = PageQuery { most: SLICE, after, ..asked(query) };
         let mut found = Found { targets: Vec::new(), next: None };
         // What cannot be read ends the list; the summary says why.
         let Ok(lines) = self.ask(self.reader.page(&asked)) else { return found };

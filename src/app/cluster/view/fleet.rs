@@ -58,7 +58,9 @@ impl View {
         let from_ms = i64::from(first) * kept.ms();
         let mut all = Tally::default();
         let hours = self.ask(self.reader.fleet_hours((Period::Hour.of(from_ms), hour)))?;
-        hours.values().for_each(|tally| all.merge(tally));
+        for tally in hours.values() {
+            all.merge(tally);
+        }
         let last = kept.of(now_ms);
         let periods = u64::from(last.saturating_sub(first)) + 1;
         let targets = self.summary.read().targets.total;

@@ -127,13 +127,13 @@ impl View {
         progress: &[ProgressRow],
         now_ms: i64,
     ) {
-        let now_s = now_ms.div_euclid(1_000);
-        let changed = self.gathered.lock().windows.take(rows, progress, now_s);
+        let second = now_ms.div_euclid(1_000);
+        let changed = self.gathered.lock().windows.take(rows, progress, second);
         let mut recent = self.recent.lock();
-        for (second, window) in changed {
-            recent.restore(second, window);
+        for (at, window) in changed {
+            recent.restore(at, window);
         }
-        recent.expire(now_s);
+        recent.expire(second);
     }
 
     /// What is looked at rarely, when it is its time: sooner when the targets were changed, but not

@@ -36,8 +36,8 @@ impl View {
         let numbers: Vec<u32> = rows.iter().map(|row| row.target).collect();
         let names = self.ask(self.reader.named(&numbers))?;
         let told = |row: &Row| {
-            let named = names.get(&row.target).cloned().unwrap_or_default();
-            incident(row, (&named.id, &named.url, named.name.as_deref()), now_ms)
+            let called = names.get(&row.target).cloned().unwrap_or_default();
+            incident(row, (&called.id, &called.url, called.name.as_deref()), now_ms)
         };
         Ok(IncidentPage {
             incidents: rows.iter().map(told).collect(),

@@ -102,8 +102,8 @@ impl View {
         let (outcomes, next) = self.samples(query)?;
         let names = self.names(&outcomes)?;
         let told = |outcome: &Outcome| {
-            let named = names.get(&outcome.target).cloned().unwrap_or_default();
-            poll(outcome, &named.id, &named.url)
+            let called = names.get(&outcome.target).cloned().unwrap_or_default();
+            poll(outcome, &called.id, &called.url)
         };
         let checks = outcomes.iter().map(told).collect();
         Ok(PollPage { checks, next: next.map(|place| place.to_string()) })
@@ -118,11 +118,11 @@ impl View {
         let made = entries.iter().map(|(number, entry)| (*number, super::detail::made(entry)));
         let targets: std::collections::HashMap<u32, Option<Target>> = made.collect();
         let told = |outcome: &Outcome| {
-            let named = names.get(&outcome.target).cloned().unwrap_or_default();
+            let called = names.get(&outcome.target).cloned().unwrap_or_default();
             let target = targets.get(&outcome.target).and_then(Option::as_ref);
             let kind = target.map_or("", |target| target.plan.probe.plugin_type());
-            let identity = Identity { id: named.id, plugin_type: kind.to_owned() };
-            result(outcome, target, (identity, &named.url))
+            let identity = Identity { id: called.id, plugin_type: kind.to_owned() };
+            result(outcome, target, (identity, &called.url))
         };
         let results = outcomes.iter().map(told).collect();
         Ok(ResultPage { results, next: next.map(|place| place.to_string()) })

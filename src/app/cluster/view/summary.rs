@@ -67,7 +67,7 @@ pub(super) fn tell_away(summary: &mut Summary, place: &str, reason: &str) {
 /// What `own` tells, but for the last five minutes.
 fn of(own: &Gathered, patience_ms: i64, place: &str) -> Summary {
     let now_ms = own.cluster.now_ms;
-    let now_s = now_ms.div_euclid(1_000);
+    let second = now_ms.div_euclid(1_000);
     let cluster = known(own, patience_ms).shown(now_ms);
     let records = cluster.recorders.members > 0;
     let up_ms = u64::try_from(now_ms - own.cluster.created_ms).unwrap_or(0);
@@ -84,7 +84,7 @@ fn of(own: &Gathered, patience_ms: i64, place: &str) -> Summary {
         checks: checks(own, &cluster),
         top_codes: recent::top_codes(&totals),
         down: own.down.iter().map(down).collect(),
-        certificates_expiring: own.slow.expiring.iter().map(|row| expiring(row, now_s)).collect(),
+        certificates_expiring: own.slow.expiring.iter().map(|row| expiring(row, second)).collect(),
         certificates_expiring_total: own.slow.expiring_total,
         in_flight: in_flight(&cluster),
         storage: Storage {
@@ -170,7 +170,7 @@ fn tell_waiting(summary: &mut Summary) {
     let Some(cluster) = &summary.cluster else { return };
     summary.schedule.waiting = cluster.of_checkers("waiting");
     summary.schedule.polite = cluster.of_checkers("parked");
-    let is_held = |member: &Member| member.figures.get("held").and_then(|held| held.as_bool());
+    let is_held = |member: &Member| member.figures.get("held").and_then(serde_json::Value::as_bool);
     if cluster.alive("checker").any(|member| is_held(member) == Some(true)) {
         "saturated".clone_into(&mut summary.schedule.state);
     }

@@ -12,25 +12,31 @@ use crate::target::State;
 use crate::view::recent::seconds;
 use crate::view::{Cursor, Sort, TargetPage, TargetQuery, TargetRow};
 
-/// For how long it is known how many targets a question matches, in milliseconds.
+/// For how long it is known how many targets a question matches, and which are the slowest, in
+/// milliseconds.
 const COUNTED_MS: i64 = 5_000;
 /// Questions of which that is known.
 const QUESTIONS: usize = 64;
+/// Pages in the order of latency that are known.
+const PAGES: usize = 16;
 const DAY_S: i64 = 86_400;
 
 /// How many targets questions matched lately, and when (Unix milliseconds).
 pub(super) type Counts = HashMap<PageQuery, (i64, u64)>;
 
+/// Pages in the order of latency that were asked for lately, and when (Unix milliseconds).
+pub(super) type Pages = HashMap<PageQuery, (i64, Vec<(u64, Line)>)>;
+
 impl View {
     /// The targets that `query` asks for.
     pub(super) fn target_page(&self, query: &TargetQuery) -> Told<TargetPage> {
         let limit = query.limit.max(1);
-        let asked = PageQuery { most: limit + 1, ..self.asked(query) };
+        let asked = PageQuery { most: limit + 1, ..asked(query) };
         let total = self.total(&asked)?;
         if total == 0 {
             return Ok(TargetPage::default());
         }
-        let mut lines = self.ask(self.reader.page(&asked))?;
+        let mut lines = self.lines(&asked)?;
         let has_more = lines.len() > limit;
         lines.truncate(limit);
         let place = |(key, line): &(u64, Line)| {
@@ -44,23 +50,24 @@ impl View {
         })
     }
 
-    /// `query` as the database is asked it. How late the last polls began is not kept there: by that,
-    /// targets are in the order of their numbers.
-    pub(super) fn asked(&self, query: &TargetQuery) -> PageQuery {
-        PageQuery {
-            state: query.state,
-            text: query.text.clone().filter(|text| !text.is_empty()),
-            labels: query.labels.clone(),
-            cause: query.cause,
-            group: query.group.clone(),
-            order: match query.sort {
-                Sort::Number | Sort::Lag => Order::Number,
-                Sort::Latency => Order::Latency,
-                Sort::Downtime => Order::Downtime,
-            },
-            after: query.after.map(|after| Place { key: after.key, number: after.number }),
-            most: query.limit,
+    /// The targets that are asked for. Those in the order of latency cost a look at all records: they
+    /// are known for some seconds, whoever asks.
+    fn lines(&self, asked: &PageQuery) -> Told<Vec<(u64, Line)>> {
+        if asked.order != Order::Latency {
+            return self.ask(self.reader.page(asked));
         }
+        let now_ms = self.now_ms();
+        // Whoever else asks meanwhile waits, and may get the same.
+        let mut known = self.slowest.lock();
+        known.retain(|_, (at_ms, _)| (0..COUNTED_MS).contains(&(now_ms - *at_ms)));
+        if let Some((_, lines)) = known.get(asked) {
+            return Ok(lines.clone());
+        }
+        let lines = self.ask(self.reader.page(asked))?;
+        if known.len() < PAGES {
+            known.insert(asked.clone(), (now_ms, lines.clone()));
+        }
+        Ok(lines)
     }
 
     /// How many targets are asked for, wherever the page begins: by what is known already where all
@@ -98,6 +105,25 @@ impl View {
             Some(State::Unknown) => targets.unknown,
             Some(State::Paused) => targets.paused,
         }
+    }
+}
+
+/// `query` as the database is asked it. How late the last polls began is not kept there: by that,
+/// targets are in the order of their numbers.
+pub(super) fn asked(query: &TargetQuery) -> PageQuery {
+    PageQuery {
+        state: query.state,
+        text: query.text.clone().filter(|text| !text.is_empty()),
+        labels: query.labels.clone(),
+        cause: query.cause,
+        group: query.group.clone(),
+        order: match query.sort {
+            Sort::Number | Sort::Lag => Order::Number,
+            Sort::Latency => Order::Latency,
+            Sort::Downtime => Order::Downtime,
+        },
+        after: query.after.map(|after| Place { key: after.key, number: after.number }),
+        most: query.limit,
     }
 }
 

@@ -71,6 +71,8 @@ struct Condition {
     needs_record: bool,
     /// What holds of records beside that they are of the target.
     joined: String,
+    /// What of `sql` is of records alone, each with the word before it.
+    of_records: String,
 }
 
 impl Condition {
@@ -80,6 +82,7 @@ impl Condition {
             params: Vec::new(),
             needs_record: false,
             joined: String::new(),
+            of_records: String::new(),
         };
         match query.state {
             None => {}
@@ -112,6 +115,7 @@ impl Condition {
 
     fn of_record(&mut self, sql: &str) {
         self.needs_record = true;
+        self.of_records = format!("{} AND {sql}", self.of_records);
         self.also(sql);
     }
 
@@ -202,8 +206,9 @@ impl Reader {
 
     async fn polled_lines(&self, query: &PageQuery) -> Result<Vec<(u64, Line)>, DatabaseError> {
         let mut own = Condition::of(query);
-        let is_of_all = own.params.is_empty() && query.state.is_none() && query.cause.is_none();
-        let mut behind = String::from("r.last_at IS NOT NULL");
+        // Pending ones may be in no record, and are in the end.
+        let is_of_records = own.params.is_empty() && query.state != Some(State::Pending);
+        let mut behind = format!("r.last_at IS NOT NULL{}", own.of_records);
         if let Some(Place { key, number }) = query.after {
             own.params.push(Box::new(i64::try_from(key).unwrap_or(i64::MAX)));
             own.params.push(Box::new(i64::from(number)));
@@ -214,7 +219,7 @@ impl Reader {
         }
         own.of_record(&behind);
         let mut tables = own.tables();
-        if is_of_all {
+        if is_of_records {
             // Records alone are looked through, with some to spare for targets that were removed.
             let most = query.most.saturating_add(REMOVED);
             tables = format!(

@@ -234,9 +234,9 @@ impl Reader {
                    WHERE r.certificate_until < $2 AND t.removed_at IS NULL \
                    AND r.certificate_until < $1::timestamptz + t.certificate_days * interval '1 day' \
                    ORDER BY r.certificate_until, r.target LIMIT $3";
-        let now_ms = now_s.saturating_mul(1_000);
-        let last_ms = now_ms.saturating_add(most_days.saturating_mul(86_400_000));
-        let rows = self.rows(sql, &[&time(now_ms), &time(last_ms), &limit(most)]).await?;
+        let at_ms = now_s.saturating_mul(1_000);
+        let last_ms = at_ms.saturating_add(most_days.saturating_mul(86_400_000));
+        let rows = self.rows(sql, &[&time(at_ms), &time(last_ms), &limit(most)]).await?;
         let total = rows.first().map_or(Ok(0), |row| at::<i64>(row, "total"))?;
         let told = rows.iter().map(|row| {
             let until_s = unix_ms(at(row, "certificate_until")?).div_euclid(1_000);
