@@ -33,7 +33,7 @@ impl Database {
         while !left.is_empty() {
             let transaction = client.transaction().await?;
             let (taken, ()) =
-                tokio::try_join!(progress::advance(&transaction, &left), be_brief(&transaction),)?;
+                tokio::try_join!(progress::advance(&transaction, &left), be_brief(&transaction))?;
             if taken.len() == left.len() {
                 write(&transaction, &left).await?;
                 transaction.commit().await?;
@@ -61,6 +61,13 @@ impl Database {
         let client = self.client().await?;
         samples::stored(&client, asked).await
     }
+}
+
+/// Has the transaction end when its owner falls silent, who may be frozen: whoever takes a shard over
+/// would wait for it.
+async fn be_brief(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
+    let set = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
+    Ok(transaction.batch_execute(set).await?)
 }
 
 async fn write(

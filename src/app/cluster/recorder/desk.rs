@@ -149,7 +149,9 @@ impl Desk {
     async fn write_rest(&mut self) {
         loop {
             while let Some(written) = self.writing.join_next().await {
-                written.into_iter().for_each(|written| self.written(written));
+                if let Ok(written) = written {
+                    self.written(written);
+                }
             }
             if self.dockets.values().all(|docket| !docket.has_news()) {
                 break;
