@@ -60,7 +60,8 @@ pub struct PlanFields {
     pub(crate) role: Option<Role>,
     pub(crate) max_per_host: Option<NonZeroU32>,
     pub(crate) host_rate: Option<Rate>,
-    pub(crate) locations: Option<Option<NonZeroU8>>,
+    /// 0: all.
+    pub(crate) locations: Option<u8>,
     pub(crate) quorum: Option<NonZeroU8>,
 }
 
@@ -139,7 +140,7 @@ impl PlanFields {
         put(&mut plan.role, self.role.as_ref());
         put_some(&mut plan.max_per_host, self.max_per_host.as_ref());
         put_some(&mut plan.host_rate, self.host_rate.as_ref());
-        put(&mut plan.locations, self.locations.as_ref());
+        put(&mut plan.locations, self.locations.map(NonZeroU8::new).as_ref());
         put_some(&mut plan.quorum, self.quorum.as_ref());
     }
 }

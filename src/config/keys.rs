@@ -179,8 +179,7 @@ impl PlanFields {
             }
             "locations" => {
                 let is_all = value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("all"));
-                let some = if is_all { None } else { Some(above_zero(key, value)?) };
-                self.locations = Some(some);
+                self.locations = Some(if is_all { 0 } else { above_zero(key, value)?.get() });
             }
             "quorum" => self.quorum = Some(above_zero(key, value)?),
             _ => return Err(unknown("key", key, KEYS)),

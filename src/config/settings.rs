@@ -170,8 +170,8 @@ impl Settings {
         variables: &Variables,
     ) -> Result<Self, SettingsError> {
         let file = path.map_or(Ok(File::default()), |path| file::read_place(path, variables))?;
-        let (data, grace, cluster) = (given.data, given.grace, given.cluster);
-        let given = Given { data, grace, cluster, ..Given::default() };
+        let Given { data, grace, cluster, .. } = given;
+        let given = Given { grace, cluster, data, ..Given::default() };
         Self::complete(given, file, variables)
     }
 
