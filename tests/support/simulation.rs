@@ -281,8 +281,8 @@ impl World {
 
     /// Every scheduler renews what it holds and takes what is nobody's, up to its fair share.
     fn renew(&mut self) {
-        let alive = self.schedulers.iter().filter(|one| one.is_alive).count().max(1);
-        let share = self.leases.len().div_ceil(alive);
+        let living = self.schedulers.iter().filter(|one| one.is_alive).count().max(1);
+        let share = self.leases.len().div_ceil(living);
         for place in 0..self.schedulers.len() {
             if !self.schedulers[place].is_alive {
                 continue;
