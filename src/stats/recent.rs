@@ -267,7 +267,9 @@ mod tests {
             shards[shard].add(outcome);
         }
         let mut sum = Window::default();
-        shards.iter().for_each(|shard| sum.merge(shard));
+        for shard in &shards {
+            sum.merge(shard);
+        }
         let latencies =
             |window: &Window| window.slowest.iter().map(|one| one.latency_us).collect::<Vec<_>>();
         assert_eq!(latencies(&sum), latencies(&whole));
