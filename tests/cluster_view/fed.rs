@@ -10,9 +10,9 @@ use poller::ledger::Ledger;
 use poller::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases, SampleKind};
 use poller::shards::Shards;
 use poller::stage::docket::{Docket, Terms};
-use poller::store::RestoredShard;
 use poller::store::postgres::Database;
 use poller::store::postgres::targets::TargetRow;
+use poller::store::{Record, RestoredShard, ShardBatch};
 use serde_json::json;
 
 use super::engines::Postgres;
@@ -117,56 +117,27 @@ fn finding(place: usize, slot: i64, now_ms: i64) -> Finding {
     }
 }
 
-async fn fill(
-    database: &Database,
-    now_ms: i64,
-) -> (BTreeMap<u32, TargetRow>, Ledger, BTreeMap<u32, Vec<Outcome>>) {
+/// The targets, the twin, and all outcomes by target, the newest first.
+type Filled = (BTreeMap<u32, TargetRow>, Ledger, BTreeMap<u32, Vec<Outcome>>);
+
+async fn fill(database: &Database, now_ms: i64) -> Filled {
     database.partitions_ahead(now_ms, 2, 1).await.expect("partitions");
     let location = database.location("eu").await.expect("a location");
     let location = u16::try_from(location).expect("small");
-    let shards = Shards::new(SHARDS).expect("some");
     let (mut all, mut kept) = (BTreeMap::new(), BTreeMap::<u32, Vec<Outcome>>::new());
-    let mut twin = Ledger::default();
     for shard in 0..SHARDS {
-        let mut docket = Docket::restore(shards, (shard, 0), &RestoredShard::default(), now_ms);
         let mut rows: Vec<TargetRow> = Vec::new();
         database.targets(shard, |row| rows.push(row)).await.expect("targets");
-        let mut stream = Vec::new();
-        for row in rows {
-            let terms = Terms { every_ms: row.every_ms, locations: 0, quorum: 0 };
-            docket.enrol(row.number, terms, None);
-            twin.enrol(row.number, None, 0);
-            // The last one has never been polled.
-            if place(&row) + 1 < TARGETS {
-                stream.extend((0..SLOTS).map(|slot| outcome(&row, slot, now_ms)));
-            }
-            all.insert(row.number, row);
+        let batch = recorded(shard, &rows, location, now_ms);
+        for sample in &batch.samples {
+            kept.entry(sample.outcome.target).or_default().insert(0, sample.outcome);
         }
-        stream.sort_by_key(|outcome| (outcome.due_ms, outcome.target));
-        for (offset, outcome) in (0..).zip(stream) {
-            let slot = Slot { due_ms: outcome.due_ms, location, tries: 0 };
-            docket.observe(offset, slot, outcome, now_ms);
-            kept.entry(outcome.target).or_default().insert(0, outcome);
-        }
-        docket.note_delay([100, 300, i64::from(shard) * 1_000]);
-        let missed = docket.ledger().newest();
-        docket.miss(
-            missed.0.max(100_000),
-            (*all.keys().next().expect("some"), 5_000),
-            (&[location], 1),
-            now_ms,
-        );
-        let mut batch = docket.close(now_ms);
-        // Records of targets are written as they are when a shard is handed over.
-        batch.batch.records = all
-            .keys()
-            .filter(|number| shards.of(**number) == shard)
-            .filter_map(|number| docket.ledger().record(*number).cloned())
-            .filter(poller::store::Record::is_polled)
-            .collect();
-        batch.votes = vec![Vec::new(); batch.batch.records.len()];
-        batch.samples.retain(|sample| sample.missed.is_none());
+        all.extend(rows.into_iter().map(|row| (row.number, row)));
         assert!(database.append(&[batch]).await.expect("written").is_empty(), "not fenced");
+    }
+    let mut twin = Ledger::default();
+    for number in all.keys() {
+        twin.enrol(*number, None, 0);
     }
     let mut stream: Vec<Outcome> = kept.values().flatten().copied().collect();
     stream.sort_by_key(|outcome| (outcome.due_ms, outcome.target));
@@ -174,6 +145,33 @@ async fn fill(
         twin.observe(outcome);
     }
     (all, twin, kept)
+}
+
+/// What the recorder of `shard` writes of the polls of its targets from a `location`.
+fn recorded(shard: u32, rows: &[TargetRow], location: u16, now_ms: i64) -> ShardBatch {
+    let shards = Shards::new(SHARDS).expect("some");
+    let mut docket = Docket::restore(shards, (shard, 0), &RestoredShard::default(), now_ms);
+    let mut stream = Vec::new();
+    for row in rows {
+        let terms = Terms { every_ms: row.every_ms, locations: 0, quorum: 0 };
+        docket.enrol(row.number, terms, None);
+        // The last one has never been polled.
+        if place(row) + 1 < TARGETS {
+            stream.extend((0..SLOTS).map(|slot| outcome(row, slot, now_ms)));
+        }
+    }
+    stream.sort_by_key(|outcome| (outcome.due_ms, outcome.target));
+    for (offset, outcome) in (0..).zip(stream) {
+        let slot = Slot { due_ms: outcome.due_ms, location, tries: 0 };
+        docket.observe(offset, slot, outcome, now_ms);
+    }
+    docket.note_delay([100, 300, i64::from(shard) * 1_000]);
+    let mut batch = docket.close(now_ms);
+    // Records of targets are written as they are when a shard is handed over.
+    let records = rows.iter().filter_map(|row| docket.ledger().record(row.number).cloned());
+    batch.batch.records = records.filter(Record::is_polled).collect();
+    batch.votes = vec![Vec::new(); batch.batch.records.len()];
+    batch
 }
 
 /// The poll of a slot of the target `row`.
