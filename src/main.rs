@@ -117,7 +117,7 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
     } else {
         sources.settings_of_reader()?
     };
-    let door = asks_cluster(command.as_ref(), action, &settings)
+    let door = asks_cluster(command.as_ref(), *action, &settings)
         .then(|| app::cluster_door(&settings))
         .transpose()
         .map_err(|error| role_failed(&error))?;
@@ -132,7 +132,7 @@ fn run(options: Options, out: &mut Out) -> Result<ExitCode, Failure> {
 }
 
 /// Whether the cluster is asked whose database `settings` name, and not a daemon of this machine.
-fn asks_cluster(command: Option<&Command>, action: &Action, settings: &Settings) -> bool {
+fn asks_cluster(command: Option<&Command>, action: Action, settings: &Settings) -> bool {
     let starts = action.start || action.foreground || action.check;
     let acts = action.stop || action.reload;
     settings.cluster.postgres.is_some()

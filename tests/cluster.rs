@@ -1,6 +1,11 @@
 //! The whole path of a cluster, with real processes over a real Kafka and a real PostgreSQL.
 
 #![cfg(feature = "distributed")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "processes run by the time of the wall; a test that cannot be set up fails"
+)]
 
 #[path = "support/cluster.rs"]
 mod cluster;

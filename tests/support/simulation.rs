@@ -282,12 +282,12 @@ impl World {
     /// Every scheduler renews what it holds and takes what is nobody's, up to its fair share.
     fn renew(&mut self) {
         let living = self.schedulers.iter().filter(|one| one.is_alive).count().max(1);
-        let share = self.leases.len().div_ceil(living);
+        let fair = self.leases.len().div_ceil(living);
         for place in 0..self.schedulers.len() {
             if !self.schedulers[place].is_alive {
                 continue;
             }
-            while self.schedulers[place].held.len() > share {
+            while self.schedulers[place].held.len() > fair {
                 let Some(shard) = self.schedulers[place].held.pop() else { break };
                 self.schedulers[place].dispatch.give_up(shard);
                 self.leases[shard as usize].owner = None;
@@ -298,7 +298,7 @@ impl World {
             for shard in 0..self.plan.shards {
                 let lease = &mut self.leases[shard as usize];
                 let is_free = lease.owner.is_none() || lease.until_ms < self.now_ms;
-                if !is_free || self.schedulers[place].held.len() >= share {
+                if !is_free || self.schedulers[place].held.len() >= fair {
                     continue;
                 }
                 let epoch = lease.epoch + 1;
@@ -362,12 +362,12 @@ impl World {
         let living: Vec<usize> = (0..self.checkers.len())
             .filter(|place| self.checkers[*place].died_ms.is_none())
             .collect();
-        let share = self.partitions.len().div_ceil(living.len().max(1));
+        let fair = self.partitions.len().div_ceil(living.len().max(1));
         let mut counts = vec![0; self.checkers.len()];
         for partition in &mut self.partitions {
             if let Some(place) = partition.checker {
                 counts[place] += 1;
-                if is_lost(&self.checkers[place]) || counts[place] > share {
+                if is_lost(&self.checkers[place]) || counts[place] > fair {
                     counts[place] -= 1;
                     partition.checker = None;
                     // Whoever comes begins where the last one has committed.
@@ -379,7 +379,7 @@ impl World {
         for partition in self.partitions.iter_mut().filter(|one| one.checker.is_none()) {
             for _ in 0..living.len() {
                 let Some(place) = free.next() else { return };
-                if counts[place] < share {
+                if counts[place] < fair {
                     counts[place] += 1;
                     partition.checker = Some(place);
                     break;
