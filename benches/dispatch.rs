@@ -42,7 +42,7 @@ fn main() {
     fill(&url, targets);
     println!("load {}", std::fs::read_to_string("/proc/loadavg").expect("Linux").trim());
     let scheduler = Scheduler::start(&url, kafka.bootstrap());
-    let rate = rate(kafka.bootstrap(), f64::from(targets) * 0.97);
+    let rate = rate(kafka.bootstrap(), f64::from(targets) * 0.94);
     let cpu = scheduler.cpu_seconds();
     println!(
         "{rate:.0} jobs/s on one core against a bound of {LEAST_RATE}: {:.2}",
@@ -77,7 +77,7 @@ fn fill(url: &str, targets: u32) {
          '{{\"url\":\"https://www.example-' || n || '.com/\"}}', 1 \
          FROM generate_series(0, {targets} - 1) AS n; \
          ANALYZE poller.target; \
-         UPDATE poller.lease SET produced_until = now() - interval '590 seconds' \
+         UPDATE poller.lease SET produced_until = now() - interval '570 seconds' \
          WHERE role = 'scheduler'"
     );
     sql_at(url, &fill).expect("filled");

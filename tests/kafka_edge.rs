@@ -1,5 +1,6 @@
 //! Topics and records, against a real Kafka.
 #![cfg(feature = "distributed")]
+#![allow(clippy::expect_used, reason = "a test ends where it fails")]
 
 #[path = "support/engines.rs"]
 mod engines;

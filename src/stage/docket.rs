@@ -4,6 +4,7 @@
 //! What is stored follows from that partition alone: whoever takes the shard over reads again what is
 //! not yet in records of targets, and knows the same.
 
+mod batches;
 mod old;
 
 use std::collections::BTreeMap;
@@ -13,8 +14,7 @@ use crate::health::votes::{Rule, Slot, Standing, Votes, Weighed};
 use crate::ledger::Ledger;
 use crate::outcome::{Finding, Outcome, SampleKind};
 use crate::shards::Shards;
-use crate::store::{Batch, KeptRecord, RestoredShard, Sample, SampleKey, ShardBatch, ShardSample};
-use crate::target::State;
+use crate::store::{KeptRecord, RestoredShard, Sample, SampleKey, ShardSample};
 use old::Old;
 
 /// How a target is polled and judged.
@@ -347,66 +347,6 @@ impl Docket {
     /// Notes how long polls took lately from due to recorded, in milliseconds: p50, p99 and the most.
     pub const fn note_delay(&mut self, delay_ms: [i64; 3]) {
         self.delay_ms = delay_ms;
-    }
-
-    /// Closes the batch that was being filled and begins the next one. What is in doubt has to be
-    /// resolved before.
-    pub fn close(&mut self, now_ms: i64) -> ShardBatch {
-        let batch = self.ledger.take_batch(now_ms);
-        self.batch(batch)
-    }
-
-    /// Closes the last batch, which leaves nothing to be taken in again.
-    pub fn close_last(&mut self, now_ms: i64) -> ShardBatch {
-        let batch = self.ledger.take_last_batch(now_ms);
-        self.batch(batch)
-    }
-
-    fn batch(&mut self, mut batch: Batch) -> ShardBatch {
-        batch.samples = Vec::new();
-        let is_settled = batch.settled == self.ledger.newest();
-        let settled_offset = if is_settled { self.next_offset } else { batch.settled.0 };
-        self.step += 1;
-        self.written_offset = self.next_offset;
-        let votes = self.bring_up_to_date(&mut batch.records);
-        let mut states = [0; 6];
-        for (count, &state) in states.iter_mut().zip(State::ALL) {
-            *count = self.ledger.count_in_state(state);
-        }
-        ShardBatch {
-            shard: self.shard,
-            epoch: self.epoch,
-            step: self.step,
-            next_offset: self.next_offset,
-            settled_offset,
-            samples: std::mem::take(&mut self.samples),
-            batch,
-            votes,
-            missed: self.missed,
-            states,
-            newest_us: self.newest_us,
-            delay_ms: self.delay_ms,
-        }
-    }
-
-    /// Makes `records` what they are by now, each once, and tells their votes: both have to be of the
-    /// same moment, or what lies between would be taken in again by one of them alone.
-    fn bring_up_to_date(&self, records: &mut Vec<crate::store::Record>) -> Vec<Vec<u8>> {
-        let mut newest = BTreeMap::new();
-        for record in records.drain(..) {
-            newest.insert(record.target, record);
-        }
-        records.extend(
-            newest
-                .into_iter()
-                .map(|(number, record)| self.ledger.record(number).cloned().unwrap_or(record)),
-        );
-        let votes = |number| {
-            let place = self.shards.place(number) as usize;
-            let seat = self.seats.get(place).and_then(Option::as_ref);
-            seat.map(|seat| seat.votes.encode()).unwrap_or_default()
-        };
-        records.iter().map(|record| votes(record.target)).collect()
     }
 
     fn seat_mut(&mut self, number: u32) -> &mut Seat {

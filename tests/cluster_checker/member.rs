@@ -30,26 +30,7 @@ impl Member {
         let options = ["--kafka", &kafka, "--topics", topics, "--member", name];
         let options =
             [&options[..], &["--location", location, "--lease", "6s"], arguments].concat();
-        Self::spawn(&options).once_it_polls()
-    }
-
-    /// The same, whose clock is an hour ahead or behind by `faketime` (its library).
-    pub(crate) fn start_off(
-        connection: &Connection,
-        faketime: &str,
-        offset: &str,
-        location: &str,
-    ) -> Self {
-        let kafka = connection.brokers.join(",");
-        let topics = connection.prefix.as_str();
-        let options = ["--kafka", &kafka, "--topics", topics, "--location", location];
-        let clock =
-            [("LD_PRELOAD", faketime), ("FAKETIME", offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
-        Self::spawn_with(&options, &clock).once_it_polls()
-    }
-
-    fn once_it_polls(self) -> Self {
-        let mut member = self;
+        let mut member = Self::spawn(&options);
         let polls = |member: &mut Self| {
             let is_over = member.child.try_wait().expect("a child").is_some();
             is_over || member.said().contains("polling what jobs")
@@ -60,19 +41,10 @@ impl Member {
 
     /// A checker with these options.
     pub(crate) fn spawn(options: &[&str]) -> Self {
-        Self::spawn_with(options, &[])
-    }
-
-    fn spawn_with(options: &[&str], variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let log = File::create(directory.path().join("log")).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
-        command
-            .env_clear()
-            .envs(variables.iter().copied())
-            .args(options)
-            .arg("checker")
-            .current_dir(directory.path());
+        command.env_clear().args(options).arg("checker").current_dir(directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Self { child: command.spawn().expect("the program"), directory }
     }

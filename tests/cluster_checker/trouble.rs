@@ -1,10 +1,8 @@
 //! What a checker does while brokers are away, or topics.
 
-use std::path::Path;
 use std::time::Duration;
 
 use poller::queue::kafka::Topic;
-use poller::queue::kafka::messages::Told;
 
 use crate::cluster::{End, SHARDS, World, eventually, job, now_ms};
 use crate::member::Member;
@@ -32,47 +30,6 @@ pub(crate) async fn nothing_is_lost_while_brokers_are_away(world: &World) {
     let is_all = || cluster.uncommitted("eu") == vec![0; SHARDS as usize];
     assert!(eventually(is_all), "{:?}", cluster.uncommitted("eu"));
     assert!(member.drain().success(), "{}", member.said());
-}
-
-/// Where the library of faketime is, on Debian.
-const FAKETIME: [&str; 2] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-];
-
-pub(crate) async fn a_clock_that_is_an_hour_off_loses_no_job(world: &World) {
-    let Some(faketime) = FAKETIME.into_iter().find(|path| Path::new(path).exists()) else {
-        println!("skipped: there is no faketime");
-        return;
-    };
-    for (offset, location) in [("+3600", "ahead"), ("-3600", "behind")] {
-        let mut cluster = world.cluster(location).await;
-        let mut member = Member::start_off(&cluster.connection, faketime, offset, location);
-        let jobs: Vec<_> = (0..50)
-            .map(|number| job(number, now_ms(), 20_000, &world.fleet.url(number, "/d5")))
-            .collect();
-        for one in &jobs {
-            cluster.produce(one);
-        }
-        cluster.flush();
-        let ends = cluster.all_ends(&jobs);
-        assert!(ends.values().all(|ends| *ends == [End::Polled(0)]), "{ends:?}");
-        for one in &cluster.seen {
-            if let Some(Told::Outcome(told)) = &one.report.told {
-                let off_ms = told.finished_us / 1_000 - now_ms();
-                assert!(off_ms.abs() < 60_000, "it is {off_ms} ms off");
-            }
-        }
-        let is_told = cluster.read_until(|seen| {
-            seen.iter().any(|one| match &one.report.told {
-                Some(Told::Member(told)) => told.ahead_ms.abs() > 3_500_000,
-                _ => false,
-            })
-        });
-        assert!(is_told, "{:?}", cluster.members());
-        assert!(member.said().contains("clock of this machine"), "{}", member.said());
-        assert!(member.drain().success(), "{}", member.said());
-    }
 }
 
 pub(crate) async fn topics_are_waited_for(world: &World) {

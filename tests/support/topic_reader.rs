@@ -1,6 +1,7 @@
 //! Reads all that stands on a topic of Kafka.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::expect_used, reason = "a test ends where it fails")]
 
 use std::time::{Duration, Instant};
 

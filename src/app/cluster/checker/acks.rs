@@ -106,3 +106,34 @@ impl Deliveries for Acks {
         self.fail(reason);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_clock_of_a_checker_follows_the_brokers() {
+        const NOW_US: i64 = 1_800_000_000_000_000;
+        let time = Arc::new(BrokerTime::new(NOW_US + 3_600_000_000));
+        let (acks, told) = (Acks::new(Arc::clone(&time)), Arc::clone(&time));
+        let clock = Clock::with_wall(move || told.now_us());
+        assert!(acks.ask() && !acks.ask(), "one sign of life at a time");
+        let at_ms = Some(NOW_US / 1_000);
+        acks.delivered(LIFE, Delivery::Acknowledged { offset: 7, at_ms });
+        assert!(clock.follow_wall().is_some());
+        assert!((clock.now_us() - NOW_US).abs() < 60_000_000);
+        assert!(acks.take_set().is_some_and(|ahead_us| ahead_us > 3_500_000_000));
+        assert!(acks.take_set().is_none() && acks.has_been_heard() && acks.ask());
+    }
+
+    #[test]
+    fn a_report_that_brokers_refuse_is_the_end() {
+        let acks = Acks::new(Arc::new(BrokerTime::new(0)));
+        acks.delivered(3, Delivery::Acknowledged { offset: 7, at_ms: None });
+        acks.delivered(4, Delivery::Failed("no"));
+        let mut tokens = vec![9];
+        acks.exchange(&mut tokens);
+        assert_eq!((tokens, acks.failure().as_deref()), (vec![3], Some("no")));
+    }
+}

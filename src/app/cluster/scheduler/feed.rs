@@ -90,6 +90,12 @@ impl Feed {
             self.ours.remove(&shard);
             self.wish(Wish::GiveUp(shard)).await;
         }
+        let earliest_ms = turnover.now_ms - LONGEST_GAP_MS;
+        let is_late = |held: &&Held| held.produced_until_ms.is_some_and(|ms| ms < earliest_ms);
+        let late = turnover.gained.iter().filter(is_late).count();
+        if late > 0 {
+            tracing::warn!("nobody made jobs of {late} shards for longer than is made up for");
+        }
         for held in turnover.gained {
             self.ours.insert(held.shard, (held.epoch, None));
             let (database, readers) = (self.database.clone(), Arc::clone(&self.readers));
@@ -195,8 +201,6 @@ async fn note_gap(database: &Database, held: Held, until_ms: i64) -> Result<(), 
     let Some(since_ms) = held.produced_until_ms.filter(|since_ms| *since_ms < until_ms) else {
         return Ok(());
     };
-    let minutes = (until_ms - since_ms) / 60_000;
-    tracing::warn!(shard = held.shard, minutes, "nobody made jobs of the shard for too long");
     let reason = "no scheduler had the shard";
     database.note_gap(held.shard, (since_ms, until_ms), reason).await
 }
