@@ -98,11 +98,11 @@ impl Span {
     fn tell(&self, cluster: &Cluster) {
         let until_ms = (cluster.now_ms() - 2 * self.every_ms) / self.every_ms * self.every_ms;
         let began = Instant::now();
-        let wrong = || cluster.wrong_targets((self.from_ms, until_ms), self.every_ms, "");
-        let mut left = wrong();
+        let amiss = || cluster.wrong_targets((self.from_ms, until_ms), self.every_ms, "");
+        let mut left = amiss();
         while left > 0 && began.elapsed() < Duration::from_mins(3) {
             sleep(Duration::from_secs(1));
-            left = wrong();
+            left = amiss();
         }
         let samples = format!(
             "FROM sample WHERE due >= to_timestamp({} / 1000.0) AND due < to_timestamp({until_ms} / \
