@@ -3,7 +3,6 @@
 #![cfg(feature = "distributed")]
 #![expect(
     clippy::disallowed_methods,
-    clippy::expect_used,
     reason = "processes run by the time of the wall; a test that cannot be set up fails"
 )]
 

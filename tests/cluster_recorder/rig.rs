@@ -19,7 +19,7 @@ use crate::engines::{self, Brokers, Kafka, Postgres, Security};
 use crate::stream::Poll;
 
 /// How long something may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that is kept, as text, but for when it was written.
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -274,7 +274,7 @@ impl Drop for Recorder {
         let _ = child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
         let _ = child.wait();
         if std::thread::panicking() {
-            eprintln!("the recorder said:\n{said}");
+            said.lines().for_each(|line| println!("the recorder said: {line}"));
         }
     }
 }
