@@ -274,7 +274,10 @@ impl Drop for Recorder {
         let _ = child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
         let _ = child.wait();
         if std::thread::panicking() {
-            said.lines().for_each(|line| println!("the recorder said: {line}"));
+            #[expect(clippy::print_stdout, reason = "a test that fails says why")]
+            {
+                println!("the recorder said:\n{said}");
+            }
         }
     }
 }
