@@ -88,9 +88,9 @@ struct Span {
 }
 
 impl Span {
-    /// Begins with the next full interval.
-    fn begin(cluster: &Cluster, every_s: u32) -> Self {
-        let every_ms = i64::from(every_s) * 1_000;
+    /// Begins with the next full interval of so many seconds.
+    fn begin(cluster: &Cluster, seconds: u32) -> Self {
+        let every_ms = i64::from(seconds) * 1_000;
         Self { from_ms: (cluster.now_ms() / every_ms + 1) * every_ms, every_ms }
     }
 

@@ -1,5 +1,13 @@
 //! The view of a cluster, from a real PostgreSQL that what recorders write stands in.
 #![cfg(feature = "distributed")]
+#![allow(
+    clippy::expect_used,
+    clippy::cast_possible_wrap,
+    clippy::float_cmp,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "what cannot be set up fails the test, and figures are small and exact"
+)]
 
 #[path = "cluster_view/asked.rs"]
 mod asked;

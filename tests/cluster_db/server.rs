@@ -16,6 +16,7 @@ pub(crate) fn fresh(server: &Postgres) -> String {
 }
 
 /// A new cluster of `shards`, and its URL.
+#[allow(dead_code, reason = "not every test needs one")]
 pub(crate) async fn cluster(server: &Postgres, shards: u32) -> (Database, String) {
     let url = fresh(server);
     let database = at(&url, None).expect("an address");

@@ -7,6 +7,9 @@ use poller::view::TargetPage;
 use super::asked::Asked;
 use super::fed::{Fed, TARGETS};
 
+/// Whether the target at a place is wanted.
+type Wanted<'a> = Box<dyn Fn(usize) -> bool + 'a>;
+
 /// The numbers of the targets of a page.
 fn numbers(fed: &Fed, page: &TargetPage) -> Vec<u32> {
     let by_url: BTreeMap<&str, u32> =
@@ -17,7 +20,6 @@ fn numbers(fed: &Fed, page: &TargetPage) -> Vec<u32> {
 pub(crate) fn every_filter_finds_what_it_should(fed: &Fed, asked: &Asked) {
     let is_polled = |place: usize| place + 1 < TARGETS;
     let is_bad = |place: usize| matches!(place % 10, 7..=9) && is_polled(place);
-    type Wanted<'a> = Box<dyn Fn(usize) -> bool + 'a>;
     let cases: [(&str, Wanted<'_>); 15] = [
         ("", Box::new(|_| true)),
         ("state=up", Box::new(|place| is_polled(place) && !is_bad(place))),
@@ -26,7 +28,7 @@ pub(crate) fn every_filter_finds_what_it_should(fed: &Fed, asked: &Asked) {
         ("state=paused", Box::new(|_| false)),
         ("label=team%3Dweb", Box::new(|place| place % 6 == 0)),
         ("label=team%3Dnobody", Box::new(|_| false)),
-        ("group=Front", Box::new(|place| place % 4 == 0)),
+        ("group=Front", Box::new(|place| place.is_multiple_of(4))),
         ("text=SHOP", Box::new(|place| place % 5 == 0)),
         ("text=example/5", Box::new(|place| place == 5 || place / 10 == 5)),
         ("text=100%25_", Box::new(|_| false)),
@@ -36,10 +38,7 @@ pub(crate) fn every_filter_finds_what_it_should(fed: &Fed, asked: &Asked) {
         ("state=up&label=team%3Dweb&text=shop", Box::new(|place| place % 30 == 0)),
     ];
     for (query, is_wanted) in cases {
-        let page = asked
-            .door
-            .client
-            .targets(&format!("{query}&limit=1000").trim_start_matches('&').to_owned());
+        let page = asked.door.client.targets(format!("{query}&limit=1000").trim_start_matches('&'));
         let page = page.unwrap_or_else(|error| panic!("{query}: {error}"));
         let wanted = fed.numbers(&is_wanted);
         assert_eq!(numbers(fed, &page), wanted, "{query}");
@@ -67,7 +66,7 @@ pub(crate) fn pages_of_every_order_hold_each_target_once(fed: &Fed, asked: &Aske
         }
         let mut unique: Vec<u32> = found.iter().map(|(number, _)| *number).collect();
         unique.sort_unstable();
-        let is_wanted = |place: usize| !query.contains("Front") || place % 4 == 0;
+        let is_wanted = |place: usize| !query.contains("Front") || place.is_multiple_of(4);
         assert_eq!(unique, fed.numbers(is_wanted), "{query}");
         let latencies: Vec<f64> =
             found.iter().map(|(_, row)| row.latency_seconds.unwrap_or(0.0)).collect();
