@@ -30,6 +30,8 @@ use works::Works;
 
 /// How often the role looks after itself.
 const ROUND: Duration = Duration::from_secs(1);
+/// How long reports gather: outcomes are told of, and nobody waits for one of them.
+const LINGER: Duration = Duration::from_millis(100);
 /// Time beyond the grace period that the works may take to end.
 const LAST: Duration = Duration::from_secs(10);
 
@@ -45,7 +47,7 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     let Some(_) = asked else { return Ok(()) };
     let time = Arc::new(BrokerTime::new(machine_us()));
     let acks = Acks::new(Arc::clone(&time));
-    let producer = Producer::new(&connection, acks.clone())?;
+    let producer = Producer::gathering(&connection, LINGER, acks.clone())?;
     let told = Arc::clone(&time);
     let mut life = Life::of(&member, producer.clone(), acks.clone(), time);
     // Whether a job still means something is asked of the brokers' time: it is learned first.

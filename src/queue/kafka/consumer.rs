@@ -96,6 +96,9 @@ impl Consumer {
             // What was deleted is not ours to poll any more; what is left is.
             .set("auto.offset.reset", "earliest")
             .set("topic.metadata.refresh.interval.ms", "30000")
+            // A request costs the same however much comes of it; a job may wait a little for others.
+            .set("fetch.min.bytes", "100000")
+            .set("fetch.wait.max.ms", "50")
             .set("fetch.queue.backoff.ms", "10")
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384");

@@ -23,6 +23,9 @@ const MOST_RECORDS: &str = "100000";
 /// What they hold at most, in KB.
 const MOST_KB: &str = "131072";
 
+/// How long records wait for others that go the same way, where nothing else is said.
+const LINGER: Duration = Duration::from_millis(10);
+
 /// Who is told what became of records. Called by a thread of the producer: it must not wait.
 pub trait Deliveries: Send + Sync + 'static {
     /// The record that was sent with `token` has an end.
@@ -86,6 +89,19 @@ impl Producer {
         connection: &Connection,
         deliveries: impl Deliveries,
     ) -> Result<Self, super::topics::TopicsError> {
+        Self::gathering(connection, LINGER, deliveries)
+    }
+
+    /// The same, which waits for so long until it sends what has gathered for a partition: a request
+    /// costs the same however much is in it.
+    ///
+    /// # Errors
+    /// What `connection` says makes no sense.
+    pub fn gathering(
+        connection: &Connection,
+        linger: Duration,
+        deliveries: impl Deliveries,
+    ) -> Result<Self, super::topics::TopicsError> {
         let context = Shared { heard: Heard::default(), fatal: Arc::default() };
         let told = Context { shared: context.clone(), deliveries: Box::new(deliveries) };
         let mut config = connection.config();
@@ -93,7 +109,7 @@ impl Producer {
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
-            .set("linger.ms", "10")
+            .set("linger.ms", linger.as_millis().to_string())
             // Nothing is given up for being old.
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", MOST_RECORDS)
