@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 
 use crate::config::given::Given;
 
+/// Shards unless told otherwise.
+pub const SHARDS: u32 = 64;
+
 /// What is asked about the database of a cluster.
 #[derive(Args)]
 pub struct Db {
@@ -31,7 +34,7 @@ pub enum DbWish {
     Init {
         /// Into how many shards targets are shared: as many schedulers, recorders and checkers of a
         /// location can work at once; it cannot be changed later
-        #[arg(long, value_name = "N", default_value_t = 64)]
+        #[arg(long, value_name = "N", default_value_t = SHARDS)]
         #[arg(value_parser = clap::value_parser!(u32).range(1..=4096))]
         shards: u32,
     },
@@ -45,6 +48,9 @@ pub enum DbWish {
         /// Leave targets alone that the list does not name
         #[arg(long)]
         keep_others: bool,
+        /// Set the database up first if that was not done yet, with as many shards as usual
+        #[arg(long)]
+        init: bool,
     },
     /// Print the targets as a list that can be imported again, one JSON object a line
     Export {

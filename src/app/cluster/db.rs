@@ -5,7 +5,7 @@ mod import;
 mod status;
 
 use crate::app::role::RoleError;
-use crate::cli::db::{Db, DbWish};
+use crate::cli::db::{Db, DbWish, SHARDS};
 use crate::config::Settings;
 use crate::config::sources::Sources;
 use crate::shards::Shards;
@@ -21,10 +21,15 @@ pub(in crate::app) fn db(
     sources: &Sources,
 ) -> Result<String, RoleError> {
     let database = super::database(settings, "poller-db")?;
-    if let DbWish::Import { list, keep_others } = &asked.wish {
+    if let DbWish::Import { list, keep_others, init } = &asked.wish {
         // A remote list has a runtime of its own.
         let list = import::read(list.as_deref(), settings, sources)?;
-        return run(import::import(&database, list, *keep_others));
+        return run(async {
+            if *init {
+                set_up(&database).await?;
+            }
+            import::import(&database, list, *keep_others).await
+        });
     }
     run(act(&asked.wish, &database))
 }
@@ -55,6 +60,14 @@ async fn init(database: &Database, shards: u32) -> Result<String, DatabaseError>
     Ok(format!(
         "set up version {VERSION} with {shards} shards; fill it with poller db import LIST\n"
     ))
+}
+
+/// Sets `database` up if that was not done yet.
+async fn set_up(database: &Database) -> Result<(), DatabaseError> {
+    match database.cluster().await {
+        Err(DatabaseError::Empty) => init(database, SHARDS).await.map(drop),
+        other => other.map(drop),
+    }
 }
 
 async fn migrate(database: &Database) -> Result<String, DatabaseError> {
