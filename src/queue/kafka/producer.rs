@@ -4,16 +4,15 @@
 //! for it is bounded. The broker that leads a partition keeps each record once and in the order in
 //! which they were sent (an idempotent producer).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header as KafkaHeader, Message as _, OwnedHeaders};
-use rdkafka::producer::{
-    BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer,
-};
+use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use super::trouble::Heard;
 use super::{Connection, Topic};
@@ -25,6 +24,8 @@ const MOST_KB: &str = "131072";
 
 /// How long records wait for others that go the same way, where nothing else is said.
 const LINGER: Duration = Duration::from_millis(10);
+/// How often it is looked whether all have an end.
+const BLINK: Duration = Duration::from_millis(2);
 
 /// Who is told what became of records. Called by a thread of the producer: it must not wait.
 pub trait Deliveries: Send + Sync + 'static {
@@ -102,7 +103,7 @@ impl Producer {
         linger: Duration,
         deliveries: impl Deliveries,
     ) -> Result<Self, super::topics::TopicsError> {
-        let context = Shared { heard: Heard::default(), fatal: Arc::default() };
+        let context = Shared::default();
         let told = Context { shared: context.clone(), deliveries: Box::new(deliveries) };
         let mut config = connection.config();
         config
@@ -156,17 +157,26 @@ impl Producer {
         self.put(self.record(to, key, token).payload(payload).headers(headers))
     }
 
-    /// Waits until all that was sent has an end, for `limit` at most, and tells whether it has.
+    /// Waits until the end of all that was sent was told, for `limit` at most; whether it was.
     /// Blocks its thread.
     #[must_use]
     pub fn flush(&self, limit: Duration) -> bool {
-        self.inner.flush(limit).is_ok()
+        // The library's own way has this thread tell ends as well, beside the producer's: out of
+        // their order, and it returns before the last one is told.
+        let deadline = Instant::now() + limit;
+        while self.in_flight() > 0 {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::park_timeout(BLINK);
+        }
+        true
     }
 
-    /// Records that have no end yet.
+    /// Records whose end was not told yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        usize::try_from(self.inner.in_flight_count()).unwrap_or(0)
+        self.context.in_flight.load(Ordering::Acquire)
     }
 
     /// Why it can go on no more, if that is so.
@@ -199,7 +209,10 @@ impl Producer {
 
     fn put(&self, record: BaseRecord<'_, [u8], [u8], usize>) -> Result<(), SendError> {
         use RDKafkaErrorCode as Code;
+        // Before it is sent, since its end may be told before we go on.
+        self.context.in_flight.fetch_add(1, Ordering::AcqRel);
         let Err((error, _)) = self.inner.send(record) else { return Ok(()) };
+        self.context.in_flight.fetch_sub(1, Ordering::AcqRel);
         match error.rdkafka_error_code() {
             Some(Code::QueueFull) => Err(SendError::Full),
             Some(Code::MessageSizeTooLarge) => Err(SendError::TooLarge),
@@ -209,10 +222,11 @@ impl Producer {
 }
 
 /// What the producer and its context both know.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Shared {
     heard: Heard,
     fatal: Arc<OnceLock<String>>,
+    in_flight: Arc<AtomicUsize>,
 }
 
 struct Context {
@@ -253,5 +267,6 @@ impl ProducerContext<NoCustomPartitioner> for Context {
                 self.deliveries.delivered(token, Delivery::Failed(&reason));
             }
         }
+        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
