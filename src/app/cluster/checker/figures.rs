@@ -82,6 +82,8 @@ pub(super) struct Figures {
     pub(super) partitions: AtomicU64,
     /// Whether no further job is taken for now: 1, else 0.
     pub(super) held: AtomicU64,
+    /// How often partitions were paused because too many jobs were in hand.
+    pub(super) pauses: AtomicU64,
     /// A refusal of the group's that waiting does not mend.
     pub(super) refusal: Mutex<Option<String>>,
     /// How often the relay has looked: a sign of life.
@@ -133,6 +135,7 @@ impl Figures {
             "targets": read(&self.targets),
             "partitions": read(&self.partitions),
             "held": read(&self.held) == 1,
+            "pauses": read(&self.pauses),
         })
     }
 }

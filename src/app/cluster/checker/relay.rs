@@ -139,6 +139,9 @@ impl Relay {
         let is_held = self.parts.consumer.is_held();
         let most = if is_held { self.parts.most / 2 } else { self.parts.most };
         let is_full = busy >= most.max(1) || self.reports.are_held_up();
+        if is_full && !is_held {
+            self.parts.figures.pauses.fetch_add(1, Ordering::Relaxed);
+        }
         self.parts.consumer.hold(is_full || ends.hold.is_cancelled());
         let figures = &self.parts.figures;
         let tell = |figure: &std::sync::atomic::AtomicU64, value: usize| {
