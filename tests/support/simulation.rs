@@ -12,12 +12,17 @@
     reason = "a simulation that goes wrong ends the test that wants it"
 )]
 
-use std::collections::VecDeque;
+#[path = "simulation/plan.rs"]
+mod plan;
+#[path = "simulation/topics.rs"]
+mod topics;
 
-use poller::queue::{Full, JobSink, Mark, Settled, Slot};
 use poller::shards::Shards;
 use poller::stage::dispatch::{Dispatch, JobTarget, ShardTargets, Taken};
 use poller::target::TargetId;
+
+pub use plan::{Plan, Told, drawn};
+use topics::{Partition, Topics};
 
 /// When it begins, in Unix milliseconds.
 pub const START_MS: i64 = 1_800_000_000_000;
@@ -29,111 +34,6 @@ const COMMIT_MS: i64 = 1_000;
 /// How long a lease lasts, and how long a group waits for a silent checker, in milliseconds.
 pub const LEASE_MS: i64 = 10_000;
 const SESSION_MS: i64 = 10_000;
-
-/// How large a cluster is, and what becomes of it.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    pub targets: u32,
-    pub every_ms: u32,
-    pub shards: u32,
-    pub schedulers: usize,
-    pub checkers: usize,
-    /// Polls a second that one checker makes at most.
-    pub capacity: u32,
-    /// How long it lasts, in milliseconds.
-    pub length_ms: i64,
-    /// When a scheduler or a checker dies, in milliseconds from the beginning; each is replaced by a
-    /// new one half a minute later.
-    pub schedulers_die_ms: Vec<i64>,
-    pub checkers_die_ms: Vec<i64>,
-    /// When brokers take nothing, in milliseconds from the beginning.
-    pub brokers_away_ms: (i64, i64),
-}
-
-/// What has come of it.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// Slots that there were.
-    pub slots: u64,
-    /// Slots of which nothing was told.
-    pub untold: u64,
-    /// Slots that were told as polled, and as missed.
-    pub polled: u64,
-    pub missed: u64,
-    /// What was told of a slot again, and counts no more.
-    pub repeated: u64,
-    /// Polls that began before their slot.
-    pub early: u64,
-    /// The most by which a poll began late, in milliseconds, while nothing was amiss.
-    pub calm_lag_ms: i64,
-    /// The same at any time.
-    pub lag_ms: i64,
-    /// The most jobs of one second, and the mean, while nothing was amiss.
-    pub calm_peak: u64,
-    pub calm_mean: f64,
-}
-
-#[derive(Clone, Copy)]
-struct Record {
-    number: u32,
-    due: u32,
-    /// It says that its slot was missed.
-    is_missed: bool,
-}
-
-#[derive(Default)]
-struct Partition {
-    records: VecDeque<Record>,
-    /// Offset of the first record, which is where the group has committed.
-    committed: u64,
-    /// Where its checker is.
-    position: u64,
-    /// Which checker has it.
-    checker: Option<usize>,
-}
-
-/// Topics that take what a dispatcher makes.
-struct Topics<'t> {
-    partitions: &'t mut [Partition],
-    is_away: bool,
-    made: &'t mut u64,
-}
-
-impl Topics<'_> {
-    fn add(&mut self, shard: u32, slot: &Slot<'_>, is_missed: bool) -> Result<(), Full> {
-        if self.is_away {
-            return Err(Full);
-        }
-        let due = (slot.due_ms - START_MS) as u32;
-        self.partitions[shard as usize].records.push_back(Record {
-            number: slot.number,
-            due,
-            is_missed,
-        });
-        *self.made += 1;
-        Ok(())
-    }
-}
-
-impl JobSink for Topics<'_> {
-    fn offer(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
-        self.add(shard, slot, false)
-    }
-
-    fn miss(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
-        self.add(shard, slot, true)
-    }
-
-    fn mark(&self, _: u32) -> Mark {
-        Mark::default()
-    }
-
-    fn settled(&self, _: u32, _: Mark) -> Settled {
-        if self.is_away { Settled::NotYet } else { Settled::Yes }
-    }
-
-    fn restart(&mut self, _: u32) {}
-}
 
 #[derive(Clone, Copy)]
 struct Lease {
@@ -181,14 +81,6 @@ pub fn play(plan: &Plan) -> Told {
         world.tick();
     }
     world.sum_up(end_ms)
-}
-
-/// A number from 0 to `below` that depends on `seed` alone (splitmix64, Steele and others 2014).
-pub fn drawn(seed: u64, below: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) % below.max(1)
 }
 
 fn id(number: u32) -> TargetId {
