@@ -116,9 +116,9 @@ impl From<tokio_postgres::Error> for DatabaseError {
         let Some(told) = error.as_db_error() else { return Self::Away(whole(&error)) };
         let code = told.code().code();
         let text = format!("{} ({code})", told.message());
-        // Classes of SQLSTATE: connection, resources, operator intervention, system, rollback; and a
-        // transaction that stood still for too long.
-        let is_passing = ["08", "53", "57", "58", "40", "55", "25P03"]
+        // Classes of SQLSTATE: connection, resources, operator intervention, system, rollback; a
+        // transaction that stood still for too long; and a server that only reads, for a while.
+        let is_passing = ["08", "53", "57", "58", "40", "55", "25P03", "25006"]
             .iter()
             .any(|class| code.starts_with(class));
         if is_passing { Self::Away(text) } else { Self::Refused(text) }

@@ -189,8 +189,11 @@ impl Work {
             self.say_how_it_goes();
             tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
             done = self.tend().await;
-            if done.is_ok() {
-                done = self.advance(kept, told).await.and(done);
+            // What came and went has to be told whatever becomes of this, which is done again.
+            if done.is_ok()
+                && let Err(error) = self.advance(kept, told).await
+            {
+                tracing::warn!(%error, "it could not be noted until when all jobs are kept");
             }
         }
     }

@@ -92,7 +92,9 @@ impl Catalogue {
             return Found::Bad("is not known".into());
         };
         entry.is_wanted = true;
-        if entry.revision.is_none_or(|known| known < job.revision) {
+        // Numbers begin anew where a database was set up anew.
+        let is_other = entry.made.as_ref().is_ok_and(|target| target.id.0 != job.id);
+        if is_other || entry.revision.is_none_or(|known| known < job.revision) {
             entry.revision = Some(job.revision);
             self.changes += 1;
             let made = make(job, slot);
@@ -100,7 +102,7 @@ impl Catalogue {
             let made = made.map(|mut target| {
                 if let Ok(before) = &before {
                     target.replace(before);
-                    if before.every_ms != target.every_ms {
+                    if (before.id, before.every_ms) != (target.id, target.every_ms) {
                         entry.settled = Settled::default();
                     }
                 }
@@ -265,6 +267,16 @@ mod tests {
         // A job that was made before the change is polled as the target is now.
         let (older, _) = found(&mut catalogue, &job(640, 1, "http://a.example/"));
         assert!(Arc::ptr_eq(&newer, &older.expect("good")));
+    }
+
+    #[test]
+    fn a_number_that_is_another_target_s_in_a_new_database_is_that_target() {
+        let mut catalogue = Catalogue::new(10);
+        let _ = found(&mut catalogue, &job(64, 9, "http://a.example/"));
+        let anew = JobMessage { id: 65, ..job(64, 1, "http://b.example/") };
+        let (other, _) = found(&mut catalogue, &anew);
+        let other = other.expect("good");
+        assert_eq!((other.id, other.address.written()), (TargetId(65), "http://b.example/"));
     }
 
     #[test]
