@@ -195,7 +195,7 @@ fn three_brokers_carry_on_when_one_is_killed_or_paused() {
     produce(&kafka, "copies", "first");
 
     kafka.kill(2);
-    assert!(!is_listening(kafka.address(2)), "it was killed");
+    wait_for("it was killed", || !is_listening(kafka.address(2)));
     produce(&kafka, "copies", "second");
     kafka.start_node(2);
     assert!(is_listening(kafka.address(2)), "it has its port again");

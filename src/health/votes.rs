@@ -109,8 +109,7 @@ impl Votes {
     /// Takes in the outcome of a poll, and tells what is to be done with it.
     pub fn weigh(&mut self, slot: Slot, outcome: &Outcome, rule: Rule) -> Weighed {
         let seat = self.seat(slot, rule);
-        let is_newest = slot.due_ms > seat.due_ms
-            || (slot.due_ms == seat.due_ms && u32::from(slot.tries) >= seat.next_try());
+        let is_newest = seat.is_newest(slot);
         let (is_known, was_missed) = match seat.find(slot) {
             Place::Known { was_missed } => (true, was_missed),
             Place::Free => (false, false),
@@ -254,7 +253,8 @@ impl Seat {
             if slot.tries >= TRIES {
                 return Place::Unknown;
             }
-            let was_missed = self.missed & 1 == 1;
+            // The word that a slot passed stands in the place of its first try alone.
+            let was_missed = slot.tries == 0 && self.missed & 1 == 1;
             let is_known = self.tries >> slot.tries & 1 == 1;
             return if is_known { Place::Known { was_missed } } else { Place::Free };
         }
@@ -270,6 +270,17 @@ impl Seat {
     const fn next_try(&self) -> u32 {
         let polled = if self.missed & 1 == 1 { self.tries & !1 } else { self.tries };
         u16::BITS - polled.leading_zeros()
+    }
+
+    /// Whether nothing newer was polled. What passed without a poll says nothing: the poll before it
+    /// may have taken that long.
+    fn is_newest(&self, slot: Slot) -> bool {
+        if slot.due_ms == self.due_ms {
+            return u32::from(slot.tries) >= self.next_try();
+        }
+        let polled = self.recorded & !self.missed;
+        let is_behind = |back| polled & ((1_u64 << back) - 1) == 0;
+        slot.due_ms > self.due_ms || self.back(slot.due_ms).is_some_and(is_behind)
     }
 
     /// Notes a slot that was found to be free, or missed.

@@ -105,3 +105,28 @@ fn what_a_location_tells_hours_later_says_nothing_of_now() {
     let new = weigh(&mut votes, rule, poll(2, 100, 0, Verdict::Down));
     assert_eq!(new, Weighed::New(Standing::Full));
 }
+
+#[test]
+fn a_poll_that_took_longer_than_its_interval_counts_though_later_slots_passed_meanwhile() {
+    let (mut votes, rule) = (Votes::default(), Rule::new(60_000, 1, 0));
+    assert_eq!(weigh(&mut votes, rule, poll(1, 10, 0, Verdict::Up)), Weighed::New(Standing::Full));
+    let miss = |votes: &mut Votes, slot| votes.miss(poll(1, slot, 0, Verdict::Up).0, rule);
+    miss(&mut votes, 12);
+    let slow = poll(1, 11, 0, Verdict::Down);
+    assert_eq!(weigh(&mut votes, rule, slow), Weighed::New(Standing::Full));
+    miss(&mut votes, 14);
+    let next = weigh(&mut votes, rule, poll(1, 13, 0, Verdict::Up));
+    assert_eq!(next, Weighed::New(Standing::Full));
+    // What was told to have passed was polled after all, and something newer is known.
+    let late = weigh(&mut votes, rule, poll(1, 12, 0, Verdict::Down));
+    assert_eq!(late, Weighed::InPlaceOfMissed(Standing::Late));
+}
+
+#[test]
+fn a_recheck_of_a_slot_that_was_told_to_have_passed_is_repeated_like_any_other() {
+    let (mut votes, rule) = (Votes::default(), Rule::new(60_000, 1, 0));
+    let recheck = poll(1, 7, 2, Verdict::Down);
+    assert_eq!(weigh(&mut votes, rule, recheck), Weighed::New(Standing::Full));
+    votes.miss(poll(1, 7, 0, Verdict::Up).0, rule);
+    assert_eq!(weigh(&mut votes, rule, recheck), Weighed::Repeated);
+}
