@@ -13,7 +13,7 @@ pub(crate) const CLUSTER: &str = "Distributed mode";
 
 /// What one place says of the distributed mode: where PostgreSQL and Kafka are, and who we are there.
 #[derive(Args, Clone, Default)]
-#[expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "people read it as help")]
+#[expect(clippy::doc_markdown, reason = "people read it as help")]
 pub struct ClusterGiven {
     /// Database of targets and history, postgres://USER:PASSWORD@HOST:PORT/DATABASE
     ///

@@ -67,7 +67,7 @@ pub fn write(target: &Target) -> String {
     Value::Object(keys).to_string()
 }
 
-/// The target `id` of an `entry` as [`write`] makes them.
+/// The target `id` of an `entry` as [`write()`] makes them.
 ///
 /// # Errors
 /// What is wrong with it: it was made by another version, or by somebody else.
