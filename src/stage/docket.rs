@@ -96,6 +96,7 @@ impl Docket {
     /// What cannot be read of votes is told, and begins anew. Of one that is new it is not told since
     /// when: what follows from the stream is the same whenever it is read.
     pub fn enrol(&mut self, number: u32, terms: Terms, kept: Option<KeptRecord>) {
+        self.leaving.retain(|&leaving| leaving != number);
         let seat = self.seat_mut(number);
         let was_polled = seat.terms.replace(terms).is_some();
         if was_polled {

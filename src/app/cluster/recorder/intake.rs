@@ -201,7 +201,7 @@ fn member(location: &str, message: &MemberMessage, at_ms: i64) -> Result<HeardMe
         host: text(&message.host),
         pid: message.pid,
         version: text(&message.poller),
-        started_ms: message.started_ms.clamp(0, at_ms),
+        started_ms: message.started_ms.clamp(0, at_ms.max(0)),
         seen_ms: at_ms,
         ahead_ms: message.ahead_ms,
         facts: facts.cloned().unwrap_or_else(|| "{}".to_owned()),

@@ -3,6 +3,9 @@
 use super::{MessageError, OutcomeMessage};
 use crate::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases, SampleKind, Verdict};
 
+/// The last second of the year 9999, in Unix seconds: no certificate is valid for longer.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 impl OutcomeMessage {
     /// `outcome` of a poll that was tried `tries` times before, under the lease of `epoch`.
     #[must_use]
@@ -61,7 +64,7 @@ impl OutcomeMessage {
             is_at_least: self.is_at_least,
             redirects: byte("redirects", self.redirects)?,
             is_reused: self.is_reused,
-            certificate_until: self.certificate_until,
+            certificate_until: self.certificate_until.clamp(0, LAST_SECOND),
             retry_after_s: 0,
             phases: self.phases(),
         };
