@@ -254,9 +254,11 @@ fn secrets_are_in_the_entry_and_not_in_what_is_shown() {
         json!({"url": "https://a.example/?key=${TOKEN}"}),
         json!({"plugin_type": "mail_server", "config": {"hostname": "a.example",
             "username": "me", "password": "${TOKEN}"}}),
+        json!({"plugin_type": "tcp", "config": {"host": "a.example", "port": 6379,
+            "send": "AUTH ${TOKEN}", "expect": "OK"}}),
     ];
     let read = list(&entries, &Rules::default());
-    assert_eq!(read.targets.len(), 3);
+    assert_eq!(read.targets.len(), 4);
     for target in &read.targets {
         let entry = write(target);
         assert!(entry.contains("s3cret"), "{entry}");

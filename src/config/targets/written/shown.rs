@@ -8,7 +8,8 @@ use crate::address::Address;
 /// What stands in the place of a secret.
 pub const SECRET: &str = "<secret>";
 /// Keys of which every value may be a secret.
-const HIDDEN: &[&str] = &["headers", "body", "auth", "username", "password", "message", "config"];
+const HIDDEN: &[&str] =
+    &["headers", "body", "auth", "username", "password", "message", "config", "send"];
 
 /// Whether secrets are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
