@@ -70,8 +70,8 @@ pub(super) struct Desk {
     pub(super) locations: Locations,
     pub(super) targets: Targets,
     pub(super) chores: Chores,
-    /// By how much our clock is ahead of the database's, in milliseconds.
-    ahead_ms: i64,
+    /// By how much our clock is ahead of the database's, in milliseconds; none until it was asked.
+    ahead_ms: Option<i64>,
     /// Samples that wait to be written.
     pub(super) waiting: usize,
     handed_at: Instant,
@@ -91,7 +91,7 @@ impl Desk {
             writing: JoinSet::new(),
             locations: Locations::default(),
             targets: Targets::new(now),
-            ahead_ms: 0,
+            ahead_ms: None,
             waiting: 0,
             handed_at: now,
             noted_at: now,
@@ -170,7 +170,7 @@ impl Desk {
 
     /// Now, by the database's clock, in Unix milliseconds.
     pub(super) fn now_ms(&self) -> i64 {
-        self.parts.clock.now_ms() - self.ahead_ms
+        self.parts.clock.now_ms() - self.ahead_ms.unwrap_or(0)
     }
 
     /// What `asked` of the database says; none when it does not do so in time or we are to stop.
@@ -195,7 +195,7 @@ impl Desk {
 
     fn hold(&mut self, tended: Option<Tended>) {
         let Some(tended) = tended else { return };
-        self.ahead_ms = tended.clock_ahead_ms;
+        self.ahead_ms = Some(tended.clock_ahead_ms);
         let held: BTreeMap<u32, i64> =
             tended.held.iter().map(|held| (held.shard, held.epoch)).collect();
         let before = std::mem::replace(&mut self.held, held);
@@ -281,8 +281,8 @@ impl Desk {
         {
             self.wanted.pop_front();
             let Some(&epoch) = self.held.get(&shard) else { continue };
-            let Parts { database, shards, clock, .. } = &self.parts;
-            self.gains.spawn(gain(database.clone(), *shards, (shard, epoch), clock.clone()));
+            let Parts { database, shards, .. } = &self.parts;
+            self.gains.spawn(gain(database.clone(), *shards, (shard, epoch), self.now_ms()));
         }
         self.follow_targets().await;
         if self.writing.is_empty() {
@@ -292,7 +292,10 @@ impl Desk {
             }
         }
         let held: Vec<u32> = self.dockets.keys().copied().collect();
-        self.chores.look_around(&self.parts, &held, self.ahead_ms);
+        // What is too old is dropped by the database's clock: ours may be days ahead.
+        if let Some(ahead_ms) = self.ahead_ms {
+            self.chores.look_around(&self.parts, &held, ahead_ms);
+        }
         if self.chores.is_second() {
             self.look_at_kafka()?;
         }

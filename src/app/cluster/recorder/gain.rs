@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Clock;
 use crate::shards::Shards;
 use crate::stage::docket::{Docket, Terms};
 use crate::store::postgres::terms::TermsRow;
@@ -29,9 +28,9 @@ pub(super) async fn gain(
     database: Database,
     shards: Shards,
     (shard, epoch): (u32, i64),
-    clock: Clock,
+    now_ms: i64,
 ) -> Gained {
-    let docket = restore(&database, shards, (shard, epoch), clock.now_ms()).await;
+    let docket = restore(&database, shards, (shard, epoch), now_ms).await;
     Gained { shard, epoch, docket }
 }
 
