@@ -24,6 +24,7 @@ use crate::config::given::Sasl;
 use crate::daemon::Notifier;
 use crate::queue::kafka::{Connection, Login};
 use crate::signal::Signal;
+use crate::store::postgres::leases::MemberFacts;
 use crate::store::postgres::{Address, Database, DatabaseError};
 
 pub(super) use db::db;
@@ -87,6 +88,19 @@ impl Member {
             sasl: login,
             prefix: cluster.topics.clone(),
             client: self.name.clone(),
+        }
+    }
+
+    /// What the database is told of it, which began at `started_at_ms` (Unix milliseconds).
+    fn facts(&self, started_at_ms: i64) -> MemberFacts {
+        MemberFacts {
+            name: self.name.clone(),
+            role: self.role.as_str(),
+            location: String::new(),
+            host: self.host.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at_ms,
         }
     }
 

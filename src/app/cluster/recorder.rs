@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::queue::kafka::reader::Reader;
 use crate::queue::kafka::topics::TopicsError;
 use crate::shards::Shards;
-use crate::store::postgres::leases::{Leases, MemberFacts, Tended};
+use crate::store::postgres::leases::{Leases, Tended};
 use crate::store::postgres::{Database, DatabaseError};
 use desk::{Desk, Parts};
 use figures::Figures;
@@ -44,15 +44,7 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     let letters = Letters::new(&connection)?;
     let (reader, arrivals) = Reader::start(&connection)?;
     let figures = Arc::new(Figures::default());
-    let facts = MemberFacts {
-        name: member.name.clone(),
-        role: member.role.as_str(),
-        location: String::new(),
-        host: member.host.clone(),
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at_ms: clock.now_ms(),
-    };
+    let facts = member.facts(clock.now_ms());
     let length = member.settings.cluster.lease;
     let leases = Leases::new(database.clone(), facts, length, clock.clone());
     let (tended, over) = (watch::channel(None), CancellationToken::new());

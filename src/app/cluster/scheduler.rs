@@ -20,7 +20,7 @@ use crate::clock::{Clock, Correction};
 use crate::queue::kafka::jobs::JobTopic;
 use crate::queue::kafka::producer::Producer;
 use crate::shards::Shards;
-use crate::store::postgres::leases::{Leases, MemberFacts, Tended};
+use crate::store::postgres::leases::{Leases, Tended};
 use crate::store::postgres::{Database, DatabaseError};
 
 use alone::Alone;
@@ -86,15 +86,7 @@ struct Work {
 impl Work {
     fn new(member: &Member, database: Database, producer: Producer) -> Self {
         let correction = Correction::of(Clock::system());
-        let facts = MemberFacts {
-            name: member.name.clone(),
-            role: member.role.as_str(),
-            location: String::new(),
-            host: member.host.clone(),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at_ms: correction.own().now_ms(),
-        };
+        let facts = member.facts(correction.own().now_ms());
         let lease = member.settings.cluster.lease;
         let own = correction.own().clone();
         Self {
