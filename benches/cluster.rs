@@ -8,6 +8,7 @@
 //!   stopped for 20 s and the database for 60 s
 //! * `cut`: a checker in a network of its own, whose way to Kafka is cut for 20 s
 //! * `scale`: slow targets; a second checker, then a second scheduler
+//! * `schedulers`: what a second scheduler adds where each may use 3 % of a processor
 
 #![allow(
     clippy::print_stdout,
@@ -31,6 +32,8 @@ mod kills;
 mod rig;
 #[path = "cluster/scale.rs"]
 mod scale;
+#[path = "cluster/schedulers.rs"]
+mod schedulers;
 #[path = "cluster/whole.rs"]
 mod whole;
 
@@ -53,11 +56,12 @@ fn main() {
         return;
     }
     let wanted = std::env::var("POLLER_BENCH_SCENES").ok();
-    let scenes: [Scene; 4] = [
+    let scenes: [Scene; 5] = [
         ("whole", whole::play),
         ("kills", kills::play),
         ("cut", cut::play),
         ("scale", scale::play),
+        ("schedulers", schedulers::play),
     ];
     for (name, play) in scenes {
         let is_wanted =
