@@ -41,6 +41,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rig::Site;
 use serde_json::{Value, json};
 
@@ -83,6 +85,20 @@ fn list(site: &Site, targets: u32, every_s: u32, path: &str) -> Value {
 fn all_up(cluster: &Cluster, targets: u32) {
     let condition = format!("count(*) = {targets} FROM record WHERE state = 1");
     cluster.wait_until("every target was polled", &condition);
+}
+
+/// How many records ever came to a topic of `cluster`, which has so many shards.
+fn records(cluster: &Cluster, topic: &str, shards: u32) -> i64 {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.kafka.bootstrap())
+        .create()
+        .expect("a consumer");
+    let topic = format!("poller.{topic}");
+    let end = |shard: u32| {
+        let shard = i32::try_from(shard).expect("few");
+        consumer.fetch_watermarks(&topic, shard, Duration::from_secs(20)).expect("watermarks").1
+    };
+    (0..shards).map(end).sum()
 }
 
 /// A span of `cluster`'s time that began when this was made.

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-
 use super::cluster::{Cluster, Member};
 use super::engines::Brokers;
-use super::list;
 use super::rig::Site;
+use super::{list, records};
 
 /// Percent of a processor that a scheduler may use: with more it makes all that the brokers take.
 const PERCENT: u32 = 3;
@@ -42,25 +39,11 @@ pub(super) fn play(is_trial: bool) {
         quota.hold(&cluster.members[place]);
         quotas.push(quota);
         sleep(Duration::from_secs(10));
-        let (before, began) = (jobs(&cluster), Instant::now());
+        let (before, began) = (records(&cluster, "jobs", SHARDS), Instant::now());
         sleep(Duration::from_secs(seconds));
-        let made = jobs(&cluster) - before;
+        let made = records(&cluster, "jobs", SHARDS) - before;
         println!("  {count}: {:.0} jobs a second", made as f64 / began.elapsed().as_secs_f64());
     }
-}
-
-/// How many jobs were ever made.
-fn jobs(cluster: &Cluster) -> i64 {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", cluster.kafka.bootstrap())
-        .create()
-        .expect("a consumer");
-    let ends = |shard: u32| {
-        let patience = Duration::from_secs(20);
-        let shard = i32::try_from(shard).expect("few");
-        consumer.fetch_watermarks("poller.jobs", shard, patience).expect("watermarks").1
-    };
-    (0..SHARDS).map(ends).sum()
 }
 
 /// A control group of the kernel that bounds the processor time of whoever is in it (cgroups,
