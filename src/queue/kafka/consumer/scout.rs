@@ -111,9 +111,10 @@ impl State {
             let end = self.ends.get(&partition)?;
             u64::try_from((end - next).max(0)).ok()
         };
-        self.offsets.nexts().filter_map(behind).fold(None, |sum: Option<u64>, behind| {
-            Some(sum.unwrap_or(0).saturating_add(behind))
-        })
+        self.offsets
+            .nexts()
+            .filter_map(behind)
+            .fold(None, |sum: Option<u64>, behind| Some(sum.unwrap_or(0).saturating_add(behind)))
     }
 
     /// Those of which somebody has to ask where they go on.
@@ -220,9 +221,8 @@ fn places(
     let committed = known(&consumer.committed_offsets(asked, PATIENCE)?)?;
     let fresh = committed.iter().filter(|(_, offset)| offset.is_none());
     let fresh: Vec<u32> = fresh.map(|(partition, _)| *partition).collect();
-    let place = |is_fresh| {
-        move |(partition, offset)| Some(Place { partition, offset: offset?, is_fresh })
-    };
+    let place =
+        |is_fresh| move |(partition, offset)| Some(Place { partition, offset: offset?, is_fresh });
     let mut places: Vec<Place> = committed.into_iter().filter_map(place(false)).collect();
     if !fresh.is_empty() {
         // The ends first: what comes in between is not passed over.

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 
 use prost::Message as _;
 
+use crate::app::cluster::checker::acks::{Acks, letter};
 use crate::app::cluster::checker::opens::Open;
 use crate::outcome::Outcome;
-use crate::queue::kafka::messages::{MissedMessage, OutcomeMessage, Report, Told};
+use crate::queue::kafka::messages::{MissedMessage, OutcomeMessage, Reason, Report, Told};
 use crate::queue::kafka::producer::{Producer, SendError};
 use crate::queue::kafka::{Ticket, Topic};
 use crate::target::{State, Target};
@@ -19,7 +20,8 @@ const MOST_DEAD: usize = 900_000;
 struct Record {
     token: usize,
     to: (Topic, u32),
-    key: [u8; 16],
+    /// None: it is empty.
+    key: Option<[u8; 16]>,
     payload: Vec<u8>,
     /// What is told beside a record that nobody can read.
     headers: Option<[(&'static str, String); 4]>,
@@ -28,15 +30,18 @@ struct Record {
 /// What is said of jobs.
 pub(super) struct Reports {
     location: String,
+    /// The name of the topic of jobs.
+    jobs: String,
     waiting: VecDeque<Record>,
     /// Whether the producer had no room for all of them.
     is_held_up: bool,
 }
 
 impl Reports {
-    /// Reports of a checker at `location`.
-    pub(super) fn new(location: &str) -> Self {
-        Self { location: location.to_owned(), waiting: VecDeque::new(), is_held_up: false }
+    /// Reports of a checker at `location`, whose jobs come from the topic that is called `jobs`.
+    pub(super) fn new(location: &str, jobs: &str) -> Self {
+        let (location, jobs) = (location.to_owned(), jobs.to_owned());
+        Self { location, jobs, waiting: VecDeque::new(), is_held_up: false }
     }
 
     /// Whether some wait for the producer to have room.
@@ -52,8 +57,8 @@ impl Reports {
     }
 
     /// Tells that no poll is made of `job`, which is known by `token`.
-    pub(super) fn miss(&mut self, token: usize, job: &Open, reason: u32) {
-        let (target, due_ms) = (job.number, job.due_ms);
+    pub(super) fn miss(&mut self, token: usize, job: &Open, reason: Reason) {
+        let (target, due_ms, reason) = (job.number, job.due_ms, reason.number());
         let told = Told::Missed(MissedMessage { target, due_ms, reason, locations: Vec::new() });
         self.put(token, job, told);
     }
@@ -61,24 +66,26 @@ impl Reports {
     /// Puts `payload` aside, which nobody can read for `reason`.
     pub(super) fn bury(&mut self, token: usize, ticket: Ticket, reason: &str, payload: &[u8]) {
         let headers = [
-            ("topic", "jobs".to_owned()),
+            ("topic", self.jobs.clone()),
             ("partition", ticket.partition().to_string()),
             ("offset", ticket.offset().to_string()),
             ("reason", reason.to_owned()),
         ];
         let payload = payload.get(..MOST_DEAD).unwrap_or(payload).to_vec();
-        let (to, headers) = ((Topic::Dead, 0), Some(headers));
-        self.waiting.push_back(Record { token, to, key: [b'0'; 16], payload, headers });
+        let (to, headers, token) = ((Topic::Dead, 0), Some(headers), letter(token));
+        self.waiting.push_back(Record { token, to, key: None, payload, headers });
     }
 
-    /// Sends as many as the producer has room for.
+    /// Sends as many as the producer has room for. A record that nobody can read and that cannot be
+    /// put aside is given up: nobody waits for it.
     ///
     /// # Errors
     /// The producer can go on no more.
-    pub(super) fn send(&mut self, producer: &Producer) -> Result<(), String> {
+    pub(super) fn send(&mut self, producer: &Producer, acks: &Acks) -> Result<(), String> {
         self.is_held_up = false;
         while let Some(record) = self.waiting.front() {
             let Record { token, to, key, payload, headers } = record;
+            let key = key.as_ref().map_or(&[][..], |key| &key[..]);
             let sent = match headers {
                 None => producer.send(*to, key, payload, *token),
                 Some(headers) => {
@@ -93,6 +100,10 @@ impl Reports {
                 Err(SendError::Full) => {
                     self.is_held_up = true;
                     return Ok(());
+                }
+                Err(error) if headers.is_some() && producer.fatal().is_none() => {
+                    acks.give_up(*token, &error.to_string());
+                    self.waiting.pop_front();
                 }
                 Err(error) => return Err(error.to_string()),
             }
@@ -112,7 +123,8 @@ impl Reports {
     fn put(&mut self, token: usize, job: &Open, told: Told) {
         let payload = Report::new(&self.location, told).encode_to_vec();
         let to = (Topic::Outcomes, job.ticket.partition());
-        self.waiting.push_back(Record { token, to, key: key(job.id), payload, headers: None });
+        let key = Some(key(job.id));
+        self.waiting.push_back(Record { token, to, key, payload, headers: None });
     }
 }
 
