@@ -25,6 +25,12 @@ fn member(connection: &Connection, ahead_ms: i64) -> Consumer {
     Consumer::join(connection, Membership { location, session, now_ms }).expect("a member")
 }
 
+/// Who may delete things.
+fn admin() -> AdminClient<DefaultClientContext> {
+    let brokers = shared().bootstrap();
+    ClientConfig::new().set("bootstrap.servers", brokers).create().expect("an admin")
+}
+
 /// Puts `count` records on the one partition of the topic of jobs.
 fn produce(connection: &Connection, count: usize) {
     let producer = Producer::new(connection, Told::default()).expect("a producer");
@@ -137,13 +143,9 @@ async fn what_is_gone_is_counted_and_what_is_there_is_taken() {
     taken.into_iter().take(10).for_each(|ticket| consumer.done(ticket));
     assert!(consumer.commit());
     drop(consumer);
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", shared().bootstrap())
-        .create()
-        .expect("an admin");
     let mut before = TopicPartitionList::new();
     before.add_partition_offset("gone.jobs", 0, Offset::Offset(60)).expect("an offset");
-    admin.delete_records(&before, &AdminOptions::new()).await.expect("deleted");
+    admin().delete_records(&before, &AdminOptions::new()).await.expect("deleted");
     let mut consumer = member(&connection, 0);
     let taken = take(&mut consumer, 40);
     assert_eq!(taken.first().map(|ticket| ticket.offset()), Some(60));
@@ -154,4 +156,34 @@ async fn what_is_gone_is_counted_and_what_is_there_is_taken() {
     let taken = take(&mut consumer, 1);
     assert_eq!(taken.first().map(|ticket| ticket.offset()), Some(100));
     assert_eq!(consumer.gone(), 50);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_is_taken_from_its_beginning() {
+    if !engines::are_here() {
+        return;
+    }
+    let connection = connection(shared().bootstrap(), "again");
+    connection.ensure_topics(1).await.expect("topics");
+    produce(&connection, 50);
+    let mut consumer = member(&connection, 0);
+    let old = take(&mut consumer, 50);
+    let removed = admin().delete_topics(&["again.jobs"], &AdminOptions::new()).await;
+    assert_eq!(removed.expect("asked"), [Ok("again.jobs".to_owned())]);
+    // Brokers may take a while to forget it.
+    while connection.ensure_topics(1).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    produce(&connection, 5);
+    let new = take(&mut consumer, 5);
+    let offsets: Vec<i64> = new.iter().map(|ticket| ticket.offset()).collect();
+    assert_eq!(offsets, [0, 1, 2, 3, 4]);
+    assert!(!consumer.is_ours(old[49]) && consumer.is_ours(new[0]));
+    // What is done of the old one says nothing of the new one.
+    old.into_iter().for_each(|ticket| consumer.done(ticket));
+    new.into_iter().take(2).for_each(|ticket| consumer.done(ticket));
+    assert!(consumer.commit());
+    drop(consumer);
+    let mut consumer = member(&connection, 0);
+    assert_eq!(take(&mut consumer, 3).first().map(|ticket| ticket.offset()), Some(2));
 }
