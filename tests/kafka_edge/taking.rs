@@ -52,12 +52,21 @@ fn poll_until(
     while began.elapsed() < PATIENCE {
         let mut tickets = Vec::new();
         consumer.poll(Duration::from_millis(5), 512, |taken| tickets.push(taken.ticket));
-        tickets.into_iter().for_each(|ticket| take(consumer, ticket));
+        for ticket in tickets {
+            take(consumer, ticket);
+        }
         if is_enough(consumer) {
             return true;
         }
     }
     false
+}
+
+/// Notes that all of `tickets` are done.
+fn all_done(consumer: &Consumer, tickets: Vec<Ticket>) {
+    for ticket in tickets {
+        consumer.done(ticket);
+    }
 }
 
 /// Takes `count` records, and returns their tickets.
@@ -98,7 +107,7 @@ async fn a_job_that_takes_long_holds_up_no_other_of_its_partition() {
     let mut consumer = member(&connection, 0);
     let again = self::take(&mut consumer, COUNT);
     assert_eq!(again.first().map(|ticket| ticket.offset()), Some(0));
-    again.into_iter().for_each(|ticket| consumer.done(ticket));
+    all_done(&consumer, again);
     let is_told = |consumer: &Consumer| consumer.behind() == Some(0);
     assert!(poll_until(&mut consumer, |_, _| {}, is_told), "{:?}", consumer.behind());
     consumer.hold(true);
@@ -150,7 +159,7 @@ async fn what_is_gone_is_counted_and_what_is_there_is_taken() {
     let taken = take(&mut consumer, 40);
     assert_eq!(taken.first().map(|ticket| ticket.offset()), Some(60));
     assert_eq!((taken.len(), consumer.gone()), (40, 50));
-    taken.into_iter().for_each(|ticket| consumer.done(ticket));
+    all_done(&consumer, taken);
     assert!(consumer.commit());
     produce(&connection, 1);
     let taken = take(&mut consumer, 1);
@@ -180,7 +189,7 @@ async fn a_topic_that_was_made_anew_is_taken_from_its_beginning() {
     assert_eq!(offsets, [0, 1, 2, 3, 4]);
     assert!(!consumer.is_ours(old[49]) && consumer.is_ours(new[0]));
     // What is done of the old one says nothing of the new one.
-    old.into_iter().for_each(|ticket| consumer.done(ticket));
+    all_done(&consumer, old);
     new.into_iter().take(2).for_each(|ticket| consumer.done(ticket));
     assert!(consumer.commit());
     drop(consumer);

@@ -1,7 +1,7 @@
 //! `Acks`: what the producer tells of reports, until the relay fetches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -13,6 +13,8 @@ use crate::queue::kafka::producer::{Deliveries, Delivery};
 pub(super) const LIFE: usize = usize::MAX;
 /// Added to the token of a job that nobody can read, whose record is put aside.
 const LETTER: usize = 1 << (usize::BITS - 1);
+/// Such records that wait for brokers at most: they share the room for reports.
+const MOST_LETTERS: usize = 10_000;
 /// How often it is told at most that such a record is not kept.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -38,6 +40,8 @@ struct Inner {
     lives: AtomicU64,
     /// How far ahead we were when the time was set last, in microseconds.
     set: Mutex<Option<i64>>,
+    /// Records that nobody can read and that wait for brokers.
+    letters: AtomicUsize,
     /// Records that nobody can read and that are not kept, and when that was told last.
     unkept: Mutex<(u64, Option<Instant>)>,
 }
@@ -52,6 +56,7 @@ impl Acks {
             time,
             lives: AtomicU64::new(0),
             set: Mutex::default(),
+            letters: AtomicUsize::new(0),
             unkept: Mutex::default(),
         }))
     }
@@ -91,6 +96,20 @@ impl Acks {
         self.0.set.lock().take()
     }
 
+    /// Makes room for one more record that nobody can read; false: there is none.
+    pub(super) fn admit_letter(&self) -> bool {
+        let is_free = self.0.letters.load(Ordering::Acquire) < MOST_LETTERS;
+        if is_free {
+            self.0.letters.fetch_add(1, Ordering::AcqRel);
+        }
+        is_free
+    }
+
+    /// Gives that room back: it was not sent, or has an end.
+    pub(super) fn end_letter(&self) {
+        self.0.letters.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// Notes that the record that was to be sent with `token` is not kept, for `reason`: there is
     /// nothing else to be done of its job.
     pub(super) fn give_up(&self, token: usize, reason: &str) {
@@ -113,10 +132,12 @@ impl Acks {
 
 impl Deliveries for Acks {
     fn delivered(&self, token: usize, delivery: Delivery<'_>) {
+        let is_letter = token != LIFE && token & LETTER != 0;
+        if is_letter {
+            self.end_letter();
+        }
         match delivery {
-            Delivery::Failed(reason) if token != LIFE && token & LETTER != 0 => {
-                self.give_up(token, reason);
-            }
+            Delivery::Failed(reason) if is_letter => self.give_up(token, reason),
             Delivery::Failed(reason) => self.fail(reason),
             Delivery::Acknowledged { at_ms, .. } if token == LIFE => {
                 let asked = self.0.asked.lock().take();
@@ -169,7 +190,10 @@ mod tests {
     #[test]
     fn a_record_that_cannot_be_put_aside_is_done_all_the_same() {
         let acks = Acks::new(Correction::of(Clock::system()));
+        let admitted = (0..=MOST_LETTERS).filter(|_| acks.admit_letter()).count();
+        assert_eq!(admitted, MOST_LETTERS, "they do not take all of the room");
         acks.delivered(letter(3), Delivery::Acknowledged { offset: 7, at_ms: None });
+        assert!(acks.admit_letter());
         acks.delivered(letter(4), Delivery::Failed("unknown topic"));
         acks.give_up(letter(5), "unknown topic");
         let mut tokens = Vec::new();

@@ -87,26 +87,24 @@ impl Reports {
             let Record { token, to, key, payload, headers } = record;
             let key = key.as_ref().map_or(&[][..], |key| &key[..]);
             let sent = match headers {
-                None => producer.send(*to, key, payload, *token),
+                None => producer.send(*to, key, payload, *token).map_err(Unsent::Report),
                 Some(headers) => {
                     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-                    producer.send_with(*to, key, payload, (*token, &headers))
+                    put_aside(producer, acks, |producer| {
+                        producer.send_with(*to, key, payload, (*token, &headers))
+                    })
                 }
             };
             match sent {
-                Ok(()) => {
-                    self.waiting.pop_front();
-                }
-                Err(SendError::Full) => {
+                Ok(()) => {}
+                Err(Unsent::Report(SendError::Full)) => {
                     self.is_held_up = true;
                     return Ok(());
                 }
-                Err(error) if headers.is_some() && producer.fatal().is_none() => {
-                    acks.give_up(*token, &error.to_string());
-                    self.waiting.pop_front();
-                }
-                Err(error) => return Err(error.to_string()),
+                Err(Unsent::Report(error)) => return Err(error.to_string()),
+                Err(Unsent::Letter(reason)) => acks.give_up(*token, &reason),
             }
+            self.waiting.pop_front();
         }
         Ok(())
     }
@@ -126,6 +124,33 @@ impl Reports {
         let key = Some(key(job.id));
         self.waiting.push_back(Record { token, to, key, payload, headers: None });
     }
+}
+
+/// Why a record was not sent.
+enum Unsent {
+    /// It matters.
+    Report(SendError),
+    /// It is one that nobody can read, and cannot be put aside.
+    Letter(String),
+}
+
+/// Has `send` send a record that nobody can read, where there is room for one.
+fn put_aside(
+    producer: &Producer,
+    acks: &Acks,
+    send: impl FnOnce(&Producer) -> Result<(), SendError>,
+) -> Result<(), Unsent> {
+    if !acks.admit_letter() {
+        return Err(Unsent::Letter("too many of them wait for Kafka already".to_owned()));
+    }
+    send(producer).map_err(|error| {
+        acks.end_letter();
+        match error {
+            SendError::Fatal(reason) if producer.fatal().is_none() => Unsent::Letter(reason),
+            SendError::TooLarge => Unsent::Letter(error.to_string()),
+            error => Unsent::Report(error),
+        }
+    })
 }
 
 /// What records of the target with this id are keyed by: 16 hexadecimal digits.
