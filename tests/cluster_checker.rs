@@ -31,6 +31,7 @@ async fn jobs_are_polled() {
     let Some(world) = World::start() else { return };
     polling::every_job_has_one_end_and_all_are_committed(&world).await;
     polling::what_is_no_job_is_put_aside_and_blocks_nobody(&world).await;
+    polling::what_cannot_be_put_aside_blocks_nobody_either(&world).await;
     polling::late_jobs_and_slow_targets_leave_no_job_without_an_end(&world).await;
     polling::what_a_checker_says_of_itself_is_on_the_topic(&world).await;
 }

@@ -4,6 +4,10 @@
 
 #[path = "support/engines.rs"]
 mod engines;
+#[path = "kafka_edge/reading.rs"]
+mod reading;
+#[path = "kafka_edge/taking.rs"]
+mod taking;
 #[path = "support/topic_reader.rs"]
 mod topic_reader;
 

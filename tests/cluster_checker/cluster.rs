@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use poller::queue::kafka::messages::{JobMessage, MemberMessage, Report, Told, VERSION};
 use poller::queue::kafka::producer::{Deliveries, Delivery, Producer};
 use poller::queue::kafka::{Connection, Topic};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -204,7 +206,16 @@ impl<'w> Cluster<'w> {
         left.collect()
     }
 
-    /// What is on the topic of dead records: the bytes and the headers of each.
+    /// Takes the topic of dead records away.
+    pub(crate) async fn remove_dead(&self) {
+        let admin: AdminClient<DefaultClientContext> =
+            config(&self.connection).create().expect("an admin");
+        let topic = self.connection.topic(Topic::Dead);
+        let removed = admin.delete_topics(&[&topic], &AdminOptions::new()).await.expect("asked");
+        assert_eq!(removed, [Ok(topic)]);
+    }
+
+    /// What is on the topic of dead records: the bytes and the headers of each. None has a key.
     pub(crate) fn dead(&self, count: usize) -> Vec<(Vec<u8>, BTreeMap<String, String>)> {
         let reader: BaseConsumer = config(&self.connection).create().expect("a consumer");
         let mut all = TopicPartitionList::new();
@@ -222,6 +233,7 @@ impl<'w> Cluster<'w> {
                 headers.iter().map(|one| (one.key.to_owned(), text(one.value))).collect()
             });
             let payload = message.payload().unwrap_or_default().to_vec();
+            assert_eq!(message.key().unwrap_or_default(), b"");
             found.push((payload, headers.unwrap_or_default()));
         }
         found

@@ -5,7 +5,7 @@ use std::time::Duration;
 use poller::queue::kafka::messages::{JobMessage, Told};
 use serde_json::Value;
 
-use crate::cluster::{End, SHARDS, World, job, now_ms};
+use crate::cluster::{End, SHARDS, World, eventually, job, now_ms};
 use crate::member::Member;
 
 /// Rounds of jobs, one a second.
@@ -57,7 +57,7 @@ pub(crate) async fn what_is_no_job_is_put_aside_and_blocks_nobody(world: &World)
     let mut member = Member::start(&cluster.connection, "one", "eu", &[]);
     let url = world.fleet.url(1, "/d1");
     cluster.produce_bytes(1, b"no job at all");
-    cluster.produce_bytes(1, &vec![0xff; 500_000]);
+    cluster.produce_bytes(1, &vec![0xff; 950_000]);
     cluster.produce(&JobMessage { needs: 99, ..job(1, now_ms(), 60_000, &url) });
     let bad = JobMessage { entry: "{\"url\": 5}".into(), ..job(9, now_ms(), 60_000, &url) };
     let good = job(17, now_ms(), 60_000, &url);
@@ -72,9 +72,30 @@ pub(crate) async fn what_is_no_job_is_put_aside_and_blocks_nobody(world: &World)
     assert_eq!(offsets, ["0", "1", "2"]);
     assert!(dead.iter().all(|(_, headers)| headers["partition"] == "1"), "{dead:?}");
     assert!(dead[2].1["reason"].contains("version 99"), "{:?}", dead[2].1);
-    assert_eq!(dead[0].0, b"no job at all");
+    assert!(dead.iter().all(|(_, headers)| headers["topic"] == "dead.jobs"), "{dead:?}");
+    assert_eq!((dead[0].0.as_slice(), dead[1].0.len()), (&b"no job at all"[..], 900_000));
     assert!(member.drain().success(), "{}", member.said());
     assert_eq!(cluster.uncommitted("eu"), vec![0; SHARDS as usize]);
+}
+
+pub(crate) async fn what_cannot_be_put_aside_blocks_nobody_either(world: &World) {
+    let mut cluster = world.cluster("nowhere").await;
+    cluster.remove_dead().await;
+    let mut member = Member::start(&cluster.connection, "one", "eu", &[]);
+    for _ in 0..3 {
+        cluster.produce_bytes(1, b"no job at all");
+    }
+    let good = job(17, now_ms(), 60_000, &world.fleet.url(1, "/d1"));
+    cluster.produce(&good);
+    cluster.flush();
+    let ends = cluster.all_ends(std::slice::from_ref(&good));
+    assert_eq!(ends[&(17, good.due_ms)], [End::Polled(0)]);
+    let told = "records that nobody could read are not kept";
+    assert!(eventually(|| member.said().contains(told)), "{}", member.said());
+    let is_all = || cluster.uncommitted("eu") == vec![0; SHARDS as usize];
+    assert!(eventually(is_all), "{:?} {}", cluster.uncommitted("eu"), member.said());
+    assert_eq!(member.said().matches(told).count(), 1, "{}", member.said());
+    assert!(member.drain().success(), "{}", member.said());
 }
 
 pub(crate) async fn late_jobs_and_slow_targets_leave_no_job_without_an_end(world: &World) {
@@ -128,6 +149,7 @@ pub(crate) async fn what_a_checker_says_of_itself_is_on_the_topic(world: &World)
                 && member.role == "checker"
                 && member.ahead_ms.abs() < 1_000
                 && facts["partitions"] == SHARDS
+                && facts["behind"] == 0
                 && facts["limit"].as_u64().is_some_and(|limit| limit > 0)
                 && facts["rss_bytes"].as_u64().is_some_and(|bytes| bytes > 1_000_000)
         })

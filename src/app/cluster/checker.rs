@@ -2,7 +2,6 @@
 //! found.
 
 mod acks;
-mod broker_time;
 mod catalogue;
 mod figures;
 mod life;
@@ -11,7 +10,6 @@ mod relay;
 mod settled;
 mod works;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
@@ -19,12 +17,11 @@ use tokio::sync::oneshot;
 use super::Member;
 use super::waiting::until_it_works;
 use crate::app::role::RoleError;
-use crate::clock::Clock;
+use crate::clock::{Clock, Correction};
 use crate::process::raise_open_files_limit;
 use crate::queue::kafka::producer::Producer;
 
 use acks::Acks;
-use broker_time::BrokerTime;
 use life::Life;
 use works::Works;
 
@@ -45,14 +42,13 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     let connection = member.kafka();
     let asked = until_it_works("Kafka", &member.stop, || connection.shards()).await?;
     let Some(_) = asked else { return Ok(()) };
-    let time = Arc::new(BrokerTime::new(machine_us()));
-    let acks = Acks::new(Arc::clone(&time));
+    let time = Correction::of(Clock::system());
+    let acks = Acks::new(time.clone());
     let producer = Producer::gathering(&connection, LINGER, acks.clone())?;
-    let told = Arc::clone(&time);
-    let mut life = Life::of(&member, producer.clone(), acks.clone(), time);
+    let mut life = Life::of(&member, producer.clone(), acks.clone(), time.clone());
     // Whether a job still means something is asked of the brokers' time: it is learned first.
     let Some(()) = life::heard(&mut life, &member).await? else { return Ok(()) };
-    let clock = Clock::with_wall(move || told.now_us());
+    let clock = time.clock();
     let (ended, relay_ended) = oneshot::channel();
     let works = Works::start(&member, &connection, (producer, acks, clock), ended)?;
     member.notifier.ready();

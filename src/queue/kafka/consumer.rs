@@ -1,10 +1,11 @@
 //! `Consumer`: takes the jobs of those partitions that the group gives us, and commits what is done.
 //!
 //! An offset is committed when all jobs before it are done, so whoever takes over makes again what was
-//! not, and nothing is left out. Partitions are paused while too much is in hand; the group is told
+//! not, and nothing is left out. All partitions are paused while too much is in hand; the group is told
 //! that we live all the while.
 
-use std::collections::BTreeSet;
+mod scout;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,24 +13,19 @@ use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::offsets::{Offsets, Ticket};
+use self::scout::{Scout, State};
+use super::offsets::{Came, Ticket};
 use super::topics::TopicsError;
 use super::trouble::Heard;
 use super::{Connection, Topic};
 
-/// Records of one partition from the first one on that is not done, at most: beyond, the partition
-/// is paused.
-const LONGEST_SPAN: usize = 200_000;
-/// A group that never committed anything begins so many milliseconds before now: with what may
-/// still mean something, and not with the jobs of a day.
-const BEGINS_BACK_MS: i64 = 60_000;
-/// How long brokers may take to say where a partition begins.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a question to brokers is waited for when we leave the group.
+const LAST: Duration = Duration::from_secs(1);
 
 /// A record that was taken.
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +55,11 @@ impl std::fmt::Debug for Membership {
 /// A member of the group of the checkers at one location. It belongs to one thread, which polls it
 /// several times a second.
 pub struct Consumer {
-    inner: BaseConsumer<Context>,
+    inner: Arc<BaseConsumer<Context>>,
+    scout: Scout,
     shared: Shared,
     topic: String,
     is_held: bool,
-    /// The partitions that are paused.
-    paused: BTreeSet<u32>,
-    /// Those that may have a span that is too long.
-    crowded: BTreeSet<u32>,
 }
 
 impl std::fmt::Debug for Consumer {
@@ -79,7 +72,7 @@ impl Consumer {
     /// Joins the group of the checkers at one location, when it is polled.
     ///
     /// # Errors
-    /// What `connection` says makes no sense.
+    /// What `connection` says makes no sense, or the system allows no thread.
     pub fn join(connection: &Connection, membership: Membership) -> Result<Self, TopicsError> {
         let settings = |error: KafkaError| TopicsError::Settings(error.to_string());
         let session_ms = membership.session.as_millis();
@@ -103,19 +96,20 @@ impl Consumer {
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384");
         let (shared, heard) = (Shared::default(), Heard::default());
-        let context = Context { shared: shared.clone(), heard, now_ms: membership.now_ms };
-        let inner = config.create_with_context(context).map_err(settings)?;
         let topic = connection.topic(Topic::Jobs);
+        let context = Context { shared: shared.clone(), heard, topic: topic.clone() };
+        let inner = Arc::new(config.create_with_context(context).map_err(settings)?);
+        let scout = Scout::start(&inner, membership.now_ms)
+            .map_err(|error| TopicsError::Settings(format!("no thread: {error}")))?;
         BaseConsumer::subscribe(&inner, &[&topic]).map_err(settings)?;
-        let (paused, crowded) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { inner, shared, topic, is_held: false, paused, crowded })
+        Ok(Self { inner, scout, shared, topic, is_held: false })
     }
 
     /// Waits for records, for `limit` at most, and has `take` take what is there, `most` at most.
     pub fn poll(&mut self, limit: Duration, most: usize, mut take: impl FnMut(Taken<'_>)) {
+        self.assign();
         let mut wait = limit;
         for _ in 0..most {
-            self.adjust();
             let polled = self.inner.poll(wait);
             wait = Duration::ZERO;
             match polled {
@@ -127,16 +121,7 @@ impl Consumer {
                 Some(Ok(message)) => {
                     self.inner.context().heard.forget();
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };
-                    let (ticket, span) = {
-                        let state = &mut *self.shared.0.lock();
-                        state.has_changed |= state.offsets.next(partition).is_none();
-                        let ticket = state.offsets.take(partition, message.offset());
-                        (ticket, state.offsets.span(partition))
-                    };
-                    if span >= LONGEST_SPAN {
-                        self.crowded.insert(partition);
-                    }
-                    if let Some(ticket) = ticket {
+                    if let Some(ticket) = self.take(partition, message.offset()) {
                         take(Taken { ticket, payload: message.payload().unwrap_or_default() });
                     }
                 }
@@ -144,13 +129,51 @@ impl Consumer {
         }
     }
 
+    /// Takes the record at `offset` of `partition`, unless another one has to come first.
+    fn take(&self, partition: u32, offset: i64) -> Option<Ticket> {
+        let came = self.shared.0.lock().offsets.take(partition, offset);
+        match came {
+            Came::Next(ticket) => Some(ticket),
+            Came::Astray { ticket, skipped } => {
+                self.note_astray(ticket, skipped);
+                Some(ticket)
+            }
+            Came::Wrong(next) => {
+                // One that fails is noticed by what comes then.
+                let _ = self.inner.seek_partitions(self.at([(partition, next)]), Duration::ZERO);
+                None
+            }
+            Came::Foreign => None,
+        }
+    }
+
+    /// Tells that `skipped` records are gone before that of `ticket`, or that the log is another one.
+    fn note_astray(&self, ticket: Ticket, skipped: i64) {
+        let (partition, offset) = (ticket.partition(), ticket.offset());
+        if let Ok(gone) = u64::try_from(skipped) {
+            self.shared.0.lock().gone += gone;
+            tracing::warn!(partition, gone, "jobs were gone from Kafka before they were taken");
+            return;
+        }
+        tracing::warn!(
+            partition,
+            offset,
+            "the topic of jobs was made anew: its jobs are taken from their beginning"
+        );
+        // By itself the client commits nothing that lies before what it committed already.
+        let back = self.inner.commit(&self.at([(partition, offset)]), CommitMode::Async);
+        if let Err(error) = back {
+            tracing::debug!(%error, partition, "offsets are not committed");
+        }
+    }
+
     /// Notes that the record of `ticket` is done, whenever it was taken.
     pub fn done(&self, ticket: Ticket) {
         let moved = self.shared.0.lock().offsets.done(ticket);
-        if let Some(offset) = moved {
+        if let Some(first) = moved {
             let partition = i32::try_from(ticket.partition()).unwrap_or(i32::MAX);
             // A partition that is being taken away is stored by who gets it.
-            let _ = self.inner.store_offset(&self.topic, partition, offset);
+            let _ = self.inner.store_offset(&self.topic, partition, first - 1);
         }
     }
 
@@ -175,11 +198,25 @@ impl Consumer {
 
     /// Takes no further records from now on, or takes some again.
     pub fn hold(&mut self, is_held: bool) {
-        if is_held != self.is_held {
-            self.is_held = is_held;
-            self.shared.0.lock().has_changed = true;
-            self.adjust();
+        if is_held == self.is_held {
+            return;
         }
+        self.is_held = is_held;
+        let ours: Vec<(u32, i64)> = self.shared.0.lock().offsets.nexts().collect();
+        let list = self.at(ours);
+        if list.count() == 0 {
+            return;
+        }
+        // One that was taken away in this very moment needs none of it.
+        if is_held {
+            let _ = self.inner.pause(&list);
+            return;
+        }
+        // The client throws away what it has fetched when it pauses a partition, and by itself goes on
+        // behind that where nothing had been taken yet.
+        let resumed = list.clone();
+        let _ = self.inner.seek_partitions(list, Duration::ZERO);
+        let _ = self.inner.resume(&resumed);
     }
 
     /// Whether no record is taken for now.
@@ -188,10 +225,29 @@ impl Consumer {
         self.is_held
     }
 
+    /// The name of the topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
     /// How many partitions are ours.
     #[must_use]
     pub fn partitions(&self) -> usize {
         self.shared.0.lock().offsets.len()
+    }
+
+    /// How many records of our partitions were not taken yet, as of a few seconds ago; none: nobody
+    /// knows where they end.
+    #[must_use]
+    pub fn behind(&self) -> Option<u64> {
+        self.shared.0.lock().behind()
+    }
+
+    /// How many records were gone before they were taken.
+    #[must_use]
+    pub fn gone(&self) -> u64 {
+        self.shared.0.lock().gone
     }
 
     /// Whether partitions were taken away since this was asked last.
@@ -207,72 +263,59 @@ impl Consumer {
         heard.is_refused().then(|| heard.last()).flatten()
     }
 
-    /// Pauses and resumes partitions as it is due.
-    fn adjust(&mut self) {
-        let mut state = self.shared.0.lock();
-        if !std::mem::take(&mut state.has_changed) && self.crowded.is_empty() {
-            return;
+    /// Begins with those partitions that the group has given us and whose places are known by now.
+    fn assign(&self) {
+        let Some(places) = self.shared.0.lock().take_places() else { return };
+        if places.is_empty() {
+            return self.scout.wake();
         }
-        // A partition that came back is not paused, whatever it was before.
-        for fresh in std::mem::take(&mut state.begun) {
-            self.paused.remove(&fresh);
+        let list = self.at(places.iter().map(|place| (place.partition, place.offset)));
+        if let Err(error) = self.inner.incremental_assign(&list) {
+            tracing::warn!(%error, "partitions were not taken over; that is tried again");
+            return self.shared.0.lock().try_again(&places);
         }
-        let (crowded, offsets) = (&mut self.crowded, &state.offsets);
-        crowded.retain(|partition| offsets.span(*partition) >= LONGEST_SPAN / 2);
-        let wanted: BTreeSet<u32> = offsets
-            .partitions()
-            .filter(|partition| self.is_held || crowded.contains(partition))
-            // One of which nobody knows where to go on is not paused: what was fetched of it would be
-            // skipped.
-            .filter(|partition| offsets.next(*partition).is_some())
-            .collect();
-        let pause = self.list(wanted.difference(&self.paused));
-        let ours = |partition: &&u32| offsets.next(**partition).is_some();
-        let resume = self.list(self.paused.difference(&wanted).filter(ours));
-        let mut back = TopicPartitionList::new();
-        for partition in resume.elements().iter().map(TopicPartitionListElem::partition) {
-            let next = u32::try_from(partition).ok().and_then(|ours| offsets.next(ours));
-            let next = Offset::Offset(next.unwrap_or(0));
-            let _ = back.add_partition_offset(&self.topic, partition, next);
+        if self.is_held {
+            let _ = self.inner.pause(&list);
         }
-        drop(state);
-        // One that was taken away in this very moment needs none of it.
-        let _ = self.inner.pause(&pause);
-        if back.count() > 0 {
-            // The client throws away what it has fetched when it pauses a partition, and by itself goes
-            // on behind that where nothing had been taken yet.
-            let _ = self.inner.seek_partitions(back, Duration::ZERO);
-            let _ = self.inner.resume(&resume);
+        self.shared.0.lock().begin(&places);
+        // So whoever takes over before anything is done begins at the same place.
+        let fresh = places.iter().filter(|place| place.is_fresh);
+        let fresh = self.at(fresh.map(|place| (place.partition, place.offset)));
+        if fresh.count() > 0
+            && let Err(error) = self.inner.commit(&fresh, CommitMode::Async)
+        {
+            tracing::debug!(%error, "offsets are not committed");
         }
-        self.paused = wanted;
     }
 
-    fn list<'a>(&self, partitions: impl Iterator<Item = &'a u32>) -> TopicPartitionList {
+    /// Each of these partitions at its offset.
+    fn at(&self, places: impl IntoIterator<Item = (u32, i64)>) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for partition in partitions.filter_map(|partition| i32::try_from(*partition).ok()) {
-            list.add_partition(&self.topic, partition);
+        for (partition, offset) in places {
+            let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+            // There is no offset that it would not take.
+            let _ = list.add_partition_offset(&self.topic, partition, Offset::Offset(offset));
         }
         list
     }
 }
 
-/// What the consumer and its context both know.
+impl Drop for Consumer {
+    /// Leaves the group, which whoever holds the client last does: not the scout, if that can be helped.
+    fn drop(&mut self) {
+        self.shared.0.lock().is_over = true;
+        self.scout.wait(LAST);
+    }
+}
+
+/// What the consumer, its context and its scout all know.
 #[derive(Clone, Debug, Default)]
 struct Shared(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    offsets: Offsets,
-    /// Partitions that became ours since it was looked for those to pause.
-    begun: Vec<u32>,
-    has_changed: bool,
-    has_lost: bool,
-}
 
 struct Context {
     shared: Shared,
     heard: Heard,
-    now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
+    topic: String,
 }
 
 impl ClientContext for Context {
@@ -286,92 +329,31 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
+    /// Nothing is asked of brokers here, since whoever polls would wait for it: what we are given is
+    /// begun with when its places are known.
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
         event: RDKafkaRespErr,
         list: &mut TopicPartitionList,
     ) {
-        let partitions: Vec<u32> = list
-            .elements()
-            .iter()
-            .filter_map(|element| u32::try_from(element.partition()).ok())
-            .collect();
+        let elements = list.elements();
+        let partitions = elements.iter().filter_map(|one| u32::try_from(one.partition()).ok());
+        let mut begun = TopicPartitionList::new();
         let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            let placed = self.placed(consumer, list);
-            let mut state = self.shared.0.lock();
-            for element in placed.as_ref().unwrap_or(list).elements() {
-                if let Ok(partition) = u32::try_from(element.partition()) {
-                    state.offsets.begin(partition, at(element.offset()));
-                }
-            }
-            state.begun.extend(&partitions);
-            state.has_changed = true;
-            drop(state);
-            consumer.incremental_assign(placed.as_ref().unwrap_or(list))
+            self.shared.0.lock().await_places(partitions);
+            consumer.incremental_assign(&begun)
         } else {
-            let mut state = self.shared.0.lock();
-            for partition in &partitions {
-                state.offsets.end(*partition);
+            for partition in self.shared.0.lock().end(partitions) {
+                begun.add_partition(&self.topic, i32::try_from(partition).unwrap_or(i32::MAX));
             }
-            (state.has_changed, state.has_lost) = (true, true);
-            drop(state);
             // What is stored of them is committed by this.
-            consumer.incremental_unassign(list)
+            consumer.incremental_unassign(&begun)
         };
-        let partitions = partitions.len();
+        let partitions = list.count();
         match done {
             Ok(()) => tracing::debug!(partitions, ?event, "the group shares out its partitions"),
             Err(error) => tracing::warn!(%error, ?event, "partitions were not taken over"),
         }
-    }
-}
-
-/// The offset that is meant, where it is one.
-const fn at(offset: Offset) -> Option<i64> {
-    match offset {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    }
-}
-
-impl Context {
-    /// Where each partition of `list` goes on; none: brokers do not say so in time, and the client
-    /// asks again by itself.
-    ///
-    /// Where the group never was it begins a little before now, and writes that down at once: so
-    /// whoever takes over begins at the same place.
-    fn placed(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &TopicPartitionList,
-    ) -> Option<TopicPartitionList> {
-        let committed = consumer.committed_offsets(list.clone(), PATIENCE).ok()?;
-        let mut fresh = TopicPartitionList::new();
-        let begins_ms = (self.now_ms)() - BEGINS_BACK_MS;
-        for element in committed.elements() {
-            if element.offset() == Offset::Invalid {
-                let at = Offset::Offset(begins_ms);
-                fresh.add_partition_offset(element.topic(), element.partition(), at).ok()?;
-            }
-        }
-        if fresh.count() == 0 {
-            return Some(committed);
-        }
-        let mut placed = committed;
-        let found = consumer.offsets_for_times(fresh, PATIENCE).ok()?;
-        let mut begun = TopicPartitionList::new();
-        for element in found.elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            let offset = match element.offset() {
-                Offset::Offset(offset) => offset,
-                _ => consumer.fetch_watermarks(topic, partition, PATIENCE).ok()?.1,
-            };
-            begun.add_partition_offset(topic, partition, Offset::Offset(offset)).ok()?;
-            placed.set_partition_offset(topic, partition, Offset::Offset(offset)).ok()?;
-        }
-        let written: KafkaResult<()> = consumer.commit(&begun, CommitMode::Async);
-        written.ok()?;
-        Some(placed)
     }
 }

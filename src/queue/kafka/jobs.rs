@@ -7,17 +7,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prost::encoding;
 
-use super::messages::{JobMessage, MissedMessage, Report, Told, VERSION};
+use super::messages::{JobMessage, MissedMessage, Reason, Report, Told, VERSION};
 use super::producer::{Deliveries, Delivery, Producer, SendError};
 use super::topics::TopicsError;
 use super::{Connection, Topic};
 use crate::queue::{Full, JobSink, Mark, Settled, Slot};
 use crate::target::TargetId;
-
-/// Nobody looked at the time while the slot meant something.
-const STANDSTILL: u32 = 3;
-/// The target's entry cannot be polled: no record is large enough for it.
-const TOO_LARGE: u32 = 5;
 
 /// Bits of a token that tell the kind of a record.
 const KIND_BITS: u32 = 1;
@@ -110,11 +105,11 @@ impl JobTopic {
         Ok(())
     }
 
-    fn report(&mut self, shard: u32, slot: &Slot<'_>, reason: u32) -> Result<(), SendError> {
+    fn report(&mut self, shard: u32, slot: &Slot<'_>, reason: Reason) -> Result<(), SendError> {
         let missed = MissedMessage {
             target: slot.number,
             due_ms: slot.due_ms,
-            reason,
+            reason: reason.number(),
             locations: slot.locations.iter().map(|name| (*name).to_owned()).collect(),
         };
         self.buffer = Report::new("", Told::Missed(missed)).to_bytes();
@@ -145,13 +140,14 @@ impl JobSink for JobTopic {
         write_job(slot, &mut self.buffer);
         match self.send((shard, true), slot.id) {
             Ok(()) => Ok(()),
-            Err(SendError::TooLarge) => self.report(shard, slot, TOO_LARGE).map_err(|_| Full),
+            // No record is large enough for its entry.
+            Err(SendError::TooLarge) => self.report(shard, slot, Reason::Entry).map_err(|_| Full),
             Err(_) => Err(Full),
         }
     }
 
     fn miss(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
-        self.report(shard, slot, STANDSTILL).map_err(|_| Full)
+        self.report(shard, slot, Reason::Standstill).map_err(|_| Full)
     }
 
     fn mark(&self, shard: u32) -> Mark {

@@ -4,9 +4,12 @@
 //! side. A message that must not be read without knowing a newer field says so in `needs`.
 
 mod outcome;
+mod reason;
 
 use bytes::Bytes;
 use prost::Message as _;
+
+pub use reason::Reason;
 
 /// The version that is written.
 pub const VERSION: u32 = 1;

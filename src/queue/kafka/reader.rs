@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
@@ -29,6 +29,8 @@ const AT_ONCE: usize = 500;
 const WAITING: usize = 8;
 /// How long the thread waits for a record before it looks for what it is told.
 const TICK: Duration = Duration::from_millis(20);
+/// How long after a refusal the same is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A record of the topic of outcomes.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ struct Shared {
     heard: Heard,
     /// The ends of partitions, by shard.
     ends: Mutex<BTreeMap<u32, i64>>,
+    /// Whether those are new.
+    has_ends: AtomicBool,
 }
 
 /// What the thread is told.
@@ -106,8 +110,8 @@ impl Reader {
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| settings(&error))?;
         let (sender, receiver) = channel(WAITING);
-        let work =
-            Work { consumer, topic, shared: Arc::clone(&shared), sender, parts: BTreeMap::new() };
+        let (parts, again) = (BTreeMap::new(), None);
+        let work = Work { consumer, topic, shared: Arc::clone(&shared), sender, parts, again };
         let thread = std::thread::Builder::new().name("reader".into()).spawn(move || work.run());
         let thread = thread.map_err(|error: io::Error| settings(&error))?;
         Ok((Self { shared, thread: Some(thread) }, receiver))
@@ -160,6 +164,10 @@ struct Part {
     next: i64,
     /// The offset that was asked for again, because another one came.
     asked_again: Option<i64>,
+    /// Whether the client fetches it.
+    is_fetched: bool,
+    /// Where it ended when that was looked for last.
+    end: Option<i64>,
 }
 
 /// What the thread works with.
@@ -169,6 +177,15 @@ struct Work {
     shared: Arc<Shared>,
     sender: Sender<Vec<Arrival>>,
     parts: BTreeMap<u32, Part>,
+    /// When the client is asked again to fetch what it would not, and whether that was told.
+    again: Option<(Instant, Told)>,
+}
+
+/// Whether something was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Yes,
+    NotYet,
 }
 
 impl Work {
@@ -176,6 +193,9 @@ impl Work {
         while !self.shared.is_over.load(Ordering::Acquire) {
             self.obey();
             let arrivals = self.fetch();
+            if self.shared.has_ends.swap(false, Ordering::AcqRel) {
+                self.look_at_ends();
+            }
             if !arrivals.is_empty() && self.sender.blocking_send(arrivals).is_err() {
                 return;
             }
@@ -183,35 +203,91 @@ impl Work {
     }
 
     fn obey(&mut self) {
-        loop {
-            let Some(order) = self.shared.orders.lock().pop_front() else { return };
-            let done = match order {
+        let orders = std::mem::take(&mut *self.shared.orders.lock());
+        for order in orders {
+            match order {
                 Order::Assign { shard, epoch, offset } => self.assign(shard, epoch, offset),
                 Order::Release { shard } => self.release(shard),
-            };
-            if let Err(error) = done {
-                tracing::warn!(%error, "Kafka does not let a partition be read");
             }
         }
+        if self.again.is_some_and(|(at, _)| Instant::now() >= at) {
+            self.attach();
+        }
     }
 
-    fn assign(&mut self, shard: u32, epoch: i64, offset: i64) -> Result<(), KafkaError> {
-        self.release(shard)?;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition(shard), Offset::Offset(offset))?;
-        self.consumer.incremental_assign(&list)?;
-        self.parts.insert(shard, Part { epoch, next: offset, asked_again: None });
-        Ok(())
+    fn assign(&mut self, shard: u32, epoch: i64, offset: i64) {
+        self.release(shard);
+        let (next, end) = (offset, None);
+        let part = Part { epoch, next, asked_again: None, is_fetched: false, end };
+        self.parts.insert(shard, part);
+        let told = self.again.map_or(Told::NotYet, |(_, told)| told);
+        self.again = Some((Instant::now(), told));
     }
 
-    fn release(&mut self, shard: u32) -> Result<(), KafkaError> {
-        if self.parts.remove(&shard).is_some() {
+    fn release(&mut self, shard: u32) {
+        if self.parts.remove(&shard).is_some_and(|part| part.is_fetched) {
             let mut list = TopicPartitionList::new();
             list.add_partition(&self.topic, partition(shard));
-            self.consumer.incremental_unassign(&list)?;
+            if let Err(error) = self.consumer.incremental_unassign(&list) {
+                tracing::warn!(shard, %error, "Kafka does not let a partition go");
+            }
         }
         self.shared.ends.lock().remove(&shard);
-        Ok(())
+    }
+
+    /// Has the client fetch all that is to be read; what it refuses is tried again.
+    fn attach(&mut self) {
+        let told = self.again.take().map_or(Told::NotYet, |(_, told)| told);
+        let missing = self.parts.iter().filter(|(_, part)| !part.is_fetched);
+        let missing: Vec<(u32, i64)> = missing.map(|(shard, part)| (*shard, part.next)).collect();
+        // One that it refuses is not to keep it from the others.
+        let (fetched, refused) = match self.fetch_from(&missing) {
+            Ok(()) => (missing, None),
+            Err(error) => {
+                let alone = missing.into_iter().filter(|one| self.fetch_from(&[*one]).is_ok());
+                (alone.collect(), Some(error))
+            }
+        };
+        for (shard, _) in fetched {
+            if let Some(part) = self.parts.get_mut(&shard) {
+                part.is_fetched = true;
+            }
+        }
+        if let Some(error) = refused.filter(|_| self.parts.values().any(|part| !part.is_fetched)) {
+            if told == Told::NotYet {
+                tracing::warn!(%error, "Kafka does not let a partition be read; it is asked again");
+            }
+            self.again = Some((Instant::now() + PAUSE, Told::Yes));
+        }
+    }
+
+    fn fetch_from(&self, places: &[(u32, i64)]) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for (shard, offset) in places {
+            list.add_partition_offset(&self.topic, partition(*shard), Offset::Offset(*offset))?;
+        }
+        if list.count() == 0 { Ok(()) } else { self.consumer.incremental_assign(&list) }
+    }
+
+    /// Looks for logs that end before where they ended: they are others.
+    fn look_at_ends(&mut self) {
+        let ends = self.shared.ends.lock().clone();
+        for (shard, part) in &mut self.parts {
+            let Some(end) = ends.get(shard).copied() else { continue };
+            let before = part.end.replace(end);
+            if before.is_some_and(|before| end < before) && end < part.next {
+                // The client has asked for what is wanted, and goes on at the beginning by itself.
+                part.asked_again = Some(part.next);
+                let read = part.next;
+                tracing::warn!(
+                    shard,
+                    read,
+                    end,
+                    "the topic of outcomes ends before what was read of it: it was made anew, and is \
+                     read from its beginning"
+                );
+            }
+        }
     }
 
     fn fetch(&mut self) -> Vec<Arrival> {
@@ -237,22 +313,16 @@ impl Work {
             }
         }
         if let Some((shard, epoch, offset)) = astray {
-            self.ask_again(shard, epoch, offset);
+            // Nothing is given up for lost before it was asked for twice.
+            self.assign(shard, epoch, offset);
+            if let Some(part) = self.parts.get_mut(&shard) {
+                part.asked_again = Some(offset);
+            }
         }
         if !arrivals.is_empty() {
             self.shared.heard.forget();
         }
         arrivals
-    }
-
-    /// Nothing is given up for lost before it was asked for twice.
-    fn ask_again(&mut self, shard: u32, epoch: i64, offset: i64) {
-        if let Err(error) = self.assign(shard, epoch, offset) {
-            tracing::warn!(shard, %error, "Kafka does not let a partition be read");
-        }
-        if let Some(part) = self.parts.get_mut(&shard) {
-            part.asked_again = Some(offset);
-        }
     }
 }
 
@@ -297,6 +367,7 @@ impl ClientContext for Context {
                 ends.insert(shard, part.hi_offset);
             }
         }
+        self.shared.has_ends.store(true, Ordering::Release);
     }
 }
 

@@ -5,60 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::queue::Unpolled;
+use crate::queue::kafka::messages::Reason;
 use crate::stats::{Grain, Sketch};
-
-/// Why a slot passed without a poll, as reports number it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// The target's last poll still ran.
-    Running,
-    /// No place was free.
-    Saturated,
-    /// For the sake of its host.
-    Politeness,
-    /// Its job came when it meant nothing any more.
-    Late,
-    /// Its entry cannot be polled.
-    Entry,
-}
-
-impl Reason {
-    const ALL: [Self; 5] =
-        [Self::Running, Self::Saturated, Self::Politeness, Self::Late, Self::Entry];
-
-    /// Its number in reports.
-    pub(super) const fn number(self) -> u32 {
-        match self {
-            Self::Running => 0,
-            Self::Saturated => 1,
-            Self::Politeness => 2,
-            Self::Late => 4,
-            Self::Entry => 5,
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Saturated => "saturated",
-            Self::Politeness => "politeness",
-            Self::Late => "late",
-            Self::Entry => "entry",
-        }
-    }
-
-    /// Why a job came back; none: it is somebody else's.
-    pub(super) const fn of(unpolled: Unpolled) -> Option<Self> {
-        match unpolled {
-            Unpolled::Running => Some(Self::Running),
-            Unpolled::Saturated => Some(Self::Saturated),
-            Unpolled::Politeness => Some(Self::Politeness),
-            Unpolled::Late => Some(Self::Late),
-            Unpolled::Withdrawn => None,
-        }
-    }
-}
 
 /// What a checker counts since its start; each figure may be read by anybody.
 #[derive(Debug, Default)]
@@ -73,7 +21,12 @@ pub(super) struct Figures {
     pub(super) repeated: AtomicU64,
     /// Jobs that nobody could read.
     pub(super) dead: AtomicU64,
-    missed: [AtomicU64; 5],
+    /// Slots that passed without a poll, by the numbers of their reasons.
+    missed: [AtomicU64; Reason::ALL.len()],
+    /// Jobs that were gone before they were taken.
+    pub(super) gone: AtomicU64,
+    /// Jobs that were not taken yet and 1; 0: nobody knows.
+    behind: AtomicU64,
     /// Jobs that are in hand.
     pub(super) open: AtomicU64,
     /// Targets that are known.
@@ -95,7 +48,7 @@ pub(super) struct Figures {
 impl Figures {
     /// Counts a slot that passed without a poll.
     pub(super) fn note_missed(&self, reason: Reason) {
-        if let Some(count) = self.missed.get(reason as usize) {
+        if let Some(count) = self.missed.get(reason.number() as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -110,6 +63,17 @@ impl Figures {
     pub(super) fn take_lag_p99_ms(&self) -> u64 {
         let lag = std::mem::take(&mut *self.lag.lock());
         u64::from(lag.quantile(0.99, Grain::Coarse).unwrap_or(0)) / 1_000
+    }
+
+    /// Notes how many jobs of our partitions were not taken yet, if that is known.
+    pub(super) fn set_behind(&self, behind: Option<u64>) {
+        let behind = behind.map_or(0, |behind| behind.saturating_add(1));
+        self.behind.store(behind, Ordering::Relaxed);
+    }
+
+    /// How many jobs of our partitions were not taken yet, if that is known.
+    pub(super) fn behind(&self) -> Option<u64> {
+        read(&self.behind).checked_sub(1)
     }
 
     /// Slots that passed without a poll.
@@ -131,6 +95,8 @@ impl Figures {
             "repeated": read(&self.repeated),
             "dead": read(&self.dead),
             "missed": missed,
+            "gone": read(&self.gone),
+            "behind": self.behind(),
             "open": read(&self.open),
             "targets": read(&self.targets),
             "partitions": read(&self.partitions),
@@ -158,6 +124,9 @@ mod tests {
         let told = figures.told();
         assert_eq!((&told["jobs"], &told["missed"]["late"]), (&json!(7), &json!(1)));
         assert_eq!((figures.missed(), &told["held"]), (2, &json!(false)));
+        assert_eq!(told["behind"], Value::Null, "nobody knows");
+        figures.set_behind(Some(0));
+        assert_eq!(figures.told()["behind"], json!(0));
         figures.note_lags([2_000, 900_000].into_iter());
         assert!((850..950).contains(&figures.take_lag_p99_ms()));
         assert_eq!(figures.take_lag_p99_ms(), 0);

@@ -1,18 +1,17 @@
 //! `Life`: the signs of life of a checker, by which brokers tell it the time, and what is said of
 //! trouble with them.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::acks::{Acks, LIFE};
-use super::broker_time::BrokerTime;
 use super::machine_us;
 use super::works::Works;
 use crate::app::cluster::Member;
 use crate::app::cluster::waiting::Needed;
 use crate::app::role::RoleError;
+use crate::clock::Correction;
 use crate::process::resident_bytes;
 use crate::queue::kafka::Topic;
 use crate::queue::kafka::messages::{MemberMessage, Report, Told};
@@ -27,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Life {
     producer: Producer,
     acks: Acks,
-    time: Arc<BrokerTime>,
+    time: Correction,
     location: String,
     /// What is said every time.
     member: MemberMessage,
@@ -37,19 +36,14 @@ pub(super) struct Life {
 
 impl Life {
     /// The life of `member`.
-    pub(super) fn of(
-        member: &Member,
-        producer: Producer,
-        acks: Acks,
-        time: Arc<BrokerTime>,
-    ) -> Self {
+    pub(super) fn of(member: &Member, producer: Producer, acks: Acks, time: Correction) -> Self {
         let told = MemberMessage {
             name: member.name.clone(),
             role: member.role.as_str().to_owned(),
             host: member.host.clone(),
             pid: std::process::id(),
             poller: env!("CARGO_PKG_VERSION").to_owned(),
-            started_ms: time.now_ms(),
+            started_ms: time.now_us().div_euclid(1_000),
             ahead_ms: 0,
             facts: "{}".to_owned(),
         };

@@ -33,6 +33,8 @@ use reports::Reports;
 const ROUND: Duration = Duration::from_millis(5);
 /// Jobs that are taken in one go at most.
 const AT_ONCE: usize = 512;
+/// How often it is told how many jobs wait on their topic.
+const BEHIND: Duration = Duration::from_secs(1);
 /// How long reports may take to be sent when everything else has ended.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -82,6 +84,8 @@ struct Relay {
     /// Records that are done already.
     done: Vec<Ticket>,
     told_entry: Option<Instant>,
+    told_dead: Option<Instant>,
+    told_behind: Option<Instant>,
     outcomes: Vec<Outcome>,
     returns: Vec<Return>,
     tokens: Vec<usize>,
@@ -94,7 +98,7 @@ struct Relay {
 /// polled again.
 pub(super) fn run(parts: Parts, ends: &Ends) -> Result<(), String> {
     let fed = parts.feeds.iter().map(|_| Vec::new()).collect();
-    let reports = Reports::new(&parts.location);
+    let reports = Reports::new(&parts.location, parts.consumer.topic());
     let mut relay = Relay {
         parts,
         opens: Opens::default(),
@@ -103,6 +107,8 @@ pub(super) fn run(parts: Parts, ends: &Ends) -> Result<(), String> {
         fed,
         done: Vec::new(),
         told_entry: None,
+        told_dead: None,
+        told_behind: None,
         outcomes: Vec::new(),
         returns: Vec::new(),
         tokens: Vec::new(),
@@ -124,7 +130,7 @@ impl Relay {
         self.take_returns();
         self.take_outcomes();
         self.hand_in();
-        self.reports.send(&self.parts.producer)?;
+        self.reports.send(&self.parts.producer, &self.parts.acks)?;
         self.take_acks();
         match self.parts.acks.failure() {
             Some(reason) => Err(format!("Kafka does not take reports any more: {reason}")),
@@ -152,6 +158,11 @@ impl Relay {
         tell(&figures.partitions, self.parts.consumer.partitions());
         *figures.refusal.lock() = self.parts.consumer.refusal();
         tell(&figures.held, usize::from(self.parts.consumer.is_held()));
+        if self.told_behind.is_none_or(|at| at.elapsed() >= BEHIND) {
+            self.told_behind = Some(Instant::now());
+            figures.gone.store(self.parts.consumer.gone(), Ordering::Relaxed);
+            figures.set_behind(self.parts.consumer.behind());
+        }
     }
 
     /// Hands in what is for the schedulers.

@@ -173,9 +173,11 @@ impl Works {
         let (outcomes, missed) = (read(&self.figures.outcomes), self.figures.missed());
         let before = std::mem::replace(&mut *self.logged.lock(), (outcomes, missed));
         let held = if read(&self.figures.held) == 1 { "; no further job is taken" } else { "" };
+        let behind = self.figures.behind().filter(|behind| *behind > 0);
+        let behind = behind.map_or_else(String::new, |behind| format!(" and {behind} on Kafka"));
         format!(
             "{} polls and {} slots missed in the last minute; {} of {} places taken, {} jobs in \
-             hand, {} targets, {} partitions{held}",
+             hand{behind}, {} targets, {} partitions{held}",
             outcomes - before.0,
             missed - before.1,
             self.places.taken(),

@@ -167,6 +167,7 @@ mod tests {
     fn what_a_checker_says_of_itself_is_its_summary_and_its_figures() {
         let viewer = bystander();
         let figures = serde_json::json!({"in_flight": 7, "limit": 9, "outcomes": 100, "held": true,
+            "behind": 5,
             "missed": {"late": 2, "running": 1}});
         viewer.health.beat(Ok(()), figures);
         let own = Own::new("eu", &viewer, Clock::system());
@@ -177,5 +178,6 @@ mod tests {
         let told = families.first().expect("a family");
         let names: Vec<_> = told.samples.iter().map(|one| one.labels[1].1.clone()).collect();
         assert!(names.contains(&"missed_late".to_owned()), "{names:?}");
+        assert!(names.contains(&"behind".to_owned()), "{names:?}");
     }
 }

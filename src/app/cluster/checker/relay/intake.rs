@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use super::reports::Reports;
 use super::{AT_ONCE, Relay};
 use crate::app::cluster::checker::catalogue::Found;
-use crate::app::cluster::checker::figures::Reason;
 use crate::app::cluster::checker::opens::Open;
 use crate::queue::kafka::Ticket;
 use crate::queue::kafka::consumer::Taken;
-use crate::queue::kafka::messages::{JobMessage, MessageError};
+use crate::queue::kafka::messages::{JobMessage, MessageError, Reason};
 use crate::queue::{Fed, Offer, Return};
 use crate::target::{Target, TargetId};
 
-/// How often it is told at most that an entry cannot be polled.
+/// How often it is told at most that an entry cannot be polled, or a record not be read.
 const QUIET: Duration = Duration::from_secs(10);
 
 impl Relay {
@@ -89,8 +88,17 @@ impl Relay {
     /// Puts a record that nobody can read aside.
     fn bury(&mut self, ticket: Ticket, error: &MessageError, payload: &[u8]) {
         self.parts.figures.dead.fetch_add(1, Ordering::Relaxed);
-        let (partition, offset) = (ticket.partition(), ticket.offset());
-        tracing::warn!(partition, offset, "a job {error}; it was put on the topic of dead records");
+        if self.told_dead.is_none_or(|at| at.elapsed() >= QUIET) {
+            self.told_dead = Some(Instant::now());
+            let (partition, offset) = (ticket.partition(), ticket.offset());
+            let dead = self.parts.figures.dead.load(Ordering::Relaxed);
+            tracing::warn!(
+                partition,
+                offset,
+                dead,
+                "a job {error}; such ones go on the topic of dead records"
+            );
+        }
         let nobody = JobMessage::default();
         let token =
             self.opens.add(Open { unacknowledged: 1, is_ended: true, ..open(ticket, &nobody) });
@@ -137,7 +145,7 @@ impl Relay {
         (job.is_ended, job.unacknowledged) = (true, job.unacknowledged + 1);
         self.parts.figures.note_missed(reason);
         let job = *job;
-        self.reports.miss(token, &job, reason.number());
+        self.reports.miss(token, &job, reason);
     }
 
     /// Takes in what workers found.
