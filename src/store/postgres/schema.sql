@@ -177,6 +177,8 @@ CREATE TABLE day (
     tally bytea NOT NULL,
     PRIMARY KEY (target, day)
 );
+-- By which old ones are forgotten.
+CREATE INDEX day_day ON day (day);
 
 CREATE TABLE fleet_hour (
     shard integer NOT NULL,
