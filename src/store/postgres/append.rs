@@ -4,6 +4,7 @@
 //! recorder whose lease has run out writes nothing. It says as well which batch was written last: when
 //! nobody knows whether a transaction came about, the same one is simply tried again.
 
+mod blame;
 mod incidents;
 mod progress;
 mod records;
@@ -75,6 +76,14 @@ async fn write(
     batches: &[&ShardBatch],
 ) -> Result<(), DatabaseError> {
     samples::add(transaction, batches).await?;
+    follow(transaction, batches).await
+}
+
+/// Writes what follows from samples.
+async fn follow(
+    transaction: &Transaction<'_>,
+    batches: &[&ShardBatch],
+) -> Result<(), DatabaseError> {
     records::put(transaction, batches).await?;
     incidents::change(transaction, batches).await?;
     tallies::put(transaction, batches).await
