@@ -10,6 +10,8 @@ mod engines;
 mod rig;
 #[path = "cluster_recorder/stream.rs"]
 mod stream;
+#[path = "cluster_recorder/trouble.rs"]
+mod trouble;
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::store::postgres::witness::HeardMember;
 
 /// How far ahead of the brokers' clock a due time may lie, in milliseconds: jobs are made on time, and
 /// a slot of a far future would make all before it late.
-const AHEAD_MS: i64 = 3_600_000;
+pub(super) const AHEAD_MS: i64 = 3_600_000;
 /// How far ahead of the brokers' clock a poll may have finished, in microseconds, by the clock of its
 /// checker.
 const CLOCKS_US: i64 = 5_000_000;
@@ -32,13 +32,21 @@ impl Desk {
             let Arrival { shard, epoch, offset, skipped, at_ms, report } = arrival;
             let docket = self.dockets.get_mut(&shard).filter(|docket| docket.epoch() == epoch);
             let Some(docket) = docket else { continue };
+            // It was read before the shard was taken over once more.
+            if offset - skipped != docket.next_offset() {
+                continue;
+            }
             if skipped != 0 {
-                let began_ms = docket.newest_us().div_euclid(1_000);
+                let ended_ms = at_ms.unwrap_or(now_ms);
+                let began_ms = match docket.newest_us() {
+                    0 => ended_ms,
+                    newest_us => newest_us.div_euclid(1_000).min(ended_ms),
+                };
+                self.chores.note_gap(shard, skipped, (began_ms, ended_ms));
                 if skipped < 0 {
-                    docket.begin_again(offset);
+                    self.begin_anew(shard, offset);
+                    continue;
                 }
-                let span = (began_ms, at_ms.unwrap_or(now_ms));
-                self.chores.note_gap(&self.parts, shard, skipped, span);
             }
             let before = docket.pending();
             let taken = match report {
@@ -111,6 +119,7 @@ impl Desk {
                 let outcome = outcome(message, at_ms)?;
                 let tries = u8::try_from(message.tries).map_err(|_| bad("tries"))?;
                 let slot = Slot { due_ms: outcome.due_ms, location, tries };
+                self.is_fit_for_the_database(shard, message.target, slot)?;
                 if let Some(docket) = self.dockets.get_mut(&shard) {
                     docket.observe(offset, slot, outcome, now_ms);
                 }
@@ -120,6 +129,10 @@ impl Desk {
                 self.fits(shard, message.target, (message.due_ms, at_ms))?;
                 let locations = self.missed_at(&report.location, message)?;
                 let reason = u8::try_from(message.reason).map_err(|_| bad("reason"))?;
+                for &location in &locations {
+                    let slot = Slot { due_ms: message.due_ms, location, tries: 0 };
+                    self.is_fit_for_the_database(shard, message.target, slot)?;
+                }
                 let slot = (message.target, message.due_ms);
                 if let Some(docket) = self.dockets.get_mut(&shard) {
                     docket.miss(offset, slot, (&locations, reason), now_ms);
@@ -149,6 +162,13 @@ impl Desk {
         let span = self.chores.span().unwrap_or(0..0);
         if !span.contains(&due_ms) {
             return Err("it is older than results are kept, see --keep".to_owned());
+        }
+        Ok(())
+    }
+
+    fn is_fit_for_the_database(&self, shard: u32, target: u32, slot: Slot) -> Result<(), Reason> {
+        if self.holding.is_refused(shard, target, slot) {
+            return Err("the database refuses to hold it".to_owned());
         }
         Ok(())
     }

@@ -13,20 +13,16 @@ use crate::store::postgres::terms::TermsRow;
 const EVERY: Duration = Duration::from_secs(2);
 
 /// How far the targets of our shards are known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Targets {
     /// The revision of each shard from which on changes are not known.
     revisions: BTreeMap<u32, i64>,
     /// Numbers that nobody knew a moment ago.
     unheard_of: BTreeSet<u32>,
-    asked_at: Instant,
+    asked_at: Option<Instant>,
 }
 
 impl Targets {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { revisions: BTreeMap::new(), unheard_of: BTreeSet::new(), asked_at: now }
-    }
-
     pub(super) fn begin(&mut self, shard: u32, revision: i64) {
         self.revisions.insert(shard, revision);
     }
@@ -44,10 +40,12 @@ impl Targets {
 impl Desk {
     /// Asks what has changed of targets and locations, if it is time.
     pub(super) async fn follow_targets(&mut self) {
-        if self.targets.asked_at.elapsed() < EVERY {
+        let is_known = self.locations.are_known();
+        let every = if is_known { EVERY } else { super::PAUSE };
+        if self.targets.asked_at.is_some_and(|at| at.elapsed() < every) {
             return;
         }
-        self.targets.asked_at = Instant::now();
+        self.targets.asked_at = Some(Instant::now());
         self.targets.unheard_of.clear();
         if let Some(rows) = self.ask(self.parts.database.locations()).await {
             self.locations.learn(&rows);
