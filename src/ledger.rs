@@ -100,11 +100,8 @@ impl Ledger {
     /// Takes in again what was stored after its record was, as after a crash.
     pub fn settle(&mut self, sample: &Sample) {
         // A change of state is stored already, and so is its outage.
-        let _ = self.settle_as(
-            sample,
-            Standing::Full,
-            sample.outcome.finished_us.div_euclid(1_000),
-        );
+        let _ =
+            self.settle_as(sample, Standing::Full, sample.outcome.finished_us.div_euclid(1_000));
     }
 
     fn settle_as(

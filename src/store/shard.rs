@@ -93,7 +93,14 @@ impl ShardBatch {
             hours: hours.cloned().collect(),
             ..Batch::default()
         };
-        Self { shard: self.shard, epoch: self.epoch, step: self.step, batch, votes, ..Self::default() }
+        Self {
+            shard: self.shard,
+            epoch: self.epoch,
+            step: self.step,
+            batch,
+            votes,
+            ..Self::default()
+        }
     }
 
     /// Leaves out what it says of `targets` beside samples.

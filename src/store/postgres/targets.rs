@@ -264,7 +264,8 @@ impl Database {
                 T::COLUMNS
             );
             let left = i64::try_from(left).unwrap_or(i64::MAX);
-            self.each(&asked, &[&shard, &revision, &number, &left], |row| changed.push(row)).await?;
+            self.each(&asked, &[&shard, &revision, &number, &left], |row| changed.push(row))
+                .await?;
         }
         Ok(changed)
     }

@@ -1,6 +1,6 @@
 //! `Chores`: what has to be done now and then beside recording, by tasks that nothing waits for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,6 +27,8 @@ const WINDOWS_S: i64 = 330;
 /// How long a chore may take, and one that goes through much.
 const LIMIT: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_mins(30);
+/// Chores that run at most before others wait.
+const MOST_TASKS: usize = 3;
 /// Gaps that wait at most until they are noted.
 const MOST_GAPS: usize = 10_000;
 /// How often the log is told.
@@ -58,7 +60,7 @@ pub(super) struct Chores {
     span: Option<Range<i64>>,
     members: BTreeMap<String, HeardMember>,
     /// Gaps that are to be noted.
-    gaps: Vec<Gap>,
+    gaps: VecDeque<Gap>,
     figures: Arc<Figures>,
     partitions_at: Instant,
     windows_at: Instant,
@@ -79,7 +81,7 @@ impl Chores {
             tasks: JoinSet::new(),
             span: None,
             members: BTreeMap::new(),
-            gaps: Vec::new(),
+            gaps: VecDeque::new(),
             figures: Arc::clone(&parts.figures),
             partitions_at: now,
             windows_at: now + WINDOWS,
@@ -118,7 +120,7 @@ impl Chores {
                 }
                 self.partitions_at = Instant::now() + PARTITIONS.1;
             }
-            Chore::NoGap(gap) => self.gaps.push(gap),
+            Chore::NoGap(gap) => self.gaps.push_back(gap),
             Chore::Done => {}
         }
     }
@@ -137,7 +139,7 @@ impl Chores {
         };
         tracing::warn!(shard, "{reason}");
         if self.gaps.len() < MOST_GAPS {
-            self.gaps.push(Gap { shard, span, reason });
+            self.gaps.push_back(Gap { shard, span, reason });
         }
     }
 
@@ -150,8 +152,11 @@ impl Chores {
             // A wall clock that was set is followed.
             let _ = parts.clock.follow_wall();
             self.second_at = now + Duration::from_secs(1);
-            self.put_members(&parts.database);
-            self.put_gaps(&parts.database);
+            // While the database is slow they wait, rather than take the connections of others.
+            if self.tasks.len() < MOST_TASKS {
+                self.put_members(&parts.database);
+                self.put_gap(&parts.database);
+            }
         }
         if now >= self.partitions_at {
             self.partitions_at = now + PARTITIONS.0;
@@ -162,7 +167,7 @@ impl Chores {
             let (database, shards) = (parts.database.clone(), shards.to_vec());
             let first = now_ms.div_euclid(1_000) - WINDOWS_S;
             self.tasks.spawn(async move {
-                passed(in_time(LIMIT, database.forget_seconds(&shards, first)).await)
+                passed(&in_time(LIMIT, database.forget_seconds(&shards, first)).await)
             });
         }
         let since_told = now - self.told_at;
@@ -183,19 +188,18 @@ impl Chores {
                 members.iter().map(|member| member.location.clone()).collect();
             names.retain(|name| !name.is_empty());
             let heard = in_time(LIMIT, database.members_heard(&members)).await;
-            passed(heard.and(in_time(LIMIT, database.locations_seen(&names)).await))
+            passed(&heard.and(in_time(LIMIT, database.locations_seen(&names)).await))
         });
     }
 
-    /// Notes gaps, until they are noted.
-    fn put_gaps(&mut self, database: &Database) {
-        for gap in self.gaps.drain(..) {
-            let database = database.clone();
-            self.tasks.spawn(async move {
-                let noted = database.note_gap(gap.shard, gap.span, &gap.reason);
-                if was_done(in_time(LIMIT, noted).await) { Chore::Done } else { Chore::NoGap(gap) }
-            });
-        }
+    /// Notes a gap, again and again until it is noted.
+    fn put_gap(&mut self, database: &Database) {
+        let Some(gap) = self.gaps.pop_front() else { return };
+        let database = database.clone();
+        self.tasks.spawn(async move {
+            let noted = database.note_gap(gap.shard, gap.span, &gap.reason);
+            if was_done(&in_time(LIMIT, noted).await) { Chore::Done } else { Chore::NoGap(gap) }
+        });
     }
 }
 
@@ -220,14 +224,14 @@ async fn partitions(database: Database, now_ms: i64, keep: Keep) -> Chore {
 }
 
 /// What did not work is done again the next time.
-fn passed(done: Result<(), DatabaseError>) -> Chore {
+fn passed(done: &Result<(), DatabaseError>) -> Chore {
     was_done(done);
     Chore::Done
 }
 
 /// Whether it was `done`.
-fn was_done(done: Result<(), DatabaseError>) -> bool {
-    if let Err(error) = &done {
+fn was_done(done: &Result<(), DatabaseError>) -> bool {
+    if let Err(error) = done {
         tracing::debug!(%error, "a chore was in vain");
     }
     done.is_ok()

@@ -200,7 +200,12 @@ impl Desk {
         if slots.is_empty() {
             return self.is_stuck(*shard, reason);
         }
-        tracing::warn!(shard, count = slots.len(), reason, "polls cannot be kept and are set aside");
+        tracing::warn!(
+            shard,
+            count = slots.len(),
+            reason,
+            "polls cannot be kept and are set aside"
+        );
         let known = self.holding.refused.entry(*shard).or_default();
         if known.len() > MOST_REFUSED {
             known.clear();

@@ -30,25 +30,8 @@ impl Desk {
         for arrival in arrivals {
             let now_ms = self.now_ms();
             let Arrival { shard, epoch, offset, skipped, at_ms, report } = arrival;
-            let docket = self.dockets.get_mut(&shard).filter(|docket| docket.epoch() == epoch);
-            let Some(docket) = docket else { continue };
-            // It was read before the shard was taken over once more.
-            if offset - skipped != docket.next_offset() {
-                continue;
-            }
-            if skipped != 0 {
-                let ended_ms = at_ms.unwrap_or(now_ms);
-                let began_ms = match docket.newest_us() {
-                    0 => ended_ms,
-                    newest_us => newest_us.div_euclid(1_000).min(ended_ms),
-                };
-                self.chores.note_gap(shard, skipped, (began_ms, ended_ms));
-                if skipped < 0 {
-                    self.begin_anew(shard, offset);
-                    continue;
-                }
-            }
-            let before = docket.pending();
+            let place = (offset, skipped, at_ms.unwrap_or(now_ms));
+            let Some(before) = self.following((shard, epoch), place) else { continue };
             let taken = match report {
                 Ok(report) => {
                     let bytes = || report.to_bytes();
@@ -61,8 +44,11 @@ impl Desk {
             if let Err((reason, bytes)) = taken {
                 docket.pass(offset, now_ms);
                 letters += 1;
-                let letter = Letter { shard, offset, key: &[], bytes: &bytes, reason: &reason };
-                self.parts.letters.send(&letter).await;
+                let letter = Letter { shard, offset, bytes: &bytes, reason: &reason };
+                tokio::select! {
+                    () = self.parts.stop.cancelled() => return self.dockets.clear(),
+                    () = self.parts.letters.send(&letter) => {}
+                }
             } else {
                 self.waiting += docket.pending().saturating_sub(before);
             }
@@ -75,6 +61,31 @@ impl Desk {
                 () = self.parts.letters.settle() => {}
             }
         }
+    }
+
+    /// How much waits in the docket that the record of a shard at an offset follows, as it came at a
+    /// time in Unix milliseconds and after so many that are gone; none where it is of no use.
+    fn following(
+        &mut self,
+        (shard, epoch): (u32, i64),
+        (offset, skipped, at_ms): (i64, i64, i64),
+    ) -> Option<usize> {
+        let docket = self.dockets.get(&shard).filter(|docket| docket.epoch() == epoch)?;
+        // Else it was read before the shard was taken over once more.
+        if offset - skipped != docket.next_offset() {
+            return None;
+        }
+        let pending = docket.pending();
+        if skipped != 0 {
+            let newest_us = Some(docket.newest_us()).filter(|&newest_us| newest_us > 0);
+            let began_ms = newest_us.map_or(at_ms, |newest_us| newest_us.div_euclid(1_000));
+            self.chores.note_gap(shard, skipped, (began_ms.min(at_ms), at_ms));
+        }
+        if skipped < 0 {
+            self.begin_anew(shard, offset);
+            return None;
+        }
+        Some(pending)
     }
 
     /// Has the database say what has to be known of `arrivals`; false when we are to stop before.
@@ -207,6 +218,9 @@ fn member(location: &str, message: &MemberMessage, at_ms: i64) -> Result<HeardMe
     let is_fit = crate::config::given::location_name;
     if is_fit(&message.name).is_err() || is_fit(&message.role).is_err() {
         return Err(bad("name"));
+    }
+    if !location.is_empty() && is_fit(location).is_err() {
+        return Err(bad_location());
     }
     let is_object = |facts: &&String| {
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(facts).is_ok()

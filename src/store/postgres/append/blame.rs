@@ -29,11 +29,8 @@ impl Database {
     pub async fn blamed(&self, batch: &ShardBatch) -> Result<Blamed, DatabaseError> {
         let mut client = self.client().await?;
         let slots = blamed_slots(&mut client, batch).await?;
-        let targets = if slots.is_empty() {
-            blamed_targets(&mut client, batch).await?
-        } else {
-            Vec::new()
-        };
+        let targets =
+            if slots.is_empty() { blamed_targets(&mut client, batch).await? } else { Vec::new() };
         Ok(Blamed { slots, targets })
     }
 }
