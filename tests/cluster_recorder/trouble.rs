@@ -1,6 +1,7 @@
 //! What the database refuses, or has lost: it holds up nothing else.
 
 use poller::queue::kafka::messages::{MissedMessage, Report, Told};
+use poller::store::postgres::partitions::Keep;
 
 use crate::rig::{Rig, engines};
 use crate::stream::{Poll, Stream, up};
@@ -163,4 +164,55 @@ fn a_topic_that_was_made_anew_is_read_from_its_beginning() {
     recorder.stop();
     assert_eq!(rig.counted(), 81);
     assert_eq!(rig.sql("SELECT next_offset FROM progress"), "81");
+}
+
+#[test]
+fn what_is_old_goes_day_by_day_and_not_before_every_recorder_lets_it() {
+    let Some(engines) = engines() else { return };
+    let rig = Rig::new(engines, "old", 1, 1);
+    let now_ms = 20_787 * 86_400_000 + 5;
+    rig.database(async |database| database.partitions_ahead(now_ms, 5, 0).await.unwrap());
+    rig.sql(
+        "INSERT INTO member (name, role, host, pid, version, started_at, seen_at, facts) VALUES \
+         ('other', 'recorder', 'h', 1, '1', now(), now(), '{\"keep_days\": 3}')",
+    );
+    let keep = Keep { sample_days: 1, hour_days: 30, day_days: 400 };
+    let names = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_inherits \
+                 JOIN pg_class ON oid = inhrelid WHERE inhparent = 'sample'::regclass \
+                 AND relkind = 'r'";
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.sql("SELECT count(*) FROM sample_20782; SELECT pg_sleep(8)"));
+        let reading = "SELECT count(*) FROM pg_locks WHERE relation = 'sample_20782'::regclass";
+        rig.until("somebody reads", reading, |count| count != "0");
+        let dropped = rig.database(async |database| database.drop_partitions(now_ms, keep).await);
+        assert!(dropped.is_err_and(|error| error.is_passing()));
+    });
+    let left = "sample_20784 sample_20785 sample_20786 sample_20787";
+    assert_eq!(rig.sql(names), format!("sample_20782 {left}"));
+    let again = rig.database(async |database| database.drop_partitions(now_ms, keep).await);
+    assert_eq!(again.unwrap(), 1);
+    assert_eq!(rig.sql(names), left);
+}
+
+#[test]
+fn what_is_forgotten_is_old_and_over() {
+    let Some(engines) = engines() else { return };
+    let rig = Rig::new(engines, "forgotten", 1, 1);
+    rig.sql(
+        "INSERT INTO transition SELECT now() - days * interval '1 day', 1, 0, 1, 0, 0 \
+         FROM (VALUES (500), (10)) AS age(days); \
+         INSERT INTO incident VALUES (1, now() - interval '500 d', now() - interval '499 d', 1, 0), \
+         (2, now() - interval '500 d', NULL, 1, 0); \
+         INSERT INTO day SELECT n, 19000, 1, 1, '' FROM generate_series(1, 12000) n; \
+         INSERT INTO fleet_hour VALUES (0, 19000 * 24, ''); \
+         INSERT INTO gap VALUES (0, now() - interval '500 d', now() - interval '499 d', '')",
+    );
+    let now_ms = poller::clock::Clock::system().now_ms();
+    rig.database(async |database| {
+        database.forget_past(now_ms, Keep::default()).await.unwrap();
+    });
+    let left = "SELECT (SELECT count(*) FROM transition), (SELECT count(*) FROM incident), \
+                (SELECT count(*) FROM day), (SELECT count(*) FROM fleet_hour), \
+                (SELECT count(*) FROM gap)";
+    assert_eq!(rig.sql(left), "1|1|0|0|0");
 }

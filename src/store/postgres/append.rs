@@ -30,7 +30,8 @@ impl Database {
         let mut left: Vec<&ShardBatch> = batches.iter().collect();
         left.sort_by_key(|batch| batch.shard);
         let mut fenced = Vec::new();
-        let mut client = self.client().await?;
+        let mut connection = self.lend().await?;
+        let client = connection.client()?;
         while !left.is_empty() {
             let transaction = client.transaction().await?;
             let (taken, ()) =
@@ -47,6 +48,7 @@ impl Database {
             fenced.extend(refused.filter(|shard| !written.contains(shard)));
             left.retain(|batch| taken.contains(&batch.shard));
         }
+        connection.give_back();
         Ok(fenced)
     }
 
@@ -59,8 +61,10 @@ impl Database {
         &self,
         asked: &[(u32, Slot)],
     ) -> Result<BTreeMap<(u32, Slot), bool>, DatabaseError> {
-        let client = self.client().await?;
-        samples::stored(&client, asked).await
+        let mut lent = self.lend().await?;
+        let stored = samples::stored(lent.client()?, asked).await?;
+        lent.give_back();
+        Ok(stored)
     }
 }
 

@@ -121,18 +121,19 @@ impl Database {
         let samples = days.map(|step| Partition { parent: "sample", step });
         let wanted = samples.chain(weeks.map(|step| Partition { parent: "hour", step }));
         let wanted: Vec<Partition> = wanted.collect();
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
+        let mut lent = self.lend().await?;
+        let transaction = lent.client()?.transaction().await?;
         be_impatient(&transaction).await?;
         // Mostly all are there, and nobody needs to wait.
-        if missing(&transaction, &wanted).await?.is_empty() {
-            return Ok(transaction.commit().await?);
+        if !missing(&transaction, &wanted).await?.is_empty() {
+            lock(&transaction, Lock::Partitions).await?;
+            for partition in missing(&transaction, &wanted).await? {
+                transaction.batch_execute(&partition.sql()).await?;
+            }
         }
-        lock(&transaction, Lock::Partitions).await?;
-        for partition in missing(&transaction, &wanted).await? {
-            transaction.batch_execute(&partition.sql()).await?;
-        }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(())
     }
 
     /// Drops the partitions of what is older than `keep` says at `now_ms` (Unix milliseconds), and of
@@ -145,7 +146,8 @@ impl Database {
     /// went all the same.
     pub async fn drop_partitions(&self, now_ms: i64, keep: Keep) -> Result<u32, DatabaseError> {
         let today = now_ms.div_euclid(DAY_MS);
-        let mut client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let transaction = client.transaction().await?;
         let sample_days = keep.sample_days.max(kept_by_others(&transaction).await?);
         let all = existing(&transaction).await?;
@@ -158,11 +160,12 @@ impl Database {
         };
         let (mut dropped, mut failed) = (0, None);
         for partition in all.into_iter().filter(is_old) {
-            match drop_one(&mut client, &partition).await {
+            match drop_one(client, &partition).await {
                 Ok(()) => dropped += 1,
                 Err(error) => failed = Some(error),
             }
         }
+        lent.give_back();
         failed.map_or(Ok(dropped), Err)
     }
 
@@ -174,7 +177,8 @@ impl Database {
     /// The database cannot be reached or does not let us.
     pub async fn forget_past(&self, now_ms: i64, keep: Keep) -> Result<(), DatabaseError> {
         let first_day = now_ms.div_euclid(DAY_MS) - i64::from(keep.day_days);
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         for (table, is_old) in PAST {
             let sql = format!(
                 "DELETE FROM {table} WHERE ctid = ANY (ARRAY \
@@ -184,6 +188,7 @@ impl Database {
         }
         let gone = "DELETE FROM member WHERE seen_at < now() - interval '1 day'";
         client.execute(gone, &[]).await?;
+        lent.give_back();
         Ok(())
     }
 }

@@ -34,7 +34,8 @@ impl Database {
         epoch: i64,
         now_ms: i64,
     ) -> Result<RestoredShard, DatabaseError> {
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let number = small(shard);
         let statement = client
             .prepare_cached(
@@ -62,6 +63,7 @@ impl Database {
         for row in client.query(&statement, &[&number, &first]).await? {
             restored.ledger.seconds.push((row.try_get(0)?, row.try_get(1)?));
         }
+        lent.give_back();
         Ok(restored)
     }
 
@@ -80,7 +82,8 @@ impl Database {
              JOIN target ON target.number = record.target \
              WHERE record.shard = $1 AND (removed_at IS NULL OR state <> 0 OR has_incident)"
         );
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let statement = client.prepare_cached(&asked).await?;
         let shard = small(shard);
         let rows = client.query_raw(&statement, &[&shard]).await?;
@@ -91,6 +94,7 @@ impl Database {
                 sink(kept, row.try_get(14)?);
             }
         }
+        lent.give_back();
         Ok(())
     }
 
@@ -105,9 +109,9 @@ impl Database {
         (shard, epoch): (u32, i64),
         offset: i64,
     ) -> Result<(), DatabaseError> {
-        let mut client = self.client().await?;
+        let mut lent = self.lend().await?;
         let number = small(shard);
-        let transaction = client.transaction().await?;
+        let transaction = lent.client()?.transaction().await?;
         let begin = "UPDATE progress SET next_offset = $3, settled_offset = $3 \
                      WHERE shard = $1 AND epoch = $2";
         if transaction.execute(begin, &[&number, &epoch, &offset]).await? == 0 {
@@ -115,7 +119,9 @@ impl Database {
         }
         let forget = "UPDATE record SET last_offset = -1 WHERE shard = $1 AND last_offset <> -1";
         transaction.execute(forget, &[&number]).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(())
     }
 
     /// What is kept of the targets with these numbers.
@@ -123,11 +129,14 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses. What cannot be read is left out, with a warning.
     pub async fn records_of(&self, numbers: &[u32]) -> Result<Vec<KeptRecord>, DatabaseError> {
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let asked = format!("SELECT {COLUMNS} FROM record WHERE target = ANY($1)");
         let statement = client.prepare_cached(&asked).await?;
         let numbers: Vec<i64> = numbers.iter().map(|&number| number.into()).collect();
-        Ok(client.query(&statement, &[&numbers]).await?.iter().filter_map(readable).collect())
+        let rows = client.query(&statement, &[&numbers]).await?;
+        lent.give_back();
+        Ok(rows.iter().filter_map(readable).collect())
     }
 }
 
