@@ -99,21 +99,26 @@ impl Ledger {
 
     /// Takes in again what was stored after its record was, as after a crash.
     pub fn settle(&mut self, sample: &Sample) {
-        self.settle_as(sample, Standing::Full, sample.outcome.finished_us.div_euclid(1_000));
+        // A change of state is stored already, and so is its outage.
+        let _ =
+            self.settle_as(sample, Standing::Full, sample.outcome.finished_us.div_euclid(1_000));
     }
 
-    fn settle_as(&mut self, sample: &Sample, standing: Standing, now_ms: i64) {
+    fn settle_as(
+        &mut self,
+        sample: &Sample,
+        standing: Standing,
+        now_ms: i64,
+    ) -> Option<(Transition, Option<IncidentChange>)> {
         self.newest = self.newest.max(sample.key);
-        let Some(entry) = self.records.get_mut(sample.outcome.target) else { return };
+        let entry = self.records.get_mut(sample.outcome.target)?;
         if sample.key <= entry.record.last {
-            return;
+            return None;
         }
         let before = entry.record.clone();
         let mut record = before.clone();
-        if let Some(transition) = observe(&mut record, sample, standing) {
-            // It is stored already, and so is its outage.
-            let _ = incident(&mut record, &transition);
-        }
+        let transition = observe(&mut record, sample, standing);
+        let changed = transition.map(|change| (change, incident(&mut record, &change)));
         // The hour that this sample closed was written together with the record.
         count_in(&mut record, &sample.outcome);
         entry.before = before.last;
@@ -121,6 +126,7 @@ impl Ledger {
         self.unrank(&before);
         self.rank(&record);
         self.mark_dirty(sample.outcome.target, sample.key, now_ms);
+        changed
     }
 
     /// Begins the counts since start anew, after what a former run left has been taken in.

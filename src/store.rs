@@ -17,7 +17,7 @@ pub mod tokens;
 
 pub use announcement::{Announcement, AnnouncementKind};
 
-pub use shard::{KeptRecord, RestoredShard, ShardBatch, ShardSample};
+pub use shard::{Blamed, KeptRecord, RestoredShard, ShardBatch, ShardSample};
 
 pub use own::{OwnChange, OwnStore, OwnTarget, Pause};
 

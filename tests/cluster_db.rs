@@ -30,6 +30,7 @@ async fn shards_are_leased() {
     leases::a_member_that_cannot_renew_stops_before_others_begin(&server).await;
     leases::what_was_produced_is_handed_on_and_never_goes_back(&server).await;
     leases::a_namesake_has_to_wait(&server).await;
+    leases::a_connection_that_hangs_is_nobody_elses(&server).await;
     leases::a_server_that_hangs_ends_leases_all_the_same(&server).await;
 }
 
@@ -53,6 +54,7 @@ async fn targets_are_imported_and_read() {
     targets::a_target_keeps_its_number_whatever_becomes_of_the_list(&server).await;
     targets::what_an_entry_says_is_in_its_row(&server).await;
     targets::changes_are_seen_by_revision(&server).await;
+    targets::changes_come_in_pages_and_none_is_left_out(&server).await;
     targets::two_imports_at_once_are_one_after_the_other(&server).await;
 }
 

@@ -169,6 +169,81 @@ fn run(words: &[Word], ends: &BTreeMap<usize, bool>, locations: u16) -> Told {
     table.told()
 }
 
+#[test]
+fn an_outage_that_comes_about_while_all_is_taken_in_again_is_told() {
+    let word = |location, slot, verdict| Word::Poll {
+        target: 1,
+        location,
+        slot,
+        tries: 0,
+        verdict,
+        is_final: true,
+    };
+    let mut table = Table::default();
+    // One of three does not make it down.
+    let mut docket = table.docket(3);
+    word(1, 1, Verdict::Up).tell(0, &mut docket);
+    table.write(docket.close_last(FIRST_MS));
+    word(1, 2, Verdict::Down).tell(1, &mut docket);
+    table.write(docket.close_some(FIRST_MS, 0));
+    assert_eq!(table.incidents, []);
+    // Of one it does, and by then there is but one.
+    let mut docket = table.docket(1);
+    assert!(docket.is_settling());
+    word(1, 2, Verdict::Down).tell(1, &mut docket);
+    assert!(docket.has_news());
+    table.write(docket.close_some(FIRST_MS, 0));
+    assert!(table.records[&1].record.has_incident);
+    assert!(matches!(table.incidents[..], [IncidentChange::Began { target: 1, .. }]));
+    assert_eq!(table.transitions.last().map(|change| change.to), Some(State::Down));
+    word(1, 3, Verdict::Up).tell(2, &mut docket);
+    table.write(docket.close_last(FIRST_MS));
+    assert!(matches!(table.incidents[..], [_, IncidentChange::Ended { target: 1, .. }]));
+}
+
+#[test]
+fn a_target_that_comes_back_while_all_is_taken_in_again_stays() {
+    let word = |slot| Word::Poll {
+        target: 1,
+        location: 1,
+        slot,
+        tries: 0,
+        verdict: Verdict::Up,
+        is_final: true,
+    };
+    let mut table = Table::default();
+    let mut docket = table.docket(1);
+    word(1).tell(0, &mut docket);
+    table.write(docket.close_last(FIRST_MS));
+    word(2).tell(1, &mut docket);
+    table.write(docket.close_some(FIRST_MS, 0));
+    let mut docket = table.docket(1);
+    assert!(docket.is_settling());
+    docket.retire(1, FIRST_MS);
+    docket.enrol(1, Terms { every_ms: 10_000, locations: 0, quorum: 0 }, None);
+    word(2).tell(1, &mut docket);
+    assert!(docket.knows(1));
+    assert_eq!(docket.ledger().record(1).map(|record| record.tally.checks), Some(2));
+}
+
+#[test]
+fn records_are_written_in_pieces_until_none_is_left() {
+    let mut table = Table::default();
+    let mut docket = table.docket(1);
+    for (offset, target) in (0..).zip(TARGETS) {
+        let verdict = Verdict::Up;
+        let word = Word::Poll { target, location: 1, slot: 1, tries: 0, verdict, is_final: true };
+        word.tell(offset, &mut docket);
+    }
+    while docket.is_behind() {
+        let batch = docket.close_more(FIRST_MS, 1);
+        assert!(batch.batch.records.len() <= TARGETS.len());
+        table.write(batch);
+    }
+    assert_eq!(table.restored.settled_offset, table.restored.next_offset);
+    assert_eq!(table.records.len(), TARGETS.len());
+}
+
 fn verdict() -> impl Strategy<Value = Verdict> {
     prop_oneof![
         3 => Just(Verdict::Up),

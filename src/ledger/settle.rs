@@ -60,14 +60,20 @@ impl Ledger {
 
     /// Closes the batch that was being filled and begins the next one.
     pub fn take_batch(&mut self, now_ms: i64) -> Batch {
+        self.take_batch_of(now_ms, AT_ONCE)
+    }
+
+    /// Closes the batch as [`Ledger::take_batch`] does, with `most` records at most beside those that
+    /// are written for what happened: for one of many ledgers whose batches are written together.
+    pub fn take_batch_of(&mut self, now_ms: i64, most: usize) -> Batch {
         // What lies ahead was taken in before the clock was set back.
         let is_older = |age_ms: i64| {
             let young = now_ms - age_ms..=now_ms + age_ms;
             move |at_ms: i64| !young.contains(&at_ms)
         };
         let latest_ms = self.unsettled.latest_ms;
-        self.write_records(AT_ONCE, is_older(latest_ms));
-        self.write_records(SOON_AT_ONCE, is_older(SOON_MS.min(latest_ms)));
+        self.write_records(most, is_older(latest_ms));
+        self.write_records(SOON_AT_ONCE.min(most), is_older(SOON_MS.min(latest_ms)));
         self.take_lean_batch(now_ms)
     }
 
@@ -76,6 +82,12 @@ impl Ledger {
     pub fn take_hurried_batch(&mut self, now_ms: i64) -> Batch {
         self.write_records(HURRIED_AT_ONCE, |_| true);
         self.take_batch(now_ms)
+    }
+
+    /// Closes the batch with `most` records before their time.
+    pub fn take_early_batch(&mut self, now_ms: i64, most: usize) -> Batch {
+        self.write_records(most, |_| true);
+        self.close_batch(now_ms)
     }
 
     /// Closes the batch as [`Ledger::take_batch`] does, without the records that can wait: for a

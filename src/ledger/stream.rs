@@ -35,11 +35,16 @@ impl Ledger {
         self.write_record(sample.outcome.target);
     }
 
-    /// Takes in again what was stored after its record was; tells whether its record lacked it.
-    pub fn settle_again(&mut self, sample: &Sample, standing: Standing, now_ms: i64) -> bool {
-        let is_lacking = self.lacks(sample.outcome.target, sample.key);
-        self.settle_as(sample, standing, now_ms);
-        is_lacking
+    /// Takes in again what was stored after its record was.
+    ///
+    /// A change of state was written together with its record, so one that comes about now is new: other
+    /// locations count than did then. It is told, and so is what becomes of an outage.
+    pub fn settle_again(&mut self, sample: &Sample, standing: Standing, now_ms: i64) {
+        let Some((transition, outage)) = self.settle_as(sample, standing, now_ms) else { return };
+        self.changes.note(transition.target);
+        self.batch.incidents.extend(outage);
+        self.batch.transitions.push(transition);
+        self.write_record(transition.target);
     }
 
     /// Whether the target is known here, and its record older than what `key` stands for.

@@ -172,11 +172,6 @@ impl Docket {
         &self.ledger
     }
 
-    /// Takes the offset for another stream than before: the topic was made anew.
-    pub fn begin_again(&mut self, offset: i64) {
-        (self.next_offset, self.settle_until, self.written_offset) = (offset, offset, -1);
-    }
-
     /// Goes on behind `offset`, at which there is nothing for this shard.
     pub fn pass(&mut self, offset: i64, now_ms: i64) {
         self.next_offset = self.next_offset.max(offset + 1);

@@ -1,6 +1,8 @@
 //! What a recorder of a cluster writes of a shard, and what it begins with.
 
-use super::{Batch, Record, Restored};
+use std::collections::BTreeSet;
+
+use super::{Batch, IncidentChange, Record, Restored};
 use crate::health::votes::Slot;
 use crate::outcome::Outcome;
 
@@ -50,6 +52,75 @@ pub struct ShardBatch {
     pub newest_us: i64,
     /// Milliseconds from due to recorded, lately: p50, p99 and the most.
     pub delay_ms: [i64; 3],
+}
+
+impl IncidentChange {
+    /// Number of the target.
+    #[must_use]
+    pub const fn target(&self) -> u32 {
+        let (Self::Began { target, .. }
+        | Self::Ended { target, .. }
+        | Self::Withdrawn { target, .. }) = self;
+        *target
+    }
+}
+
+impl ShardBatch {
+    /// The targets of which it says more than samples do.
+    #[must_use]
+    pub fn targets(&self) -> BTreeSet<u32> {
+        let Batch { records, incidents, transitions, hours, .. } = &self.batch;
+        let records = records.iter().map(|record| record.target);
+        let transitions = transitions.iter().map(|change| change.target);
+        let hours = hours.iter().map(|closed| closed.target);
+        let incidents = incidents.iter().map(IncidentChange::target);
+        records.chain(transitions).chain(hours).chain(incidents).collect()
+    }
+
+    /// What it says, beside samples, of the targets that `is_wanted` names, and nothing else.
+    #[must_use]
+    pub fn of_targets(&self, is_wanted: impl Fn(u32) -> bool) -> Self {
+        let Batch { records, incidents, transitions, hours, .. } = &self.batch;
+        let own = records.iter().zip(&self.votes).filter(|(record, _)| is_wanted(record.target));
+        let (records, votes) = own.map(|(record, votes)| (record.clone(), votes.clone())).unzip();
+        let incidents = incidents.iter().filter(|change| is_wanted(change.target()));
+        let transitions = transitions.iter().filter(|change| is_wanted(change.target));
+        let hours = hours.iter().filter(|closed| is_wanted(closed.target));
+        let batch = Batch {
+            records,
+            incidents: incidents.copied().collect(),
+            transitions: transitions.copied().collect(),
+            hours: hours.cloned().collect(),
+            ..Batch::default()
+        };
+        Self {
+            shard: self.shard,
+            epoch: self.epoch,
+            step: self.step,
+            batch,
+            votes,
+            ..Self::default()
+        }
+    }
+
+    /// Leaves out what it says of `targets` beside samples.
+    pub fn leave_out(&mut self, targets: &[u32]) {
+        let rest = self.of_targets(|target| !targets.contains(&target));
+        self.votes = rest.votes;
+        let Batch { records, incidents, transitions, hours, .. } = rest.batch;
+        let own = &mut self.batch;
+        (own.records, own.incidents, own.transitions, own.hours) =
+            (records, incidents, transitions, hours);
+    }
+}
+
+/// What of a batch the store refuses to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blamed {
+    /// Polls, by target and slot. Where there are some, nothing else was looked at.
+    pub slots: Vec<(u32, Slot)>,
+    /// Targets whose records, hours, outages or changes of state it is.
+    pub targets: Vec<u32>,
 }
 
 /// What is kept of a shard when a recorder takes it over.

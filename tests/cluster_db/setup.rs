@@ -56,6 +56,7 @@ pub(crate) async fn partitions_are_made_ahead_and_dropped(server: &Postgres) {
     sql(&url, "INSERT INTO day VALUES (1, 20300, 1, 1, ''), (1, 20700, 1, 1, '')");
     let keep = Keep { sample_days: 2, hour_days: 1, day_days: 400 };
     assert_eq!(database.drop_partitions(now_ms, keep).await.expect("dropped"), 2);
+    database.forget_past(now_ms, keep).await.expect("forgotten");
     assert!(sql(&url, names).contains("hour_2969 hour_2970 sample_20785"));
     assert_eq!(sql(&url, "SELECT string_agg(day::text, ' ') FROM day"), "20700");
     assert_eq!(database.drop_partitions(now_ms, keep).await.expect("nothing"), 0);

@@ -103,6 +103,13 @@ impl Rig {
         rig
     }
 
+    /// Does `work` with the database.
+    pub(crate) fn database<T>(&self, work: impl AsyncFnOnce(Database) -> T) -> T {
+        let address = Address { url: self.url.clone(), ca: None, client: "test".to_owned() };
+        let database = Database::at(&address, 2).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(work(database))
+    }
+
     /// Adds a target.
     pub(crate) fn add_target(&self, number: u32) {
         let shard = self.shards.of(number);

@@ -4,6 +4,7 @@ mod chores;
 mod desk;
 mod figures;
 mod gain;
+mod holding;
 mod intake;
 mod letters;
 mod locations;
@@ -117,8 +118,8 @@ async fn tend(
             Ok(now) => {
                 figures.database_is(Ok(()));
                 let has_shards = !now.held.is_empty() || now.members > 1;
-                let readiness = has_shards.then_some(()).ok_or("it has no shards yet");
-                health.beat(readiness.map_err(str::to_owned), figures.told());
+                let readiness = has_shards.then_some(()).ok_or("it has no shards yet".to_owned());
+                health.beat(readiness.and_then(|()| figures.readiness()), figures.told());
                 let pause = now.again_in;
                 // Nobody listens any more while it ends.
                 let _ = tended.send(Some(now));

@@ -14,6 +14,20 @@ impl Docket {
         self.batch(batch)
     }
 
+    /// Closes the batch as [`Docket::close`] does, with `most` records at most that are written because
+    /// it is time.
+    pub fn close_some(&mut self, now_ms: i64, most: usize) -> ShardBatch {
+        let batch = self.ledger.take_batch_of(now_ms, most);
+        self.batch(batch)
+    }
+
+    /// Closes the batch with `most` records that would have had time: when it is called often enough,
+    /// nothing is left to be taken in again.
+    pub fn close_more(&mut self, now_ms: i64, most: usize) -> ShardBatch {
+        let batch = self.ledger.take_early_batch(now_ms, most);
+        self.batch(batch)
+    }
+
     /// Closes the last batch, which leaves nothing to be taken in again.
     pub fn close_last(&mut self, now_ms: i64) -> ShardBatch {
         let batch = self.ledger.take_last_batch(now_ms);

@@ -4,6 +4,7 @@
 //! recorder whose lease has run out writes nothing. It says as well which batch was written last: when
 //! nobody knows whether a transaction came about, the same one is simply tried again.
 
+mod blame;
 mod incidents;
 mod progress;
 mod records;
@@ -29,7 +30,8 @@ impl Database {
         let mut left: Vec<&ShardBatch> = batches.iter().collect();
         left.sort_by_key(|batch| batch.shard);
         let mut fenced = Vec::new();
-        let mut client = self.client().await?;
+        let mut connection = self.lend().await?;
+        let client = connection.client()?;
         while !left.is_empty() {
             let transaction = client.transaction().await?;
             let (taken, ()) =
@@ -46,6 +48,7 @@ impl Database {
             fenced.extend(refused.filter(|shard| !written.contains(shard)));
             left.retain(|batch| taken.contains(&batch.shard));
         }
+        connection.give_back();
         Ok(fenced)
     }
 
@@ -58,8 +61,10 @@ impl Database {
         &self,
         asked: &[(u32, Slot)],
     ) -> Result<BTreeMap<(u32, Slot), bool>, DatabaseError> {
-        let client = self.client().await?;
-        samples::stored(&client, asked).await
+        let mut lent = self.lend().await?;
+        let stored = samples::stored(lent.client()?, asked).await?;
+        lent.give_back();
+        Ok(stored)
     }
 }
 
@@ -75,6 +80,14 @@ async fn write(
     batches: &[&ShardBatch],
 ) -> Result<(), DatabaseError> {
     samples::add(transaction, batches).await?;
+    follow(transaction, batches).await
+}
+
+/// Writes what follows from samples.
+async fn follow(
+    transaction: &Transaction<'_>,
+    batches: &[&ShardBatch],
+) -> Result<(), DatabaseError> {
     records::put(transaction, batches).await?;
     incidents::change(transaction, batches).await?;
     tallies::put(transaction, batches).await

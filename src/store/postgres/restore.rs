@@ -1,5 +1,6 @@
 //! Taking a shard over: from then on nobody else writes of it, and what is kept of it is read.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use tokio_postgres::Row;
@@ -33,7 +34,8 @@ impl Database {
         epoch: i64,
         now_ms: i64,
     ) -> Result<RestoredShard, DatabaseError> {
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let number = small(shard);
         let statement = client
             .prepare_cached(
@@ -50,7 +52,10 @@ impl Database {
         let statement = client.prepare_cached(hour).await?;
         if let Some(row) = client.query_opt(&statement, &[&number]).await? {
             let (hour, bytes): (i32, &[u8]) = (row.try_get(0)?, row.try_get(1)?);
-            restored.ledger.fleet_hour = Some((unsigned(hour), tally_of(bytes)?));
+            match tally_of(bytes) {
+                Ok(tally) => restored.ledger.fleet_hour = Some((unsigned(hour), tally)),
+                Err(error) => tracing::warn!(shard, %error, "the hour of a shard begins anew"),
+            }
         }
         let seconds = "SELECT second, window_bytes FROM second WHERE shard = $1 AND second > $2";
         let statement = client.prepare_cached(seconds).await?;
@@ -58,6 +63,7 @@ impl Database {
         for row in client.query(&statement, &[&number, &first]).await? {
             restored.ledger.seconds.push((row.try_get(0)?, row.try_get(1)?));
         }
+        lent.give_back();
         Ok(restored)
     }
 
@@ -65,7 +71,7 @@ impl Database {
     /// polled no more: of those only what is still told to be in some state.
     ///
     /// # Errors
-    /// The database cannot be reached, refuses, or holds what makes no sense.
+    /// The database cannot be reached or refuses. What cannot be read is left out, with a warning.
     pub async fn records(
         &self,
         shard: u32,
@@ -76,29 +82,70 @@ impl Database {
              JOIN target ON target.number = record.target \
              WHERE record.shard = $1 AND (removed_at IS NULL OR state <> 0 OR has_incident)"
         );
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let statement = client.prepare_cached(&asked).await?;
         let shard = small(shard);
         let rows = client.query_raw(&statement, &[&shard]).await?;
         let mut rows = pin!(rows);
         while let Some(row) = rows.next().await {
             let row = row?;
-            sink(record_of(&row)?, row.try_get(14)?);
+            if let Some(kept) = readable(&row) {
+                sink(kept, row.try_get(14)?);
+            }
         }
+        lent.give_back();
+        Ok(())
+    }
+
+    /// Has the partition of `shard` begin anew at `offset`, under the lease of `epoch`: offsets that are
+    /// kept are those of another topic.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Fenced`] when somebody has it under a newer epoch; else the database cannot be
+    /// reached, or refuses.
+    pub async fn begin_anew(
+        &self,
+        (shard, epoch): (u32, i64),
+        offset: i64,
+    ) -> Result<(), DatabaseError> {
+        let mut lent = self.lend().await?;
+        let number = small(shard);
+        let transaction = lent.client()?.transaction().await?;
+        let begin = "UPDATE progress SET next_offset = $3, settled_offset = $3 \
+                     WHERE shard = $1 AND epoch = $2";
+        if transaction.execute(begin, &[&number, &epoch, &offset]).await? == 0 {
+            return Err(DatabaseError::Fenced { shard });
+        }
+        let forget = "UPDATE record SET last_offset = -1 WHERE shard = $1 AND last_offset <> -1";
+        transaction.execute(forget, &[&number]).await?;
+        transaction.commit().await?;
+        lent.give_back();
         Ok(())
     }
 
     /// What is kept of the targets with these numbers.
     ///
     /// # Errors
-    /// The database cannot be reached, refuses, or holds what makes no sense.
+    /// The database cannot be reached or refuses. What cannot be read is left out, with a warning.
     pub async fn records_of(&self, numbers: &[u32]) -> Result<Vec<KeptRecord>, DatabaseError> {
-        let client = self.client().await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
         let asked = format!("SELECT {COLUMNS} FROM record WHERE target = ANY($1)");
         let statement = client.prepare_cached(&asked).await?;
         let numbers: Vec<i64> = numbers.iter().map(|&number| number.into()).collect();
-        client.query(&statement, &[&numbers]).await?.iter().map(record_of).collect()
+        let rows = client.query(&statement, &[&numbers]).await?;
+        lent.give_back();
+        Ok(rows.iter().filter_map(readable).collect())
     }
+}
+
+/// What `row` says of a target; one that cannot be read is told, and its target begins anew.
+fn readable(row: &Row) -> Option<KeptRecord> {
+    let told = |error: &DatabaseError| {
+        tracing::warn!(%error, "what is known of a target cannot be read and begins anew");
+    };
+    record_of(row).inspect_err(told).ok()
 }
 
 fn progress_of(row: &Row) -> Result<RestoredShard, DatabaseError> {
@@ -107,8 +154,10 @@ fn progress_of(row: &Row) -> Result<RestoredShard, DatabaseError> {
         Ok(u64::try_from(number).unwrap_or(0))
     };
     let codes: &str = row.try_get(8)?;
-    let codes = serde_json::from_str(codes)
-        .map_err(|error| DatabaseError::Broken(format!("counts of codes: {error}")))?;
+    let codes = serde_json::from_str(codes).unwrap_or_else(|error| {
+        tracing::warn!(%error, "counts of codes cannot be read and begin anew");
+        BTreeMap::default()
+    });
     let totals = Totals { checks: number(5)?, codes, bytes: number(7)?, rechecks: number(6)? };
     let newest: Option<Us> = row.try_get(4)?;
     Ok(RestoredShard {

@@ -47,7 +47,7 @@ CREATE TABLE target (
     revision bigint NOT NULL,
     removed_at timestamptz
 );
-CREATE INDEX target_changes ON target (shard, revision);
+CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);
 CREATE INDEX target_labels ON target USING gin (labels jsonb_path_ops);
 CREATE INDEX target_group ON target (group_name, number) WHERE group_name IS NOT NULL;
@@ -177,6 +177,8 @@ CREATE TABLE day (
     tally bytea NOT NULL,
     PRIMARY KEY (target, day)
 );
+-- By which old ones are forgotten.
+CREATE INDEX day_day ON day (day);
 
 CREATE TABLE fleet_hour (
     shard integer NOT NULL,

@@ -1,13 +1,18 @@
 //! Targets as the database holds them: a shard of them as a stream, and what has changed since.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
-use super::{Database, DatabaseError};
+use super::rows::small;
+use super::{Database, DatabaseError, PATIENCE, slow};
 use crate::target::{Priority, TargetId};
+
+/// How long the next one of many rows may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A target with all that is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +83,29 @@ pub struct LocationRow {
     pub seen_at_ms: i64,
     /// Whether nobody polls from there any more.
     pub is_retired: bool,
+}
+
+/// How far the changes of a shard's targets are known: all up to this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Known {
+    /// The revision of the last one.
+    pub revision: i64,
+    /// Its number; those of one revision come by number.
+    pub number: i64,
+}
+
+impl Known {
+    /// All changes up to `revision` are known.
+    #[must_use]
+    pub const fn up_to(revision: i64) -> Self {
+        Self { revision, number: i64::MAX }
+    }
+
+    /// All are known up to that of the target `number` at `revision`.
+    #[must_use]
+    pub fn at(revision: i64, number: u32) -> Self {
+        Self { revision, number: number.into() }
+    }
 }
 
 /// What a row of targets is read as: [`TargetRow`] or [`JobRow`].
@@ -214,15 +242,76 @@ impl Database {
         Ok(changed)
     }
 
+    /// What has changed of targets behind what is `known` of their shards, those that are polled no
+    /// more as well: `most` of them at most, fewer only when there are no more. Those of a shard come
+    /// in the order of revisions and numbers, so that the last one tells what is known then.
+    ///
+    /// Nothing is left out: whoever changes targets takes the next revision under a lock that is
+    /// kept until all is done, so that a revision is never seen before a lower one.
+    ///
+    /// # Errors
+    /// The database cannot be reached, refuses, or holds what makes no sense.
+    pub async fn changes_since<T: OfRow>(
+        &self,
+        known: &[(u32, Known)],
+        most: u32,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let (most, mut changed) = (most as usize, Vec::new());
+        for (shard, Known { revision, number }) in self.changed_shards(known).await? {
+            let left = most.saturating_sub(changed.len());
+            if left == 0 {
+                break;
+            }
+            let asked = format!(
+                "SELECT {} FROM target WHERE shard = $1 AND (revision, number) > ($2, $3) \
+                 ORDER BY shard, target.revision, target.number LIMIT $4",
+                T::COLUMNS
+            );
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            self.each(&asked, &[&shard, &revision, &number, &left], |row| changed.push(row))
+                .await?;
+        }
+        Ok(changed)
+    }
+
+    /// Those of the shards of which more has changed than is `known`.
+    async fn changed_shards(
+        &self,
+        known: &[(u32, Known)],
+    ) -> Result<Vec<(i32, Known)>, DatabaseError> {
+        // The limit has each shard looked up for itself, in the index.
+        let asked = "SELECT known.shard, known.revision, known.number \
+                     FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) \
+                     AS known(shard, revision, number) CROSS JOIN LATERAL \
+                     (SELECT FROM target WHERE target.shard = known.shard \
+                     AND (target.revision, target.number) > (known.revision, known.number) \
+                     ORDER BY target.shard, target.revision, target.number LIMIT 1) AS newer";
+        let shards: Vec<i32> = known.iter().map(|(shard, _)| small(*shard)).collect();
+        let revisions: Vec<i64> = known.iter().map(|(_, known)| known.revision).collect();
+        let numbers: Vec<i64> = known.iter().map(|(_, known)| known.number).collect();
+        let shard = |row: &Row| {
+            let known = Known { revision: row.try_get(1)?, number: row.try_get(2)? };
+            Ok((row.try_get(0)?, known))
+        };
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached(asked).await?;
+            let rows = client.query(&statement, &[&shards, &revisions, &numbers]).await?;
+            rows.iter().map(shard).collect()
+        })
+        .await
+    }
+
     /// The revision of the targets: it rises whenever any of them change.
     ///
     /// # Errors
     /// The database cannot be reached or holds no cluster.
     pub async fn revision(&self) -> Result<i64, DatabaseError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached("SELECT revision FROM cluster").await?;
-        let row = client.query_opt(&statement, &[]).await?.ok_or(DatabaseError::Empty)?;
-        Ok(row.try_get(0)?)
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached("SELECT revision FROM cluster").await?;
+            let row = client.query_opt(&statement, &[]).await?.ok_or(DatabaseError::Empty)?;
+            Ok(row.try_get(0)?)
+        })
+        .await
     }
 
     /// All locations, by name.
@@ -230,10 +319,8 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
-        let client = self.client().await?;
         let asked = "SELECT id, name, (extract(epoch FROM seen_at) * 1000)::bigint, is_retired \
                      FROM location ORDER BY name";
-        let statement = client.prepare_cached(asked).await?;
         let location = |row: &Row| {
             Ok(LocationRow {
                 id: row.try_get(0)?,
@@ -242,23 +329,33 @@ impl Database {
                 is_retired: row.try_get(3)?,
             })
         };
-        client.query(&statement, &[]).await?.iter().map(location).collect()
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached(asked).await?;
+            client.query(&statement, &[]).await?.iter().map(location).collect()
+        })
+        .await
     }
 
-    /// Hands each row that `asked` finds to `sink` as it comes: one is kept at a time.
+    /// Hands each row that `asked` finds to `sink` as it comes: one is kept at a time, and each is
+    /// waited for for some time at most.
     pub(super) async fn each<T: OfRow>(
         &self,
         asked: &str,
         values: &[&(dyn ToSql + Sync)],
         mut sink: impl FnMut(T),
     ) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(asked).await?;
-        let rows = client.query_raw(&statement, values.iter().copied()).await?;
-        let mut rows = pin!(rows);
-        while let Some(row) = rows.next().await {
+        let late = |_| slow(LONGEST);
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
+        let begun = tokio::time::timeout(LONGEST, async {
+            let statement = client.prepare_cached(asked).await?;
+            client.query_raw(&statement, values.iter().copied()).await
+        });
+        let mut rows = pin!(begun.await.map_err(late)??);
+        while let Some(row) = tokio::time::timeout(LONGEST, rows.next()).await.map_err(late)? {
             sink(T::of_row(&TargetColumns(&row?))?);
         }
+        lent.give_back();
         Ok(())
     }
 }

@@ -1,30 +1,29 @@
 //! `Desk`: the loop of a recorder. It alone has the dockets of its shards; what takes time is done by
 //! tasks beside it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::chores::{Chore, Chores};
 use super::figures::Figures;
-use super::gain::{Gained, gain};
+use super::holding::Holding;
 use super::letters::Letters;
 use super::locations::Locations;
 use super::targets::Targets;
-use super::writer::{Written, write};
+use super::writer::{Writer, Written, in_time};
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::queue::kafka::reader::{Arrival, Reader};
 use crate::shards::Shards;
 use crate::stage::docket::Docket;
-use crate::store::ShardBatch;
 use crate::store::postgres::leases::Tended;
 use crate::store::postgres::{Database, DatabaseError};
 
@@ -38,8 +37,10 @@ const NOTE_EVERY: Duration = Duration::from_secs(5);
 const MOST_WAITING: usize = 20_000;
 /// How often the desk looks around when nothing comes.
 const TICK: Duration = Duration::from_millis(50);
-/// Shards that are taken over at a time.
-const GAINS: usize = 3;
+/// Records of targets that one transaction writes because it is time, of all shards together, and
+/// those of one shard at least.
+const RECORDS: usize = 5_000;
+const LEAST_RECORDS: usize = 2;
 /// How long a question to the database may take that everything else waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -61,17 +62,13 @@ pub(super) struct Desk {
     pub(super) parts: Parts,
     /// By shard.
     pub(super) dockets: BTreeMap<u32, Docket>,
-    /// The epochs of the shards that are ours.
-    held: BTreeMap<u32, i64>,
-    /// Shards that are to be taken over, and from when on.
-    wanted: VecDeque<(u32, Instant)>,
-    gains: JoinSet<Gained>,
-    writing: JoinSet<Written>,
+    pub(super) holding: Holding,
+    pub(super) writing: JoinSet<Written>,
     pub(super) locations: Locations,
     pub(super) targets: Targets,
     pub(super) chores: Chores,
     /// By how much our clock is ahead of the database's, in milliseconds; none until it was asked.
-    ahead_ms: Option<i64>,
+    pub(super) ahead_ms: Option<i64>,
     /// Samples that wait to be written.
     pub(super) waiting: usize,
     handed_at: Instant,
@@ -85,12 +82,10 @@ impl Desk {
             chores: Chores::new(&parts),
             parts,
             dockets: BTreeMap::new(),
-            held: BTreeMap::new(),
-            wanted: VecDeque::new(),
-            gains: JoinSet::new(),
+            holding: Holding::default(),
             writing: JoinSet::new(),
             locations: Locations::default(),
-            targets: Targets::new(now),
+            targets: Targets::default(),
             ahead_ms: None,
             waiting: 0,
             handed_at: now,
@@ -109,7 +104,7 @@ impl Desk {
     ) -> Result<(), RoleError> {
         let stop = self.parts.stop.clone();
         while !stop.is_cancelled() {
-            let has_room = self.waiting < MOST_WAITING && self.chores.span().is_some();
+            let has_room = self.waiting < MOST_WAITING && self.has_partitions();
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = tended.changed() => match changed {
@@ -120,9 +115,13 @@ impl Desk {
                     // Whoever keeps the leases says why it ended.
                     Err(_) => return Ok(()),
                 },
-                Some(Ok(gained)) = self.gains.join_next() => self.gained(gained)?,
-                Some(Ok(written)) = self.writing.join_next() => self.written(written),
-                Some(Ok(chore)) = self.chores.done() => self.chores.note(chore),
+                Some(gained) = self.holding.gains.join_next_with_id() => self.gained(gained),
+                Some(written) = self.writing.join_next() => {
+                    self.written(written.map_err(|error| broke_off(&error))?);
+                }
+                Some(chore) = self.chores.done() => {
+                    self.chores.note(chore.map_err(|error| broke_off(&error))?);
+                }
                 came = arrivals.recv(), if has_room => match came {
                     Some(arrivals) => self.take_in(arrivals).await,
                     None => return Err(broken("what reads from Kafka ended")),
@@ -149,23 +148,41 @@ impl Desk {
     async fn write_rest(&mut self) {
         loop {
             while let Some(written) = self.writing.join_next().await {
-                if let Ok(written) = written {
-                    self.written(written);
+                match written {
+                    Ok(written) => self.written(written),
+                    Err(error) => tracing::error!(%error, "writing broke off"),
                 }
             }
             if self.dockets.values().all(|docket| !docket.has_news()) {
                 break;
             }
             self.hand_over().await;
-            tokio::task::yield_now().await;
-        }
-        while let Some((_, mut docket)) = self.dockets.pop_first() {
-            if docket.is_behind() {
-                let batches = vec![docket.close_last(self.now_ms())];
-                let Parts { database, figures, .. } = &self.parts;
-                write(database.clone(), batches, Arc::clone(figures)).await;
+            if self.writing.is_empty() && self.is_stopped_after_a_pause().await {
+                return;
             }
         }
+        while let Some((shard, mut docket)) = self.dockets.pop_first() {
+            while docket.is_behind() {
+                let batches = vec![docket.close_more(self.now_ms(), RECORDS)];
+                let Written { fenced, refused, .. } = self.writer().write(batches).await;
+                if !fenced.is_empty() || !refused.is_empty() {
+                    tracing::warn!(shard, "whoever takes the shard over takes some in again");
+                    break;
+                }
+            }
+        }
+    }
+
+    fn writer(&self) -> Writer {
+        let Parts { database, figures, .. } = &self.parts;
+        let span = self.chores.span().unwrap_or(0..0);
+        Writer { database: database.clone(), figures: Arc::clone(figures), span }
+    }
+
+    /// Whether there are partitions for whatever may come: else it is not taken in.
+    fn has_partitions(&self) -> bool {
+        let last_ms = self.now_ms() + super::intake::AHEAD_MS;
+        self.chores.span().is_some_and(|span| span.end > last_ms)
     }
 
     /// Now, by the database's clock, in Unix milliseconds.
@@ -178,10 +195,9 @@ impl Desk {
         &self,
         asked: impl Future<Output = Result<T, DatabaseError>>,
     ) -> Option<T> {
-        let slow = |_| Err(DatabaseError::Away("it does not answer in time".to_owned()));
         let said = tokio::select! {
             () = self.parts.stop.cancelled() => return None,
-            said = tokio::time::timeout(PATIENCE, asked) => said.unwrap_or_else(slow),
+            said = in_time(PATIENCE, asked) => said,
         };
         self.parts.figures.database_is(said.as_ref().map(|_| ()));
         match said {
@@ -193,98 +209,10 @@ impl Desk {
         }
     }
 
-    fn hold(&mut self, tended: Option<Tended>) {
-        let Some(tended) = tended else { return };
-        self.ahead_ms = Some(tended.clock_ahead_ms);
-        let held: BTreeMap<u32, i64> =
-            tended.held.iter().map(|held| (held.shard, held.epoch)).collect();
-        let before = std::mem::replace(&mut self.held, held);
-        let lost: Vec<u32> = before
-            .iter()
-            .filter(|(shard, epoch)| self.held.get(shard) != Some(epoch))
-            .map(|(shard, _)| *shard)
-            .collect();
-        for shard in &lost {
-            self.drop_docket(*shard);
-        }
-        let is_new = |(shard, epoch): &(&u32, &i64)| before.get(shard) != Some(epoch);
-        let gained: Vec<u32> = self.held.iter().filter(is_new).map(|(shard, _)| *shard).collect();
-        if !gained.is_empty() || !lost.is_empty() {
-            let (all, members) = (self.held.len(), tended.members);
-            tracing::info!(all, gained = gained.len(), lost = lost.len(), members, "shards");
-        }
-        let now = Instant::now();
-        self.wanted.extend(gained.into_iter().map(|shard| (shard, now)));
-        self.parts.figures.shards.store(self.held.len() as u64, Ordering::Relaxed);
-    }
-
-    fn drop_docket(&mut self, shard: u32) {
-        self.parts.reader.release(shard);
-        self.targets.forget(shard);
-        if let Some(docket) = self.dockets.remove(&shard) {
-            self.waiting = self.waiting.saturating_sub(docket.pending());
-        }
-    }
-
-    fn gained(&mut self, gained: Gained) -> Result<(), RoleError> {
-        let Gained { shard, epoch, docket } = gained;
-        if self.held.get(&shard) != Some(&epoch) {
-            return Ok(());
-        }
-        match docket {
-            Ok((mut docket, revision)) => {
-                self.parts.figures.database_is(Ok(()));
-                docket.locations_are(self.locations.count());
-                self.parts.reader.assign(shard, epoch, docket.next_offset());
-                self.targets.begin(shard, revision);
-                self.dockets.insert(shard, docket);
-            }
-            // Its lease is no more ours, which we are told soon.
-            Err(DatabaseError::Fenced { .. }) => {}
-            Err(error) if error.is_passing() => {
-                self.parts.figures.database_is(Err(&error));
-                self.wanted.push_back((shard, Instant::now() + super::PAUSE));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-
-    fn written(&mut self, written: Written) {
-        let now_ms = self.now_ms();
-        let Written { batches, fenced } = written;
-        for batch in batches {
-            let ShardBatch { shard, epoch, samples, .. } = batch;
-            let docket = self.dockets.get_mut(&shard).filter(|docket| docket.epoch() == epoch);
-            if !fenced.contains(&shard) {
-                if !samples.is_empty() {
-                    let delays = self.parts.figures.count(&samples, now_ms);
-                    if let Some(docket) = docket {
-                        docket.note_delay(delays);
-                    }
-                }
-                continue;
-            }
-            tracing::warn!(shard, epoch, "what came was not written: somebody else has the shard");
-            if docket.is_some() {
-                self.drop_docket(shard);
-                // If it is ours after all, the database knows.
-                self.wanted.push_back((shard, Instant::now() + super::PAUSE));
-            }
-        }
-    }
-
     async fn look_around(&mut self) -> Result<(), RoleError> {
-        while self.gains.len() < GAINS
-            && let Some(&(shard, from)) = self.wanted.front()
-            && from <= Instant::now()
-        {
-            self.wanted.pop_front();
-            let Some(&epoch) = self.held.get(&shard) else { continue };
-            let Parts { database, shards, .. } = &self.parts;
-            self.gains.spawn(gain(database.clone(), *shards, (shard, epoch), self.now_ms()));
-        }
+        self.parts.figures.desk_moves();
         self.follow_targets().await;
+        self.take_over();
         if self.writing.is_empty() {
             let waited = self.handed_at.elapsed();
             if self.waiting >= FULL || waited >= COMMIT_EVERY {
@@ -329,18 +257,29 @@ impl Desk {
             self.dockets.values_mut().for_each(|docket| docket.resolve(&stored, now_ms));
         }
         let now_ms = self.now_ms();
-        let is_due = |docket: &&mut Docket| docket.has_news() || (is_noted && docket.is_behind());
-        let due = self.dockets.values_mut().filter(is_due);
-        let batches: Vec<ShardBatch> = due.map(|docket| docket.close(now_ms)).collect();
+        let is_due = |docket: &Docket| docket.has_news() || (is_noted && docket.is_behind());
+        let mut due: Vec<&mut Docket> =
+            self.dockets.values_mut().filter(|docket| is_due(docket)).collect();
+        let (mut batches, mut room) = (Vec::with_capacity(due.len()), RECORDS);
+        // What one does not need is for the others.
+        while let Some(docket) = due.pop() {
+            let batch = docket.close_some(now_ms, (room / (due.len() + 1)).max(LEAST_RECORDS));
+            room = room.saturating_sub(batch.batch.records.len());
+            batches.push(batch);
+        }
         if is_noted {
             self.noted_at = self.handed_at;
         }
         self.waiting = 0;
         if !batches.is_empty() {
-            let Parts { database, figures, .. } = &self.parts;
-            self.writing.spawn(write(database.clone(), batches, Arc::clone(figures)));
+            let writer = self.writer();
+            self.writing.spawn(writer.write(batches));
         }
     }
+}
+
+fn broke_off(error: &JoinError) -> RoleError {
+    broken(&format!("a task broke off: {error}"))
 }
 
 fn broken(reason: &str) -> RoleError {

@@ -1,12 +1,18 @@
 //! `Figures`: how a recorder is doing, for its log, its sign of life and whoever asks.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::stats::{Grain, Sketch};
 use crate::store::ShardSample;
 use crate::store::postgres::DatabaseError;
+
+/// How long the desk may be busy with one thing.
+const STILL: Duration = Duration::from_secs(30);
 
 /// How a recorder is doing.
 #[derive(Debug, Default)]
@@ -19,8 +25,16 @@ pub(super) struct Figures {
     pub(super) lag: AtomicI64,
     /// Records that nobody could read.
     pub(super) dead: AtomicU64,
+    /// Days for which it keeps every single result.
+    pub(super) keep_days: AtomicU64,
     is_database_away: AtomicBool,
     is_kafka_away: AtomicBool,
+    /// Shards that cannot be written, and why.
+    stuck: Mutex<BTreeMap<u32, String>>,
+    /// Why there are no partitions for what comes.
+    unmade: Mutex<Option<String>>,
+    /// When the desk looked around last.
+    moved_at: Mutex<Option<Instant>>,
     minute: Mutex<Minute>,
 }
 
@@ -89,8 +103,52 @@ impl Figures {
             "delay_p99_ms": p99_ms,
             "lag": self.lag.load(Ordering::Relaxed),
             "dead": self.dead.load(Ordering::Relaxed),
+            "keep_days": self.keep_days.load(Ordering::Relaxed),
+            "stuck": self.stuck.lock().len(),
             "is_kafka_away": self.is_kafka_away.load(Ordering::Relaxed),
         })
+    }
+
+    /// Notes that the desk looks around.
+    pub(super) fn desk_moves(&self) {
+        *self.moved_at.lock() = Some(Instant::now());
+    }
+
+    /// Notes whether `shard` can be written.
+    pub(super) fn shard_is(&self, shard: u32, now: Result<(), &str>) {
+        let mut stuck = self.stuck.lock();
+        match now {
+            Ok(()) => stuck.remove(&shard),
+            Err(reason) => stuck.insert(shard, reason.to_owned()),
+        };
+    }
+
+    /// Notes whether there are partitions for what comes, and tells when that changes.
+    pub(super) fn partitions_are(&self, now: Result<(), &str>) {
+        let now = now.err().map(str::to_owned);
+        let before = std::mem::replace(&mut *self.unmade.lock(), now.clone());
+        if let Some(reason) = now.filter(|now| before.as_ref() != Some(now)) {
+            tracing::error!(reason, "partitions cannot be made");
+        }
+    }
+
+    /// Whether what comes is recorded.
+    ///
+    /// # Errors
+    /// Why it is not, or not all of it.
+    pub(super) fn readiness(&self) -> Result<(), String> {
+        if let Some((shard, reason)) = self.stuck.lock().first_key_value() {
+            return Err(format!("shard {shard} cannot be written: {reason}"));
+        }
+        if let Some(reason) = &*self.unmade.lock() {
+            return Err(format!("partitions cannot be made: {reason}"));
+        }
+        match self.moved_at.lock().map(|at| at.elapsed()) {
+            Some(still) if still > STILL => {
+                Err(format!("it has taken in nothing for {} s", still.as_secs()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes whether the database does what it is asked, and tells when that changes.

@@ -1,11 +1,16 @@
 //! Taking a shard over: its docket as the database has it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::writer::in_time;
 use crate::shards::Shards;
 use crate::stage::docket::{Docket, Terms};
 use crate::store::postgres::terms::TermsRow;
 use crate::store::postgres::{Database, DatabaseError};
+
+/// How long taking over may take, be it of millions of targets.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A shard that was taken over, or was not.
 pub(super) struct Gained {
@@ -13,6 +18,8 @@ pub(super) struct Gained {
     pub(super) shard: u32,
     /// The epoch of its lease.
     pub(super) epoch: i64,
+    /// Where its partition begins, when its topic was made anew.
+    pub(super) anew: Option<i64>,
     /// What is kept of it, and the revision of its targets.
     pub(super) docket: Result<(Docket, i64), DatabaseError>,
 }
@@ -23,15 +30,20 @@ pub(super) const fn terms(row: &TermsRow) -> Terms {
     Terms { every_ms: row.every_ms, locations, quorum }
 }
 
-/// Takes `shard` over under the lease of `epoch`.
+/// Takes `shard` over under the lease of `epoch`; from the offset `anew` on when there is one.
 pub(super) async fn gain(
     database: Database,
     shards: Shards,
-    (shard, epoch): (u32, i64),
+    (shard, epoch, anew): (u32, i64, Option<i64>),
     now_ms: i64,
 ) -> Gained {
-    let docket = restore(&database, shards, (shard, epoch), now_ms).await;
-    Gained { shard, epoch, docket }
+    let docket = in_time(PATIENCE, async {
+        if let Some(offset) = anew {
+            database.begin_anew((shard, epoch), offset).await?;
+        }
+        restore(&database, shards, (shard, epoch), now_ms).await
+    });
+    Gained { shard, epoch, anew, docket: docket.await }
 }
 
 async fn restore(

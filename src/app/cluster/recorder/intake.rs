@@ -12,7 +12,7 @@ use crate::store::postgres::witness::HeardMember;
 
 /// How far ahead of the brokers' clock a due time may lie, in milliseconds: jobs are made on time, and
 /// a slot of a far future would make all before it late.
-const AHEAD_MS: i64 = 3_600_000;
+pub(super) const AHEAD_MS: i64 = 3_600_000;
 /// How far ahead of the brokers' clock a poll may have finished, in microseconds, by the clock of its
 /// checker.
 const CLOCKS_US: i64 = 5_000_000;
@@ -30,17 +30,8 @@ impl Desk {
         for arrival in arrivals {
             let now_ms = self.now_ms();
             let Arrival { shard, epoch, offset, skipped, at_ms, report } = arrival;
-            let docket = self.dockets.get_mut(&shard).filter(|docket| docket.epoch() == epoch);
-            let Some(docket) = docket else { continue };
-            if skipped != 0 {
-                let began_ms = docket.newest_us().div_euclid(1_000);
-                if skipped < 0 {
-                    docket.begin_again(offset);
-                }
-                let span = (began_ms, at_ms.unwrap_or(now_ms));
-                self.chores.note_gap(&self.parts, shard, skipped, span);
-            }
-            let before = docket.pending();
+            let place = (offset, skipped, at_ms.unwrap_or(now_ms));
+            let Some(before) = self.following((shard, epoch), place) else { continue };
             let taken = match report {
                 Ok(report) => {
                     let bytes = || report.to_bytes();
@@ -53,8 +44,11 @@ impl Desk {
             if let Err((reason, bytes)) = taken {
                 docket.pass(offset, now_ms);
                 letters += 1;
-                let letter = Letter { shard, offset, key: &[], bytes: &bytes, reason: &reason };
-                self.parts.letters.send(&letter).await;
+                let letter = Letter { shard, offset, bytes: &bytes, reason: &reason };
+                tokio::select! {
+                    () = self.parts.stop.cancelled() => return self.dockets.clear(),
+                    () = self.parts.letters.send(&letter) => {}
+                }
             } else {
                 self.waiting += docket.pending().saturating_sub(before);
             }
@@ -67,6 +61,31 @@ impl Desk {
                 () = self.parts.letters.settle() => {}
             }
         }
+    }
+
+    /// How much waits in the docket that the record of a shard at an offset follows, as it came at a
+    /// time in Unix milliseconds and after so many that are gone; none where it is of no use.
+    fn following(
+        &mut self,
+        (shard, epoch): (u32, i64),
+        (offset, skipped, at_ms): (i64, i64, i64),
+    ) -> Option<usize> {
+        let docket = self.dockets.get(&shard).filter(|docket| docket.epoch() == epoch)?;
+        // Else it was read before the shard was taken over once more.
+        if offset - skipped != docket.next_offset() {
+            return None;
+        }
+        let pending = docket.pending();
+        if skipped != 0 {
+            let newest_us = Some(docket.newest_us()).filter(|&newest_us| newest_us > 0);
+            let began_ms = newest_us.map_or(at_ms, |newest_us| newest_us.div_euclid(1_000));
+            self.chores.note_gap(shard, skipped, (began_ms.min(at_ms), at_ms));
+        }
+        if skipped < 0 {
+            self.begin_anew(shard, offset);
+            return None;
+        }
+        Some(pending)
     }
 
     /// Has the database say what has to be known of `arrivals`; false when we are to stop before.
@@ -111,6 +130,7 @@ impl Desk {
                 let outcome = outcome(message, at_ms)?;
                 let tries = u8::try_from(message.tries).map_err(|_| bad("tries"))?;
                 let slot = Slot { due_ms: outcome.due_ms, location, tries };
+                self.is_fit_for_the_database(shard, message.target, slot)?;
                 if let Some(docket) = self.dockets.get_mut(&shard) {
                     docket.observe(offset, slot, outcome, now_ms);
                 }
@@ -120,6 +140,10 @@ impl Desk {
                 self.fits(shard, message.target, (message.due_ms, at_ms))?;
                 let locations = self.missed_at(&report.location, message)?;
                 let reason = u8::try_from(message.reason).map_err(|_| bad("reason"))?;
+                for &location in &locations {
+                    let slot = Slot { due_ms: message.due_ms, location, tries: 0 };
+                    self.is_fit_for_the_database(shard, message.target, slot)?;
+                }
                 let slot = (message.target, message.due_ms);
                 if let Some(docket) = self.dockets.get_mut(&shard) {
                     docket.miss(offset, slot, (&locations, reason), now_ms);
@@ -149,6 +173,13 @@ impl Desk {
         let span = self.chores.span().unwrap_or(0..0);
         if !span.contains(&due_ms) {
             return Err("it is older than results are kept, see --keep".to_owned());
+        }
+        Ok(())
+    }
+
+    fn is_fit_for_the_database(&self, shard: u32, target: u32, slot: Slot) -> Result<(), Reason> {
+        if self.holding.is_refused(shard, target, slot) {
+            return Err("the database refuses to hold it".to_owned());
         }
         Ok(())
     }
@@ -187,6 +218,9 @@ fn member(location: &str, message: &MemberMessage, at_ms: i64) -> Result<HeardMe
     let is_fit = crate::config::given::location_name;
     if is_fit(&message.name).is_err() || is_fit(&message.role).is_err() {
         return Err(bad("name"));
+    }
+    if !location.is_empty() && is_fit(location).is_err() {
+        return Err(bad_location());
     }
     let is_object = |facts: &&String| {
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(facts).is_ok()

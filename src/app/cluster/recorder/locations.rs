@@ -11,12 +11,18 @@ pub(super) struct Locations {
     numbers: BTreeMap<String, u16>,
     /// Those from which nobody polls any more.
     retired: BTreeSet<u16>,
+    is_learned: bool,
 }
 
 impl Locations {
     /// The number of the location `name`.
     pub(super) fn number(&self, name: &str) -> Option<u16> {
         self.numbers.get(name).copied()
+    }
+
+    /// Whether the database has told which there are.
+    pub(super) const fn are_known(&self) -> bool {
+        self.is_learned
     }
 
     /// All from which targets are polled; 0, which is none, where there are none yet.
@@ -33,6 +39,7 @@ impl Locations {
 
     /// Takes in what the database says.
     pub(super) fn learn(&mut self, rows: &[LocationRow]) {
+        self.is_learned = true;
         for row in rows {
             self.add(&row.name, row.id);
             let number = u16::try_from(row.id).unwrap_or(0);

@@ -7,32 +7,41 @@ use tokio::time::Instant;
 
 use super::desk::Desk;
 use super::gain::terms;
+use crate::store::postgres::targets::Known;
 use crate::store::postgres::terms::TermsRow;
 
 /// How often is asked what has changed.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// Changes that are taken in at a time.
+const PAGE: u32 = 2_000;
+
+/// How far changes were taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Learned {
+    All,
+    Some,
+    /// The database does not say.
+    Nothing,
+}
+
 /// How far the targets of our shards are known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Targets {
-    /// The revision of each shard from which on changes are not known.
-    revisions: BTreeMap<u32, i64>,
+    /// Behind what changes of each shard are not known.
+    known: BTreeMap<u32, Known>,
     /// Numbers that nobody knew a moment ago.
     unheard_of: BTreeSet<u32>,
-    asked_at: Instant,
+    asked_at: Option<Instant>,
 }
 
 impl Targets {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { revisions: BTreeMap::new(), unheard_of: BTreeSet::new(), asked_at: now }
-    }
-
     pub(super) fn begin(&mut self, shard: u32, revision: i64) {
-        self.revisions.insert(shard, revision);
+        self.known.insert(shard, Known::up_to(revision));
     }
 
     pub(super) fn forget(&mut self, shard: u32) {
-        self.revisions.remove(&shard);
+        self.known.remove(&shard);
     }
 
     /// Whether `number` was not looked for a moment ago.
@@ -44,34 +53,42 @@ impl Targets {
 impl Desk {
     /// Asks what has changed of targets and locations, if it is time.
     pub(super) async fn follow_targets(&mut self) {
-        if self.targets.asked_at.elapsed() < EVERY {
+        let is_known = self.locations.are_known();
+        let every = if is_known { EVERY } else { super::PAUSE };
+        if self.targets.asked_at.is_some_and(|at| at.elapsed() < every) {
             return;
         }
-        self.targets.asked_at = Instant::now();
+        self.targets.asked_at = Some(Instant::now());
         self.targets.unheard_of.clear();
         if let Some(rows) = self.ask(self.parts.database.locations()).await {
             self.locations.learn(&rows);
             self.locations_changed();
-            self.learn_targets().await;
+            // The next ones are asked for as soon as the desk has looked around.
+            if self.learn_targets().await == Learned::Some {
+                self.targets.asked_at = None;
+            }
         }
     }
 
     /// Looks for the targets `numbers`, of which nobody has heard; false when we are to stop before.
     pub(super) async fn look_for(&mut self, numbers: BTreeSet<u32>) -> bool {
-        while !self.learn_targets().await {
-            if self.is_stopped_after_a_pause().await {
-                return false;
+        loop {
+            match self.learn_targets().await {
+                Learned::All => break,
+                Learned::Nothing if self.is_stopped_after_a_pause().await => return false,
+                Learned::Some | Learned::Nothing => {}
             }
         }
         self.targets.unheard_of.extend(numbers);
         true
     }
 
-    /// Takes in what has changed of targets; false when the database does not say.
-    async fn learn_targets(&mut self) -> bool {
-        let since: Vec<(u32, i64)> = self.targets.revisions.clone().into_iter().collect();
-        let asked = self.ask(self.parts.database.changes::<TermsRow>(&since)).await;
-        let Some(rows) = asked else { return false };
+    /// Takes in some of what has changed of targets.
+    async fn learn_targets(&mut self) -> Learned {
+        let known: Vec<(u32, Known)> = self.targets.known.clone().into_iter().collect();
+        let asked = self.ask(self.parts.database.changes_since::<TermsRow>(&known, PAGE)).await;
+        let Some(rows) = asked else { return Learned::Nothing };
+        let learned = if rows.len() < PAGE as usize { Learned::All } else { Learned::Some };
         let is_new = |row: &&TermsRow| {
             let docket = self.dockets.get(&row.shard);
             !row.is_removed && docket.is_some_and(|docket| !docket.knows(row.number))
@@ -80,7 +97,7 @@ impl Desk {
         let mut kept = BTreeMap::new();
         if !new.is_empty() {
             let asked = self.ask(self.parts.database.records_of(&new)).await;
-            let Some(records) = asked else { return false };
+            let Some(records) = asked else { return Learned::Nothing };
             kept = records.into_iter().map(|kept| (kept.record.target, kept)).collect();
         }
         let now_ms = self.now_ms();
@@ -91,9 +108,8 @@ impl Desk {
             } else {
                 docket.enrol(row.number, terms(&row), kept.remove(&row.number));
             }
-            let revision = self.targets.revisions.entry(row.shard).or_default();
-            *revision = (*revision).max(row.revision);
+            self.targets.known.insert(row.shard, Known::at(row.revision, row.number));
         }
-        true
+        learned
     }
 }

@@ -95,7 +95,14 @@ pub(super) async fn add(
     transaction: &Transaction<'_>,
     batches: &[&ShardBatch],
 ) -> Result<(), DatabaseError> {
-    let mut samples: Vec<&ShardSample> = batches.iter().flat_map(|batch| &batch.samples).collect();
+    add_all(transaction, batches.iter().flat_map(|batch| &batch.samples).collect()).await
+}
+
+/// Adds `samples`.
+pub(super) async fn add_all(
+    transaction: &Transaction<'_>,
+    mut samples: Vec<&ShardSample>,
+) -> Result<(), DatabaseError> {
     if samples.is_empty() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use deadpool_postgres::Transaction;
 use crate::stats::Tally;
 use crate::store::ShardBatch;
 use crate::store::postgres::DatabaseError;
+use crate::store::postgres::partitions::of_hour;
 use crate::store::postgres::rows::small;
 
 /// Adds and replaces what `batches` say was counted.
@@ -24,11 +25,21 @@ pub(super) async fn put(
     }
     for (table, periods) in [("hour", hours), ("day", days)] {
         for (period, targets) in periods {
+            if table == "hour" && !is_kept(transaction, period).await? {
+                continue;
+            }
             merge(transaction, (table, period), targets).await?;
         }
     }
     put_fleet(transaction, batches).await?;
     put_seconds(transaction, batches).await
+}
+
+/// Whether there is a place for tallies of `hour`. What was last polled weeks ago closes its hour when
+/// hours of that time are kept no more: then it counts in its day alone.
+async fn is_kept(transaction: &Transaction<'_>, hour: u32) -> Result<bool, DatabaseError> {
+    let statement = transaction.prepare_cached("SELECT to_regclass($1) IS NOT NULL").await?;
+    Ok(transaction.query_one(&statement, &[&of_hour(hour)]).await?.try_get(0)?)
 }
 
 /// Adds what was counted of targets in one hour or day to what is kept of that.
