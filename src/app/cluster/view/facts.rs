@@ -50,14 +50,14 @@ impl Facts for View {
 }
 
 impl Discovery for View {
-    fn some(&self, query: &TargetQuery, after: u32) -> Found {
+    fn some(&self, query: &TargetQuery, after: u32) -> Result<Found, String> {
         let after = Some(Place { key: 0, number: after });
         let asked = PageQuery { most: SLICE, after, ..asked(query) };
         let mut found = Found { targets: Vec::new(), next: None };
-        // What cannot be read ends the list; the summary says why.
-        let Ok(lines) = self.ask(self.reader.page(&asked)) else { return found };
+        let lines = self.ask(self.reader.page(&asked)).map_err(|error| error.to_string())?;
         let numbers: Vec<u32> = lines.iter().map(|(_, line)| line.number).collect();
-        let entries = self.ask(self.reader.entries(&numbers)).unwrap_or_default();
+        let entries = self.ask(self.reader.entries(&numbers));
+        let entries = entries.map_err(|error| error.to_string())?;
         found.next = numbers.last().copied().filter(|_| numbers.len() == SLICE);
         for (_, line) in lines {
             let state = line.known.as_ref().map_or(State::Pending, |known| known.health.state);
@@ -66,6 +66,6 @@ impl Discovery for View {
                 found.targets.push((Arc::new(target), state));
             }
         }
-        found
+        Ok(found)
     }
 }
