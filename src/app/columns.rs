@@ -18,7 +18,8 @@ use crate::roster::Roster;
 use crate::view::TargetQuery;
 
 use figures::Figures;
-pub(super) use select::Found;
+pub(super) use marks::Marks;
+pub(super) use select::{Found, page};
 use texts::Texts;
 
 /// Targets that are looked at while nobody else gets at ledger or roster.

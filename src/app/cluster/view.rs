@@ -5,6 +5,7 @@
 //! beside that are single queries with limits.
 
 mod board;
+mod columns;
 mod detail;
 mod events;
 mod export;
@@ -29,6 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::columns::Columns;
 use self::events::ToldChanges;
 use self::gathered::Gathered;
 use self::targets::{Counts, Pages};
@@ -68,6 +70,8 @@ pub(in crate::app) struct View {
     recent: Mutex<Recent>,
     /// The summary of the last look.
     summary: RwLock<Arc<Summary>>,
+    /// What targets are sought and ordered by, while somebody does.
+    columns: Columns,
     /// How many targets questions matched lately.
     counts: Mutex<Counts>,
     /// Pages of the slowest targets that were asked for lately.
@@ -137,6 +141,7 @@ impl View {
             gathered: Mutex::default(),
             recent: Mutex::default(),
             summary: RwLock::new(Arc::new(first)),
+            columns: Columns::default(),
             counts: Mutex::default(),
             slowest: Mutex::default(),
             page: Mutex::default(),
@@ -174,7 +179,9 @@ impl View {
             }
         };
         if let Some(runtime) = &self.runtime.runtime {
-            self.runtime.tasks.lock().spawn_on(round, runtime.handle());
+            let mut tasks = self.runtime.tasks.lock();
+            tasks.spawn_on(round, runtime.handle());
+            tasks.spawn_on(Self::keep_columns(Arc::downgrade(self)), runtime.handle());
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Every query has a limit of rows and of time, and none walks through all samples.
 
+mod figures;
 mod fleet;
 mod members;
 mod page;
@@ -19,10 +20,11 @@ use tokio_postgres::{Row, Statement};
 
 use super::{Address, Database, DatabaseError, VERSION};
 
+pub use figures::{FigureRow, Since};
 pub use fleet::{ClusterRow, ListFacts, ProgressRow, Room, WindowRow};
 pub use members::{GapRow, LeaseRow, LocationRow, MemberRow};
 pub use page::{Order, PageQuery, Place};
-pub use past::{Change, ChangePlace, Incident, IncidentPlace, Incidents};
+pub use past::{Change, Changes, Incident, IncidentPlace, Incidents};
 pub use polls::{ExportPlace, PollPlace, Span};
 pub use targets::{Expiring, Known, Last, Line};
 
@@ -49,7 +51,11 @@ impl Reader {
     }
 
     /// The rows that `sql` asks for, which is one of few: its plan is kept with the connection.
-    async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DatabaseError> {
+    pub(super) async fn rows(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, DatabaseError> {
         let asked = async {
             let client = self.database.client().await?;
             let statement: Statement = client.prepare_cached(sql).await.map_err(told)?;

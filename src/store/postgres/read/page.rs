@@ -9,7 +9,7 @@ use crate::outcome::Cause;
 use crate::target::{State, Target, TargetId};
 
 /// Matches that are counted at most.
-const COUNTED: i64 = 100_000;
+const COUNTED: i64 = 20_000;
 /// What a latency is ordered by; it is 0 of those that were not polled.
 const LATENCY: &str = "(r.last_latency_us::bigint + 1)";
 /// What is looked through for a text; an index is made of it where the database can.
@@ -158,7 +158,7 @@ impl Reader {
         }
     }
 
-    /// How many targets are asked for, 100,000 at most, wherever the page begins.
+    /// How many targets are asked for, 20,000 at most, wherever the page begins.
     ///
     /// # Errors
     /// The database cannot be read.

@@ -53,17 +53,23 @@ pub struct IncidentPlace {
     pub passed: u32,
 }
 
-/// A change of a target's state, with the place behind it.
+/// A change of a target's state, with the transaction that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The change.
     pub transition: Transition,
-    /// Where it is among all.
-    pub place: ChangePlace,
+    /// The number of the transaction.
+    pub written: i64,
 }
 
-/// A place among the changes of all targets: when in Unix milliseconds, and the target.
-pub type ChangePlace = (i64, u32);
+/// Changes of state in the order in which they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The changes.
+    pub all: Vec<Change>,
+    /// All that any transaction with a lower number than this wrote is there.
+    pub complete_until: i64,
+}
 
 impl Reader {
     /// The outages that are wanted, the newest first, and the place behind the last one when there
@@ -130,26 +136,29 @@ impl Reader {
         Ok(changes)
     }
 
-    /// The changes of all targets behind the place `after`, in the order of time, `most` at most.
+    /// The changes of all targets that were written by transactions from the number `first` on, in
+    /// the order of these, `most` at most: a transaction with a lower number may end later.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn changes(
-        &self,
-        after: ChangePlace,
-        most: usize,
-    ) -> Result<Vec<Change>, DatabaseError> {
+    pub async fn changes(&self, first: i64, most: usize) -> Result<Changes, DatabaseError> {
+        // What was brought from another server may have been written by numbers to come.
         let sql = format!(
-            "SELECT {CHANGE} FROM transition WHERE at >= $1 AND (at, target) > ($1, $2) \
-             ORDER BY at, target LIMIT $3"
+            "SELECT complete_until, written, {CHANGE} FROM (SELECT \
+             pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS complete_until, \
+             pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS to_come) AS now \
+             LEFT JOIN LATERAL (SELECT * FROM transition WHERE written >= $1 AND written < to_come \
+             ORDER BY written, at, target LIMIT $2) AS own ON true"
         );
-        let rows = self.rows(&sql, &[&time(after.0), &i64::from(after.1), &limit(most)]).await?;
-        rows.iter()
-            .map(|row| {
-                let transition = transition(row)?;
-                Ok(Change { transition, place: (transition.at_ms, transition.target) })
-            })
-            .collect()
+        let rows = self.rows(&sql, &[&first, &limit(most)]).await?;
+        let mut changes = Changes::default();
+        for row in &rows {
+            changes.complete_until = at(row, "complete_until")?;
+            if let Some(written) = at::<Option<i64>>(row, "written")? {
+                changes.all.push(Change { transition: transition(row)?, written });
+            }
+        }
+        Ok(changes)
     }
 }
 

@@ -141,6 +141,22 @@ impl Reader {
         Ok(ids.iter().find_map(|id| lines.iter().find(|line| line.id == *id)).cloned())
     }
 
+    /// The targets with these numbers, in the order of these; without those that were removed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn lines(&self, numbers: &[u32]) -> Result<Vec<Line>, DatabaseError> {
+        let sql = format!(
+            "SELECT {LINE} FROM target t LEFT JOIN record r ON r.target = t.number \
+             WHERE t.number = ANY ($1) AND t.removed_at IS NULL"
+        );
+        let wanted: Vec<i64> = numbers.iter().copied().map(i64::from).collect();
+        let rows = self.rows(&sql, &[&wanted]).await?;
+        let lines = rows.iter().map(|row| Line::of(row).map(|line| (line.number, line)));
+        let mut lines = lines.collect::<Result<HashMap<_, _>, _>>()?;
+        Ok(numbers.iter().filter_map(|number| lines.remove(number)).collect())
+    }
+
     /// The first target whose group and name, else its address, are `key` as they stand in addresses:
     /// all targets may have to be looked through.
     ///
