@@ -14,6 +14,7 @@ pub mod setup;
 pub mod status;
 pub mod targets;
 pub mod terms;
+mod tokens;
 pub mod witness;
 
 use std::path::PathBuf;

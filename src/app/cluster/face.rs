@@ -127,6 +127,7 @@ pub(in crate::app) fn of_cluster(view: &Arc<View>) -> Services {
         events: Some(view()),
         metrics: Some(view()),
         discovery: Some(view()),
+        keys: Some(view().keys()),
         ..Services::of(view())
     }
 }

@@ -13,6 +13,7 @@ mod facts;
 mod fleet;
 mod gathered;
 mod history;
+mod keys;
 mod metrics;
 mod past;
 mod places;
@@ -33,16 +34,18 @@ use tokio_util::sync::CancellationToken;
 use self::columns::Columns;
 use self::events::ToldChanges;
 use self::gathered::Gathered;
+use self::keys::DatabaseKeeping;
 use self::targets::{Counts, Pages};
 use super::face::RoleHealth;
-use crate::api::{Broadcast, Feed, PastError, Told};
+use crate::api::{Broadcast, Feed, Keys, PastError, Told};
+use crate::app::keys::KeptKeys;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::StatusSettings;
 use crate::stats::Recent;
 use crate::store::postgres::read::Reader;
-use crate::store::postgres::{Address, DatabaseError};
+use crate::store::postgres::{Address, Database, DatabaseError};
 use crate::view::{Lists, StatusPage, Summary};
 
 /// Connections for looking at the database.
@@ -70,6 +73,8 @@ pub(in crate::app) struct View {
     recent: Mutex<Recent>,
     /// The summary of the last look.
     summary: RwLock<Arc<Summary>>,
+    /// The tokens, as they were at the last look.
+    keys: Arc<KeptKeys<DatabaseKeeping>>,
     /// What targets are sought and ordered by, while somebody does.
     columns: Columns,
     /// How many targets questions matched lately.
@@ -126,6 +131,11 @@ impl View {
                 code: 1,
                 reason: format!("cannot start a thread: {error}"),
             })?;
+        let keeping = DatabaseKeeping {
+            database: Database::at(&address, 1)?,
+            threads: runtime.handle().clone(),
+        };
+        let keys = Arc::new(KeptKeys::new(Vec::new(), keeping, Clock::system()));
         let lease_ms = i64::try_from(settings.cluster.lease.as_millis()).unwrap_or(i64::MAX);
         let mut first = Summary { schema: 1, state: "stopped".to_owned(), ..Summary::default() };
         summary::tell_away(&mut first, &place, "it has not been asked yet");
@@ -141,6 +151,7 @@ impl View {
             gathered: Mutex::default(),
             recent: Mutex::default(),
             summary: RwLock::new(Arc::new(first)),
+            keys,
             columns: Columns::default(),
             counts: Mutex::default(),
             slowest: Mutex::default(),
@@ -149,6 +160,11 @@ impl View {
             told_changes: Mutex::default(),
             feed: Feed::default(),
         })
+    }
+
+    /// The tokens.
+    pub(in crate::app) fn keys(&self) -> Arc<dyn Keys> {
+        Arc::<KeptKeys<_>>::clone(&self.keys)
     }
 
     /// Where the database is, without credentials.

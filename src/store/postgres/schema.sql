@@ -239,8 +239,9 @@ CREATE TABLE gap (
 CREATE TABLE token (
     id text PRIMARY KEY,
     name text NOT NULL,
-    role smallint NOT NULL,
-    secret bytea NOT NULL,
+    role text NOT NULL,
+    -- SHA-256 of its secret.
+    digest bytea NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     revoked_at timestamptz
