@@ -12,17 +12,18 @@ mod rows;
 mod tallies;
 mod targets;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
+use super::rows::{MISSED, Us};
 use super::{Address, Database, DatabaseError, VERSION};
 
 pub use figures::{FigureRow, Since};
 pub use fleet::{ClusterRow, ListFacts, ProgressRow, Room, WindowRow};
-pub use members::{GapRow, LeaseRow, LocationRow, MemberRow};
+pub use members::{GapRow, LeaseRow, MemberRow};
 pub use page::{Order, PageQuery, Place};
 pub use past::{Change, Changes, Incident, IncidentPlace, Incidents};
 pub use polls::{ExportPlace, PollPlace, Span};
@@ -61,6 +62,14 @@ impl Reader {
             let statement: Statement = client.prepare_cached(sql).await.map_err(told)?;
             client.query(&statement, params).await.map_err(told)
         };
+        self.in_time(asked).await
+    }
+
+    /// What `asked` tells, if that comes in time.
+    async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, DatabaseError>>,
+    ) -> Result<T, DatabaseError> {
         let limited = tokio::time::timeout(PATIENCE, asked).await;
         limited.unwrap_or_else(|_| Err(DatabaseError::Away("an answer took too long".to_owned())))
     }
@@ -86,27 +95,6 @@ fn at<'r, T: tokio_postgres::types::FromSql<'r>>(
     name: &str,
 ) -> Result<T, DatabaseError> {
     row.try_get(name).map_err(|error| DatabaseError::Broken(format!("{name}: {error}")))
-}
-
-/// `at` in Unix microseconds.
-fn unix_us(at: SystemTime) -> i64 {
-    let us = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    match at.duration_since(UNIX_EPOCH) {
-        Ok(since) => us(since),
-        Err(before) => -us(before.duration()),
-    }
-}
-
-/// `at` in Unix milliseconds.
-fn unix_ms(at: SystemTime) -> i64 {
-    unix_us(at).div_euclid(1_000)
-}
-
-/// The time `ms` (Unix milliseconds), held to what the database can tell.
-fn time(ms: i64) -> SystemTime {
-    /// The year 9999.
-    const LAST_MS: i64 = 253_402_300_799_000;
-    UNIX_EPOCH + Duration::from_millis(ms.clamp(0, LAST_MS).unsigned_abs())
 }
 
 /// `number` as a row of the database has it.

@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
+use super::rows::Us;
 use super::{Database, DatabaseError};
 use crate::target::{Priority, TargetId};
 
@@ -231,14 +232,13 @@ impl Database {
     /// The database cannot be reached or refuses.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
         let client = self.client().await?;
-        let asked = "SELECT id, name, (extract(epoch FROM seen_at) * 1000)::bigint, is_retired \
-                     FROM location ORDER BY name";
+        let asked = "SELECT id, name, seen_at, is_retired FROM location ORDER BY name";
         let statement = client.prepare_cached(asked).await?;
         let location = |row: &Row| {
             Ok(LocationRow {
                 id: row.try_get(0)?,
                 name: row.try_get(1)?,
-                seen_at_ms: row.try_get(2)?,
+                seen_at_ms: row.try_get::<_, Us>(2)?.ms(),
                 is_retired: row.try_get(3)?,
             })
         };

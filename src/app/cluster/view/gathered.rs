@@ -6,9 +6,9 @@ use super::View;
 use super::windows::Windows;
 use crate::store::postgres::DatabaseError;
 use crate::store::postgres::read::{
-    ClusterRow, Expiring, GapRow, LeaseRow, Line, ListFacts, LocationRow, MemberRow, ProgressRow,
-    Room,
+    ClusterRow, Expiring, GapRow, LeaseRow, Line, ListFacts, MemberRow, ProgressRow, Room,
 };
+use crate::store::postgres::targets::LocationRow;
 use crate::store::reader::Named;
 use crate::target::State;
 

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::targets::{LINE, Line};
-use super::{DatabaseError, Reader, at, limit, time};
+use super::{DatabaseError, Reader, Us, at, limit};
 use crate::outcome::Cause;
 use crate::target::{State, Target, TargetId};
 
@@ -255,7 +255,7 @@ impl Reader {
         own.of_record("r.state = 3");
         if let Some(Place { key, number }) = query.after {
             let since_ms = i64::try_from(DOWN.saturating_sub(key)).unwrap_or(i64::MAX);
-            own.params.push(Box::new(time(since_ms)));
+            own.params.push(Box::new(Us::of_ms(since_ms)));
             let first = own.params.len();
             own.params.push(Box::new(i64::from(number)));
             own.also(&format!("(r.since, r.target) > (${first}, ${})", first + 1));

@@ -1,12 +1,10 @@
 //! Outages and changes of state.
 
-use std::time::SystemTime;
-
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{detail, small};
-use super::{DatabaseError, Reader, at, limit, number, time, unix_ms};
+use super::{DatabaseError, Reader, Us, at, limit, number};
 use crate::health::Transition;
 use crate::outcome::{Cause, Detail};
 use crate::target::State;
@@ -84,9 +82,9 @@ impl Reader {
         let mut own = String::new();
         let place = wanted.place;
         // What began in the millisecond of the place belongs to it.
-        let until = time(place.began_ms.saturating_add(1));
+        let until = Us::of_ms(place.began_ms.saturating_add(1));
         let (from, passed, most) =
-            (time(wanted.from_ms), i64::from(place.passed), limit(wanted.most));
+            (Us::of_ms(wanted.from_ms), i64::from(place.passed), limit(wanted.most));
         let target = wanted.target.map(i64::from);
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&until, &from, &passed, &most];
         if let Some(target) = &target {
@@ -130,7 +128,7 @@ impl Reader {
              UNION ALL (SELECT {CHANGE} FROM transition WHERE target = $1 AND at < $2 \
                 ORDER BY at DESC LIMIT 1)"
         );
-        let rows = self.rows(&sql, &[&i64::from(number), &time(since_ms)]).await?;
+        let rows = self.rows(&sql, &[&i64::from(number), &Us::of_ms(since_ms)]).await?;
         let mut changes = rows.iter().map(transition).collect::<Result<Vec<_>, _>>()?;
         changes.sort_by_key(|change| change.at_ms);
         Ok(changes)
@@ -167,8 +165,8 @@ const CHANGE: &str = "at, target, from_state, to_state, cause, detail";
 fn incident(row: &Row) -> Result<Incident, DatabaseError> {
     Ok(Incident {
         target: number(at(row, "target")?)?,
-        began_ms: unix_ms(at(row, "began")?),
-        ended_ms: at::<Option<SystemTime>>(row, "ended")?.map(unix_ms),
+        began_ms: at::<Us>(row, "began")?.ms(),
+        ended_ms: at::<Option<Us>>(row, "ended")?.map(Us::ms),
         cause: Cause::from_code(small(row, "cause")?),
         detail: detail(row)?,
     })
@@ -180,7 +178,7 @@ fn transition(row: &Row) -> Result<Transition, DatabaseError> {
         target: number(at(row, "target")?)?,
         from: state("from_state")?.unwrap_or(State::Unknown),
         to: state("to_state")?.unwrap_or(State::Unknown),
-        at_ms: unix_ms(at(row, "at")?),
+        at_ms: at::<Us>(row, "at")?.ms(),
         cause: Cause::from_code(small(row, "cause")?),
         detail: detail(row)?,
     })
