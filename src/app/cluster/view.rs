@@ -37,7 +37,7 @@ use self::gathered::Gathered;
 use self::keys::DatabaseKeeping;
 use self::targets::{Counts, Pages};
 use super::face::RoleHealth;
-use crate::api::{Broadcast, Feed, Keys, PastError, Told};
+use crate::api::{Broadcast, Keys, PastError, Told};
 use crate::app::keys::KeptKeys;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
@@ -65,8 +65,6 @@ pub(in crate::app) struct View {
     /// After how long a silent member is lost, in milliseconds.
     patience_ms: i64,
     status: StatusSettings,
-    health: Arc<RoleHealth>,
-    stop: CancellationToken,
     /// What was found out by looking once a second.
     gathered: Mutex<Gathered>,
     /// The last five minutes.
@@ -85,7 +83,6 @@ pub(in crate::app) struct View {
     page: Mutex<Option<(u64, Arc<StatusPage>)>>,
     broadcast: Broadcast,
     told_changes: Mutex<ToldChanges>,
-    feed: Feed,
 }
 
 /// A runtime that may be given up anywhere.
@@ -104,6 +101,7 @@ impl Drop for OwnRuntime {
 }
 
 /// For whom a view is.
+#[derive(Clone)]
 pub(in crate::app) struct Viewer {
     /// What the database is told that we are called.
     pub(in crate::app) name: String,
@@ -118,7 +116,7 @@ impl View {
     ///
     /// # Errors
     /// They name none, its address is none, or there is no thread to be had.
-    pub(in crate::app) fn new(settings: &Settings, viewer: Viewer) -> Result<Self, RoleError> {
+    pub(in crate::app) fn new(settings: &Settings, viewer: &Viewer) -> Result<Self, RoleError> {
         let address = super::address(settings, &viewer.name)?;
         let place = shown(&address);
         let reader = Reader::at(&address, CONNECTIONS)?;
@@ -146,8 +144,6 @@ impl View {
             place,
             patience_ms: lease_ms.saturating_mul(3),
             status: settings.api.status.clone(),
-            health: viewer.health,
-            stop: viewer.stop,
             gathered: Mutex::default(),
             recent: Mutex::default(),
             summary: RwLock::new(Arc::new(first)),
@@ -158,7 +154,6 @@ impl View {
             page: Mutex::default(),
             broadcast: Broadcast::default(),
             told_changes: Mutex::default(),
-            feed: Feed::default(),
         })
     }
 

@@ -62,16 +62,7 @@ impl Reader {
             let statement: Statement = client.prepare_cached(sql).await.map_err(told)?;
             client.query(&statement, params).await.map_err(told)
         };
-        self.in_time(asked).await
-    }
-
-    /// What `asked` tells, if that comes in time.
-    async fn in_time<T>(
-        &self,
-        asked: impl Future<Output = Result<T, DatabaseError>>,
-    ) -> Result<T, DatabaseError> {
-        let limited = tokio::time::timeout(PATIENCE, asked).await;
-        limited.unwrap_or_else(|_| Err(DatabaseError::Away("an answer took too long".to_owned())))
+        in_time(PATIENCE, asked).await
     }
 
     /// The one row that `sql` asks for.
@@ -79,6 +70,15 @@ impl Reader {
         let row = self.rows(sql, params).await?.into_iter().next();
         row.ok_or_else(|| DatabaseError::Broken("a row is missing".to_owned()))
     }
+}
+
+/// What `asked` tells, if that comes within `patience`.
+async fn in_time<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, DatabaseError>>,
+) -> Result<T, DatabaseError> {
+    let limited = tokio::time::timeout(patience, asked).await;
+    limited.unwrap_or_else(|_| Err(DatabaseError::Away("an answer took too long".to_owned())))
 }
 
 /// What a query failed by: a database without our tables is one that is not set up.

@@ -1,11 +1,11 @@
 //! What a cluster can be asked by whoever asks one machine.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::View;
 use super::targets::asked;
-use crate::api::{Answer, Discovery, Facts, Feed, Found};
+use crate::api::{Discovery, Found};
+use crate::app::cluster::face::Shown;
 use crate::store::postgres::read::{PageQuery, Place};
 use crate::target::State;
 use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
@@ -13,39 +13,20 @@ use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
 /// Targets that are found for service discovery at once.
 const SLICE: usize = 500;
 
-impl Facts for View {
+impl Shown for View {
+    const RELOAD: &str =
+        "the targets of a cluster are in its database: poller db import changes them";
+
     fn summary(&self, lists: Lists) -> Summary {
         self.told(lists)
     }
 
-    fn in_flight(&self, _: Lists) -> InFlight {
+    fn in_flight(&self) -> InFlight {
         self.summary.read().in_flight.clone()
     }
 
     fn targets(&self, query: &TargetQuery) -> Result<TargetPage, String> {
         self.target_page(query).map_err(|error| error.to_string())
-    }
-
-    fn reload(&self) -> Answer<'_, Result<String, String>> {
-        let told = "the targets of a cluster are in its database: poller db import changes them";
-        Box::pin(async { Err(told.to_owned()) })
-    }
-
-    fn stop(&self) -> Duration {
-        self.stop.cancel();
-        Duration::from_secs(10)
-    }
-
-    fn readiness(&self) -> Result<(), String> {
-        self.health.readiness()
-    }
-
-    fn liveness(&self) -> Result<(), String> {
-        self.health.liveness()
-    }
-
-    fn feed(&self) -> &Feed {
-        &self.feed
     }
 }
 

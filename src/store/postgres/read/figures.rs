@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tokio_stream::StreamExt as _;
 
 use super::rows::small;
-use super::{DatabaseError, Params, Reader, at, number, told};
+use super::{DatabaseError, Params, Reader, at, in_time, number, told};
 
 /// How long reading all of them may take.
 const WHOLE: Duration = Duration::from_secs(120);
@@ -113,7 +113,6 @@ impl Reader {
             }
             Ok(())
         };
-        let limited = tokio::time::timeout(WHOLE, all).await;
-        limited.unwrap_or_else(|_| Err(DatabaseError::Away("an answer took too long".to_owned())))
+        in_time(WHOLE, all).await
     }
 }

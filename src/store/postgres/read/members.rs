@@ -1,6 +1,6 @@
 //! Who works in the cluster, who has which shard, and what nobody did.
 
-use super::{DatabaseError, Reader, Us, at};
+use super::{DatabaseError, PATIENCE, Reader, Us, at, in_time};
 use crate::store::postgres::targets::LocationRow;
 
 /// A member of the cluster, as it last said of itself.
@@ -107,7 +107,7 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
-        let mut all = self.in_time(self.database.locations()).await?;
+        let mut all = in_time(PATIENCE, self.database.locations()).await?;
         all.retain(|location| !location.is_retired);
         Ok(all)
     }
