@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
+pub(in crate::app) use self::merge::{merged, patch_of};
 use super::amend::Amended;
 use super::annex::{Known, each_slice};
 use super::door::Event;
@@ -31,7 +32,7 @@ use crate::view::{Changed, Rejected};
 /// Changes that may wait for those before them.
 const WAITING: usize = 64;
 /// Entries that cannot be polled which are told one by one.
-const TOLD: usize = 1_000;
+pub(in crate::app) const TOLD: usize = 1_000;
 /// Why an entry is refused whose id the list has.
 const LISTED: &str = "the list has a target with this id, and its targets are read-only here: \
                       change it there, or give this one an \"id\" of its own";
@@ -339,7 +340,8 @@ fn survey(
     (own, listed)
 }
 
-fn told(reject: OwnReject) -> Rejected {
+/// An entry that cannot be polled, as it is told.
+pub(in crate::app) fn told(reject: OwnReject) -> Rejected {
     let OwnReject { index, id, reason } = reject;
     Rejected { index: index as u64, id, reason }
 }
@@ -351,7 +353,7 @@ fn all(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
 }
 
 /// The entries of a JSON array, or one.
-fn some(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
+pub(in crate::app) fn some(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return all(bytes);
     }

@@ -3,6 +3,7 @@
 //! Every type of the client library stays in here.
 
 mod append;
+mod change;
 mod gaps;
 pub mod import;
 pub mod leases;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use self::own::Own;
 use self::role::OfRole;
 pub(in crate::app) use self::role::Shown;
-use super::view::{View, Viewer};
+use super::view::{Changer, View, Viewer};
 use crate::api::{Server, Services};
 use crate::app::StartError;
 use crate::app::role::{Role, RoleError};
@@ -136,6 +136,7 @@ pub(in crate::app) fn of_cluster(view: &Arc<View>, viewer: &Viewer) -> Services 
         metrics: Some(view()),
         discovery: Some(view()),
         keys: Some(view().keys()),
+        changes: Some(Arc::new(Changer(view()))),
         ..Services::of(facts)
     }
 }

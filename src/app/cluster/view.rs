@@ -5,6 +5,7 @@
 //! beside that are single queries with limits.
 
 mod board;
+mod changes;
 mod columns;
 mod detail;
 mod events;
@@ -31,6 +32,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::changes::Changer;
 use self::columns::Columns;
 use self::events::ToldChanges;
 use self::gathered::Gathered;
@@ -39,9 +41,11 @@ use self::targets::{Counts, Pages};
 use super::face::RoleHealth;
 use crate::api::{Broadcast, Keys, PastError, Told};
 use crate::app::keys::KeptKeys;
+use crate::app::own;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::rules::Rules;
 use crate::config::settings::StatusSettings;
 use crate::stats::Recent;
 use crate::store::postgres::read::Reader;
@@ -50,6 +54,8 @@ use crate::view::{Lists, StatusPage, Summary};
 
 /// Connections for looking at the database.
 const CONNECTIONS: usize = 4;
+/// Connections for changing something there.
+const WRITERS: usize = 2;
 /// Threads on which answers of the database are taken.
 const THREADS: usize = 2;
 /// How often what has changed is looked at.
@@ -58,6 +64,10 @@ const ROUND: Duration = Duration::from_secs(1);
 /// The whole cluster, as its database tells it.
 pub(in crate::app) struct View {
     reader: Reader,
+    /// For the little that is changed.
+    writer: Database,
+    /// What fills the entries of targets that come over the API.
+    rules: Arc<Rules>,
     runtime: OwnRuntime,
     clock: Clock,
     /// Where the database is, without credentials.
@@ -129,16 +139,17 @@ impl View {
                 code: 1,
                 reason: format!("cannot start a thread: {error}"),
             })?;
-        let keeping = DatabaseKeeping {
-            database: Database::at(&address, 1)?,
-            threads: runtime.handle().clone(),
-        };
+        let writer = Database::at(&address, WRITERS)?;
+        let keeping =
+            DatabaseKeeping { database: writer.clone(), threads: runtime.handle().clone() };
         let keys = Arc::new(KeptKeys::new(Vec::new(), keeping, Clock::system()));
         let lease_ms = i64::try_from(settings.cluster.lease.as_millis()).unwrap_or(i64::MAX);
         let mut first = Summary { schema: 1, state: "stopped".to_owned(), ..Summary::default() };
         summary::tell_away(&mut first, &place, "it has not been asked yet");
         Ok(Self {
             reader,
+            writer,
+            rules: own::rules(&settings.rules, &settings.api),
             runtime: OwnRuntime { runtime: Some(runtime), tasks: Mutex::default() },
             clock: Clock::system(),
             place,
