@@ -76,6 +76,8 @@ impl View {
             }
             What::Merge(id, patch) => self.merge(&id, &patch)?,
         };
+        // Whoever changed something sees it.
+        self.columns.give_up();
         let total = self.written(self.writer.targets_polled())?;
         Ok((Changed { total, ..changed }, self.etag()?))
     }

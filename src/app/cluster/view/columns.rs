@@ -6,7 +6,7 @@
 mod figures;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -22,8 +22,10 @@ use crate::view::{Sort, TargetQuery};
 const ROUND: Duration = Duration::from_secs(1);
 /// They are read again after so many milliseconds at the soonest,
 const FRESH_MS: i64 = 5_000;
-/// and after so many times as long as that takes.
+/// and after so many times as long as that takes;
 const SHARE: i64 = 20;
+/// by this much sooner when the targets were changed.
+const SOONER: i64 = 5;
 /// They are given up when nobody has asked for so many milliseconds.
 const KEPT_MS: i64 = 120_000;
 
@@ -31,6 +33,8 @@ const KEPT_MS: i64 = 120_000;
 #[derive(Default)]
 pub(super) struct Columns {
     held: RwLock<Option<Arc<Held>>>,
+    /// How often all was given up because the targets were changed.
+    given_up: AtomicU64,
     /// When somebody asked last, in monotonic milliseconds; 0: nobody has.
     asked_ms: AtomicI64,
 }
@@ -56,7 +60,9 @@ impl Columns {
 
     /// How many targets match `query`, wherever the page begins, if that is known here.
     pub(super) fn count(&self, query: &TargetQuery, now_ms: i64) -> Option<u64> {
-        if query.text.is_some() {
+        let TargetQuery { text, labels, cause, group, .. } = query;
+        let is_narrow = cause.is_some() || group.is_some() || !labels.is_empty();
+        if text.is_some() || !is_narrow {
             return None;
         }
         self.held(now_ms)?.figures.count(query)
@@ -67,19 +73,33 @@ impl Columns {
         self.held.read().clone()
     }
 
-    /// What has to be done at `now_ms` (monotonic milliseconds).
-    fn due(&self, now_ms: i64) -> Due {
+    /// Gives up what was read before now: the targets were changed here.
+    pub(super) fn give_up(&self) {
+        let mut held = self.held.write();
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+        *held = None;
+    }
+
+    /// Has what was read take the place of what is held, unless that was given up after so many times.
+    fn take(&self, read: Held, given_up: u64) {
+        let mut held = self.held.write();
+        if self.given_up.load(Ordering::Relaxed) == given_up {
+            *held = Some(Arc::new(read));
+        }
+    }
+
+    /// What has to be done at `now_ms` (monotonic milliseconds), when the targets have `revision`.
+    fn due(&self, now_ms: i64, revision: i64) -> Due {
         let asked_ms = self.asked_ms.load(Ordering::Relaxed);
         if asked_ms == 0 || now_ms - asked_ms > KEPT_MS {
             return Due::GiveUp;
         }
         let held = self.held.read().clone();
-        match held {
-            Some(held) if now_ms - held.read_ms < FRESH_MS.max(held.took_ms * SHARE) => {
-                Due::Nothing
-            }
-            held => Due::Read(held),
-        }
+        let is_fresh = held.as_ref().is_some_and(|held| {
+            let sooner = if held.revision == revision { 1 } else { SOONER };
+            now_ms - held.read_ms < FRESH_MS.max(held.took_ms * SHARE) / sooner
+        });
+        if is_fresh { Due::Nothing } else { Due::Read(held) }
     }
 }
 
@@ -112,7 +132,8 @@ impl View {
         loop {
             rhythm.tick().await;
             let Some(view) = view.upgrade() else { return };
-            match view.columns.due(view.monotonic_ms()) {
+            let revision = view.gathered.lock().cluster.revision;
+            match view.columns.due(view.monotonic_ms(), revision) {
                 Due::Nothing => {}
                 Due::GiveUp => *view.columns.held.write() = None,
                 Due::Read(before) => {
@@ -126,6 +147,7 @@ impl View {
 
     async fn read_columns(&self, before: Option<Arc<Held>>) -> Result<(), DatabaseError> {
         let began_ms = self.monotonic_ms();
+        let given_up = self.columns.given_up.load(Ordering::Relaxed);
         let cluster = self.gathered.lock().cluster.clone();
         let (mut figures, since) = match &before {
             None => (Figures::default(), Since::Ever),
@@ -142,7 +164,7 @@ impl View {
         let took_ms = read_ms - began_ms;
         tracing::debug!(took_ms, targets = figures.len(), "read the figures of all targets");
         let held = Held { figures, revision: cluster.revision, read_ms, took_ms };
-        *self.columns.held.write() = Some(Arc::new(held));
+        self.columns.take(held, given_up);
         Ok(())
     }
 }

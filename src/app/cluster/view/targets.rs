@@ -37,7 +37,7 @@ impl View {
         }
         let limit = query.limit.max(1);
         let asked = PageQuery { most: limit + 1, ..asked(query) };
-        let total = match self.columns.count(query, now_ms).filter(|_| is_narrow(&asked)) {
+        let total = match self.columns.count(query, now_ms) {
             Some(total) => total,
             None => self.total(&asked)?,
         };
