@@ -94,7 +94,7 @@ impl Face {
 pub(in crate::app) fn open(
     role: Role,
     settings: &Settings,
-    viewer: Viewer,
+    viewer: &Viewer,
 ) -> Result<Option<Face>, RoleError> {
     let Listening::At(address) = settings.api.listen else { return Ok(None) };
     let failed = |error: StartError| RoleError { code: 1, reason: error.to_string() };
@@ -104,14 +104,14 @@ pub(in crate::app) fn open(
         // It knows no database.
         Role::Checker => {
             warn_of_network(address, settings);
-            of_itself(settings, &viewer)
+            of_itself(settings, viewer)
         }
         Role::Scheduler | Role::Recorder => {
-            let view = Arc::new(View::new(settings, &viewer)?);
+            let view = Arc::new(View::new(settings, viewer)?);
             view.go_on();
             // Which tokens there are is not known yet.
             services::warn_of_network(address, &settings.api, false);
-            of_cluster(&view, &viewer)
+            of_cluster(&view, viewer)
         }
     };
     let options = services::options(settings).map_err(failed)?;

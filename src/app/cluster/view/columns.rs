@@ -148,7 +148,7 @@ impl View {
     async fn read_columns(&self, before: Option<Arc<Held>>) -> Result<(), DatabaseError> {
         let began_ms = self.monotonic_ms();
         let given_up = self.columns.given_up.load(Ordering::Relaxed);
-        let cluster = self.gathered.lock().cluster.clone();
+        let cluster = self.gathered.lock().cluster;
         let (mut figures, since) = match &before {
             None => (Figures::default(), Since::Ever),
             Some(held) => {

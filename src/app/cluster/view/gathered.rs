@@ -81,7 +81,7 @@ impl View {
     /// and says so.
     pub(super) async fn look(&self) -> Result<(), DatabaseError> {
         let began_us = self.clock.monotonic_us();
-        let done = self.gather().await;
+        let done = Box::pin(self.gather()).await;
         match &done {
             Ok(()) => self.make_summary(),
             Err(error) => self.note_away(&error.to_string()),

@@ -31,13 +31,13 @@ pub(super) type Pages = HashMap<PageQuery, (i64, Vec<(u64, Line)>)>;
 impl View {
     /// The targets that `query` asks for.
     pub(super) fn target_page(&self, query: &TargetQuery) -> Told<TargetPage> {
-        let now_ms = self.monotonic_ms();
-        if let Some(found) = self.columns.find(query, now_ms) {
+        let asked_ms = self.monotonic_ms();
+        if let Some(found) = self.columns.find(query, asked_ms) {
             return self.found_page(query, &found);
         }
         let limit = query.limit.max(1);
         let asked = PageQuery { most: limit + 1, ..asked(query) };
-        let total = match self.columns.count(query, now_ms) {
+        let total = match self.columns.count(query, asked_ms) {
             Some(total) => total,
             None => self.total(&asked)?,
         };

@@ -9,7 +9,7 @@ use super::rows::small;
 use super::{DatabaseError, Params, Reader, at, in_time, number, told};
 
 /// How long reading all of them may take.
-const WHOLE: Duration = Duration::from_secs(120);
+const WHOLE: Duration = Duration::from_mins(2);
 /// The same, as the server is told it.
 const WHOLE_LIMIT: &str = "SET LOCAL statement_timeout = '120s'";
 
@@ -72,10 +72,9 @@ impl Reader {
         const COLUMNS: &str = "number, group_name, labels::text AS labels, \
                                removed_at IS NOT NULL AS is_removed";
         let row = |row: &Row| {
-            let kind = match at(row, "is_removed")? {
-                true => None,
-                false => Some((at(row, "group_name")?, at(row, "labels")?)),
-            };
+            let is_removed: bool = at(row, "is_removed")?;
+            let told = (at(row, "group_name")?, at(row, "labels")?);
+            let kind = (!is_removed).then_some(told);
             take(number(at(row, "number")?)?, kind);
             Ok(())
         };
