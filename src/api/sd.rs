@@ -57,7 +57,7 @@ pub(super) fn routes(discovery: Arc<dyn Discovery>) -> Routes {
     ),
     responses(
         (status = 200, description = "All targets that are asked for", body = [Discovered]),
-        (status = 503, description = "They cannot be read now", body = Problem),
+        (status = 503, description = "They cannot be read now", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn discover(
@@ -188,7 +188,8 @@ fn piece(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Address, Origin, Plan, Priority, Seat, TargetId};
+    use crate::address::Address;
+    use crate::target::{Origin, Plan, Priority, Seat, TargetId};
     use tokio_stream::StreamExt as _;
 
     /// Tells pages of no targets, until one cannot be read.
