@@ -5,6 +5,7 @@
 //! page and the pages that follow it. Beside it UPDATES (5,000) records a second are written.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench fails loudly")]
+#![allow(clippy::disallowed_methods, reason = "it waits for what it measures")]
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 #![allow(dead_code, reason = "the modules are those of tests, which use more of them")]
 
