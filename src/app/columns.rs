@@ -5,8 +5,8 @@
 //! looks at; what it costs is paid by who asks, and never by a poll.
 
 mod figures;
-mod marks;
-mod select;
+pub(super) mod marks;
+pub(super) mod select;
 mod texts;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,7 @@ use crate::roster::Roster;
 use crate::view::TargetQuery;
 
 use figures::Figures;
-pub(super) use marks::Marks;
-pub(super) use select::{Found, page};
+pub(super) use select::Found;
 use texts::Texts;
 
 /// Targets that are looked at while nobody else gets at ledger or roster.

@@ -1,7 +1,7 @@
 //! `Edit`: a change of the targets of the API, read and carried out on a thread of its own as a
 //! reload is, one at a time.
 
-mod merge;
+pub(super) mod merge;
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,6 @@ use parking_lot::RwLock;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-pub(in crate::app) use self::merge::{merged, patch_of};
 use super::amend::Amended;
 use super::annex::{Known, each_slice};
 use super::door::Event;

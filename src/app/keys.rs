@@ -47,7 +47,11 @@ impl<K: Keeping> KeptKeys<K> {
         let known = known.into_iter().map(|token| (token.id.clone(), token)).collect();
         Self { known: RwLock::new(known), changes: AtomicU64::new(0), keeping, clock }
     }
+}
 
+/// Others may change them as well.
+#[cfg(feature = "distributed")]
+impl<K: Keeping> KeptKeys<K> {
     /// How many changes were made here.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)

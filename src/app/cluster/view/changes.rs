@@ -9,7 +9,8 @@ use super::View;
 use crate::api::{
     Answer, Change, Changes, OnReject, PauseWish, Refusal, Rejections, Selection, What,
 };
-use crate::app::edit::{TOLD, merged, patch_of, some, told};
+use crate::app::edit::merge::{merged, patch_of};
+use crate::app::edit::{TOLD, some, told};
 use crate::config::targets::own::{OwnEntry, read_own};
 use crate::config::targets::written::{as_patchable, write};
 use crate::store::postgres::DatabaseError;

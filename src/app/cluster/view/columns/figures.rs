@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::app::columns::{Found, Marks, page};
+use crate::app::columns::Found;
+use crate::app::columns::marks::Marks;
+use crate::app::columns::select::page;
 use crate::store::postgres::read::FigureRow;
 use crate::target::State;
 use crate::view::{Sort, TargetQuery};
