@@ -138,7 +138,9 @@ fn asks_cluster(command: Option<&Command>, action: Action, settings: &Settings) 
     settings.cluster.postgres.is_some()
         && match command {
             None => action.viewstats && !starts && !acts,
-            Some(command) => matches!(command, Command::Top | Command::Targets(_)),
+            Some(command) => {
+                matches!(command, Command::Top | Command::Targets(_) | Command::Token(_))
+            }
         }
 }
 

@@ -11,6 +11,8 @@
 
 #[path = "cluster_view/asked.rs"]
 mod asked;
+#[path = "cluster_view/changed.rs"]
+mod changed;
 #[path = "support/engines.rs"]
 mod engines;
 #[path = "cluster_view/fed.rs"]
@@ -55,6 +57,10 @@ fn a_cluster_is_shown_as_one_machine_would_be() {
     summary::commands_print_it(&fed);
     pages::every_filter_finds_what_it_should(&fed, &asked);
     pages::pages_of_every_order_hold_each_target_once(&fed, &asked);
+    // By now somebody has asked often enough for figures to be kept in memory.
+    pages::figures_are_read(&fed);
+    pages::every_filter_finds_what_it_should(&fed, &asked);
+    pages::pages_of_every_order_hold_each_target_once(&fed, &asked);
     past::the_last_polls_of_a_target_are_found_by_its_slots(&fed, &asked);
     past::polls_of_the_fleet_come_page_by_page(&fed, &asked);
     past::a_target_is_told_in_full(&fed, &asked);
@@ -74,6 +80,13 @@ fn a_database_that_goes_away_leaves_the_last_figures() {
 fn what_cannot_be_shown_is_said_clearly() {
     if is_postgres_here() {
         trouble::commands_say_what_is_wrong();
+    }
+}
+
+#[test]
+fn what_is_changed_over_the_api_is_changed_in_the_database() {
+    if is_postgres_here() {
+        changed::tokens_and_targets_are_changed_over_the_api();
     }
 }
 

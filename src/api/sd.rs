@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -27,7 +27,10 @@ const PIECE: usize = 64 << 10;
 pub trait Discovery: Send + Sync + 'static {
     /// Those of the next targets behind the number `after` that `query` asks for; it looks at a
     /// few hundred, so that it holds no lock for long.
-    fn some(&self, query: &TargetQuery, after: u32) -> Found;
+    ///
+    /// # Errors
+    /// Why they cannot be read now.
+    fn some(&self, query: &TargetQuery, after: u32) -> Result<Found, String>;
 }
 
 /// What was found among some targets.
@@ -52,14 +55,21 @@ pub(super) fn routes(discovery: Arc<dyn Discovery>) -> Routes {
         ("state" = Option<String>, Query, description = "Only those in this state: up, warning, down, unknown, pending or paused"),
         ("label" = Option<String>, Query, description = "Only those with this label, NAME=VALUE; may be repeated"),
     ),
-    responses((status = 200, description = "All targets that are asked for", body = [Discovered]))
+    responses(
+        (status = 200, description = "All targets that are asked for", body = [Discovered]),
+        (status = 503, description = "They cannot be read now", body = Problem, content_type = "application/problem+json"),
+    )
 )]
 async fn discover(
     State(behind): State<Arc<dyn Discovery>>,
     query: RawQuery,
 ) -> Result<Response, Problem> {
     let query = Arc::new(read(&query)?);
-    let pieces = Pieces { behind, query, job: None, place: Place::Start };
+    let mut pieces = Pieces { behind, query, job: None, first: None, place: Place::Start };
+    // What cannot be read is said at once, while there is still another answer.
+    let failed = |error: Unread| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+    let first = std::future::poll_fn(|context| pieces.made(context)).await.map_err(failed)?;
+    pieces.first = Some(first);
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(([kind], Body::from_stream(pieces)).into_response())
 }
@@ -101,32 +111,54 @@ enum Place {
 struct Pieces {
     behind: Arc<dyn Discovery>,
     query: Arc<TargetQuery>,
-    job: Option<JoinHandle<(Bytes, Place)>>,
+    job: Option<JoinHandle<Result<(Bytes, Place), Unread>>>,
+    /// What is made already.
+    first: Option<Bytes>,
     place: Place,
 }
 
-impl Stream for Pieces {
-    type Item = Result<Bytes, tokio::task::JoinError>;
+/// Why an answer ends before its end. What was sent of it is no JSON then, which nobody takes for all
+/// targets.
+#[derive(Debug, thiserror::Error)]
+#[error("the targets cannot be read: {0}")]
+struct Unread(String);
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.place == Place::End {
-            return Poll::Ready(None);
-        }
-        let this = &mut *self;
-        let (behind, query, place) = (&this.behind, &this.query, this.place);
-        let job = this.job.get_or_insert_with(|| {
+impl Pieces {
+    /// Makes the next piece.
+    fn made(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Unread>> {
+        let (behind, query, place) = (&self.behind, &self.query, self.place);
+        let job = self.job.get_or_insert_with(|| {
             let (behind, query) = (Arc::clone(behind), Arc::clone(query));
             tokio::task::spawn_blocking(move || piece(&*behind, &query, place))
         });
         let made = ready!(Pin::new(job).poll(context));
-        this.job = None;
-        this.place = made.as_ref().map_or(Place::End, |(_, place)| *place);
-        Poll::Ready(Some(made.map(|(bytes, _)| bytes)))
+        self.job = None;
+        let made = made.unwrap_or_else(|error| Err(Unread(error.to_string())));
+        self.place = made.as_ref().map_or(Place::End, |(_, place)| *place);
+        Poll::Ready(made.map(|(bytes, _)| bytes))
+    }
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, Unread>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if self.place == Place::End {
+            return Poll::Ready(None);
+        }
+        self.made(context).map(Some)
     }
 }
 
 /// The next piece from `place` on, and how far it comes.
-fn piece(behind: &dyn Discovery, query: &TargetQuery, place: Place) -> (Bytes, Place) {
+fn piece(
+    behind: &dyn Discovery,
+    query: &TargetQuery,
+    place: Place,
+) -> Result<(Bytes, Place), Unread> {
     let mut text = Vec::with_capacity(PIECE + PIECE / 4);
     let (mut after, mut is_further) = match place {
         Place::Start => {
@@ -134,10 +166,10 @@ fn piece(behind: &dyn Discovery, query: &TargetQuery, place: Place) -> (Bytes, P
             (0, false)
         }
         Place::Behind(after, is_further) => (after, is_further),
-        Place::End => return (Bytes::new(), Place::End),
+        Place::End => return Ok((Bytes::new(), Place::End)),
     };
     while text.len() < PIECE {
-        let found = behind.some(query, after);
+        let found = behind.some(query, after).map_err(Unread)?;
         for (target, state) in &found.targets {
             text.extend_from_slice(if is_further { b",\n" } else { b"" });
             is_further = true;
@@ -146,16 +178,60 @@ fn piece(behind: &dyn Discovery, query: &TargetQuery, place: Place) -> (Bytes, P
         }
         let Some(next) = found.next else {
             text.extend_from_slice(b"]\n");
-            return (text.into(), Place::End);
+            return Ok((text.into(), Place::End));
         };
         after = next;
     }
-    (text.into(), Place::Behind(after, is_further))
+    Ok((text.into(), Place::Behind(after, is_further)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
+    use crate::target::{Origin, Plan, Priority, Seat, TargetId};
+    use tokio_stream::StreamExt as _;
+
+    /// Tells pages of no targets, until one cannot be read.
+    struct Pages {
+        good: u32,
+    }
+
+    impl Discovery for Pages {
+        fn some(&self, _: &TargetQuery, after: u32) -> Result<Found, String> {
+            let target = Target {
+                number: after,
+                id: TargetId(after.into()),
+                given_id: None,
+                name: None,
+                address: Address::parse("http://localhost/").expect("a good address"),
+                every_ms: 10_000,
+                timeout_ms: 1_000,
+                priority: Priority::Normal,
+                plan: Arc::new(Plan::default()),
+                labels: Arc::default(),
+                origin: Origin::default(),
+                seat: Seat::default(),
+            };
+            let targets = vec![(Arc::new(target), Health::Up)];
+            let found = Found { targets, next: Some(after + 1) };
+            if after < self.good { Ok(found) } else { Err("the disk is away".to_owned()) }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_read_is_no_end_of_the_list() {
+        let asked = |good| discover(State(Arc::new(Pages { good })), RawQuery(None));
+        let problem = asked(0).await.expect_err("nothing was sent yet");
+        assert_eq!(problem.status, 503);
+        let answer = asked(2_000).await.expect("it began");
+        let mut body = answer.into_body().into_data_stream();
+        let mut last = None;
+        while let Some(piece) = body.next().await {
+            last = Some(piece.map(|bytes| bytes.len()));
+        }
+        assert!(last.is_some_and(|last| last.is_err()), "it ended well");
+    }
 
     #[test]
     fn a_query_names_states_and_labels_or_is_refused() {

@@ -160,7 +160,7 @@ pub(super) fn serve(
         health: Arc::clone(&member.health),
         stop: stop.clone(),
     };
-    let _face = face::open(role, settings, viewer)?;
+    let _face = face::open(role, settings, &viewer)?;
     runtime.block_on(async {
         let mut work: Pin<Box<dyn Future<Output = Result<(), RoleError>>>> = match role {
             Role::Scheduler => Box::pin(scheduler::run(member)),

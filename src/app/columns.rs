@@ -5,8 +5,8 @@
 //! looks at; what it costs is paid by who asks, and never by a poll.
 
 mod figures;
-mod marks;
-mod select;
+pub(super) mod marks;
+pub(super) mod select;
 mod texts;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! `Edit`: a change of the targets of the API, read and carried out on a thread of its own as a
 //! reload is, one at a time.
 
-mod merge;
+pub(super) mod merge;
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +31,7 @@ use crate::view::{Changed, Rejected};
 /// Changes that may wait for those before them.
 const WAITING: usize = 64;
 /// Entries that cannot be polled which are told one by one.
-const TOLD: usize = 1_000;
+pub(in crate::app) const TOLD: usize = 1_000;
 /// Why an entry is refused whose id the list has.
 const LISTED: &str = "the list has a target with this id, and its targets are read-only here: \
                       change it there, or give this one an \"id\" of its own";
@@ -339,7 +339,8 @@ fn survey(
     (own, listed)
 }
 
-fn told(reject: OwnReject) -> Rejected {
+/// An entry that cannot be polled, as it is told.
+pub(in crate::app) fn told(reject: OwnReject) -> Rejected {
     let OwnReject { index, id, reason } = reject;
     Rejected { index: index as u64, id, reason }
 }
@@ -351,7 +352,7 @@ fn all(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
 }
 
 /// The entries of a JSON array, or one.
-fn some(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
+pub(in crate::app) fn some(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return all(bytes);
     }

@@ -14,7 +14,7 @@ const SLICE: usize = 500;
 pub(super) struct Sd(pub(super) Arc<Live>);
 
 impl Discovery for Sd {
-    fn some(&self, query: &TargetQuery, after: u32) -> Found {
+    fn some(&self, query: &TargetQuery, after: u32) -> Result<Found, String> {
         let mut found = Found { targets: Vec::new(), next: None };
         let roster = self.0.roster.read();
         let ledger = self.0.ledger.lock();
@@ -29,7 +29,7 @@ impl Discovery for Sd {
         }
         drop((ledger, roster));
         found.next = found.next.filter(|_| looked == SLICE);
-        found
+        Ok(found)
     }
 }
 

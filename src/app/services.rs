@@ -92,7 +92,7 @@ pub(super) fn options(settings: &Settings) -> Result<ApiOptions, StartError> {
 }
 
 /// Says what to do where others than this machine can come in.
-fn warn_of_network(address: SocketAddr, settings: &ApiSettings, has_no_tokens: bool) {
+pub(super) fn warn_of_network(address: SocketAddr, settings: &ApiSettings, has_no_tokens: bool) {
     if address.ip().is_loopback() {
         return;
     }

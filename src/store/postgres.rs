@@ -3,6 +3,7 @@
 //! Every type of the client library stays in here.
 
 mod append;
+mod change;
 mod gaps;
 pub mod import;
 pub mod leases;
@@ -14,6 +15,7 @@ pub mod setup;
 pub mod status;
 pub mod targets;
 pub mod terms;
+mod tokens;
 pub mod witness;
 
 use std::path::PathBuf;

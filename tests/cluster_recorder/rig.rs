@@ -29,7 +29,11 @@ pub(crate) const ALL: &[(&str, &str)] = &[
         "SELECT target, state, since, cause, detail, suspect_ms, has_incident, last_code, \
          last_latency_us, hour, tally, votes FROM record ORDER BY target",
     ),
-    ("transitions", "SELECT * FROM transition ORDER BY target, at"),
+    (
+        "transitions",
+        "SELECT at, target, from_state, to_state, cause, detail FROM transition \
+         ORDER BY target, at",
+    ),
     ("incidents", "SELECT * FROM incident ORDER BY target, began"),
     ("hours", "SELECT * FROM hour ORDER BY target, hour"),
     ("days", "SELECT * FROM day ORDER BY target, day"),

@@ -6,9 +6,20 @@ use poller::view::TargetPage;
 
 use super::asked::Asked;
 use super::fed::{Fed, TARGETS};
+use super::server::sql;
+use super::trouble::wait;
 
 /// Whether the target at a place is wanted.
 type Wanted<'a> = Box<dyn Fn(usize) -> bool + 'a>;
+
+/// Waits until the view has read the figures of all targets, by which tables it has read whole.
+pub(crate) fn figures_are_read(fed: &Fed) {
+    let read = "SELECT coalesce(sum(calls), 0) FROM (SELECT seq_scan AS calls \
+                FROM pg_stat_user_tables WHERE relname = 'record') AS all_of_it";
+    let scans = || sql(&fed.url, read);
+    let first = scans();
+    wait("the figures are read", || scans() != first);
+}
 
 /// The numbers of the targets of a page.
 fn numbers(fed: &Fed, page: &TargetPage) -> Vec<u32> {

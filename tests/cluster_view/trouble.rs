@@ -16,7 +16,7 @@ use super::server::{fresh, sql};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Looks until `is_so`.
-fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < PATIENCE, "{what}");

@@ -1,6 +1,7 @@
 //! `Face`: what a role of the distributed mode answers over HTTP, where somebody wants it to listen.
 
 mod own;
+mod role;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use self::own::Own;
-use super::view::{View, Viewer};
-use crate::api::{Facts, Keys, Metrics, Server, Services};
+use self::role::OfRole;
+pub(in crate::app) use self::role::Shown;
+use super::view::{Changer, View, Viewer};
+use crate::api::{Server, Services};
 use crate::app::StartError;
 use crate::app::role::{Role, RoleError};
 use crate::app::services;
@@ -91,7 +94,7 @@ impl Face {
 pub(in crate::app) fn open(
     role: Role,
     settings: &Settings,
-    viewer: Viewer,
+    viewer: &Viewer,
 ) -> Result<Option<Face>, RoleError> {
     let Listening::At(address) = settings.api.listen else { return Ok(None) };
     let failed = |error: StartError| RoleError { code: 1, reason: error.to_string() };
@@ -99,18 +102,22 @@ pub(in crate::app) fn open(
     let Some(network) = network else { return Ok(None) };
     let services = match role {
         // It knows no database.
-        Role::Checker => of_itself(settings, &viewer),
+        Role::Checker => {
+            warn_of_network(address, settings);
+            of_itself(settings, viewer)
+        }
         Role::Scheduler | Role::Recorder => {
             let view = Arc::new(View::new(settings, viewer)?);
             view.go_on();
-            of_cluster(&view)
+            // Which tokens there are is not known yet.
+            services::warn_of_network(address, &settings.api, false);
+            of_cluster(&view, viewer)
         }
     };
     let options = services::options(settings).map_err(failed)?;
     let services = Services { options: Arc::new(options), ..services };
     let server = Server::on_network(network, &services)
         .map_err(|error| RoleError { code: 1, reason: error.to_string() })?;
-    warn_of_network(address, settings);
     let face = Face { server };
     if let Some(address) = face.address() {
         tracing::info!("answers at {}", services::told(address, &settings.api));
@@ -119,7 +126,8 @@ pub(in crate::app) fn open(
 }
 
 /// What a process offers that shows a whole cluster.
-pub(in crate::app) fn of_cluster(view: &Arc<View>) -> Services {
+pub(in crate::app) fn of_cluster(view: &Arc<View>, viewer: &Viewer) -> Services {
+    let facts = Arc::new(OfRole::new(view, viewer));
     let view = || Arc::clone(view);
     Services {
         past: Some(view()),
@@ -127,24 +135,25 @@ pub(in crate::app) fn of_cluster(view: &Arc<View>) -> Services {
         events: Some(view()),
         metrics: Some(view()),
         discovery: Some(view()),
-        ..Services::of(view())
+        keys: Some(view().keys()),
+        changes: Some(Arc::new(Changer(view()))),
+        ..Services::of(facts)
     }
 }
 
 fn of_itself(settings: &Settings, viewer: &Viewer) -> Services {
     let own = Arc::new(Own::new(&settings.cluster.location, viewer, Clock::system()));
-    let facts: Arc<dyn Facts> = Arc::<Own>::clone(&own);
-    let metrics: Arc<dyn Metrics> = own;
-    let keys: Option<Arc<dyn Keys>> = None;
-    Services { metrics: Some(metrics), keys, ..Services::of(facts) }
+    let facts = Arc::new(OfRole::new(&own, viewer));
+    Services { metrics: Some(own), ..Services::of(facts) }
 }
 
-/// Says what to do where others than this machine can come in.
+/// Says what to do where others than this machine can come in to a checker.
 fn warn_of_network(address: SocketAddr, settings: &Settings) {
     if !address.ip().is_loopback() && settings.api.jwt_secret.is_none() {
         tracing::warn!(
-            "the API is on the network at {address}, where a role answers /livez, /readyz and whoever \
-             has a token by --jwt-secret; it keeps no tokens of its own"
+            "the API is on the network at {address}, where a checker answers /livez, /readyz and \
+             whoever has a token by --jwt-secret; tokens of the cluster are in its database, which a \
+             checker does not know"
         );
     }
 }

@@ -5,6 +5,8 @@
 //! beside that are single queries with limits.
 
 mod board;
+mod changes;
+mod columns;
 mod detail;
 mod events;
 mod export;
@@ -12,6 +14,7 @@ mod facts;
 mod fleet;
 mod gathered;
 mod history;
+mod keys;
 mod metrics;
 mod past;
 mod places;
@@ -29,22 +32,30 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::changes::Changer;
+use self::columns::Columns;
 use self::events::ToldChanges;
 use self::gathered::Gathered;
+use self::keys::DatabaseKeeping;
 use self::targets::{Counts, Pages};
 use super::face::RoleHealth;
-use crate::api::{Broadcast, Feed, PastError, Told};
+use crate::api::{Broadcast, Keys, PastError, Told};
+use crate::app::keys::KeptKeys;
+use crate::app::own;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::config::rules::Rules;
 use crate::config::settings::StatusSettings;
 use crate::stats::Recent;
 use crate::store::postgres::read::Reader;
-use crate::store::postgres::{Address, DatabaseError};
+use crate::store::postgres::{Address, Database, DatabaseError};
 use crate::view::{Lists, StatusPage, Summary};
 
 /// Connections for looking at the database.
 const CONNECTIONS: usize = 4;
+/// Connections for changing something there.
+const WRITERS: usize = 2;
 /// Threads on which answers of the database are taken.
 const THREADS: usize = 2;
 /// How often what has changed is looked at.
@@ -53,6 +64,10 @@ const ROUND: Duration = Duration::from_secs(1);
 /// The whole cluster, as its database tells it.
 pub(in crate::app) struct View {
     reader: Reader,
+    /// For the little that is changed.
+    writer: Database,
+    /// What fills the entries of targets that come over the API.
+    rules: Arc<Rules>,
     runtime: OwnRuntime,
     clock: Clock,
     /// Where the database is, without credentials.
@@ -60,14 +75,16 @@ pub(in crate::app) struct View {
     /// After how long a silent member is lost, in milliseconds.
     patience_ms: i64,
     status: StatusSettings,
-    health: Arc<RoleHealth>,
-    stop: CancellationToken,
     /// What was found out by looking once a second.
     gathered: Mutex<Gathered>,
     /// The last five minutes.
     recent: Mutex<Recent>,
     /// The summary of the last look.
     summary: RwLock<Arc<Summary>>,
+    /// The tokens, as they were at the last look.
+    keys: Arc<KeptKeys<DatabaseKeeping>>,
+    /// What targets are sought and ordered by, while somebody does.
+    columns: Columns,
     /// How many targets questions matched lately.
     counts: Mutex<Counts>,
     /// Pages of the slowest targets that were asked for lately.
@@ -76,7 +93,6 @@ pub(in crate::app) struct View {
     page: Mutex<Option<(u64, Arc<StatusPage>)>>,
     broadcast: Broadcast,
     told_changes: Mutex<ToldChanges>,
-    feed: Feed,
 }
 
 /// A runtime that may be given up anywhere.
@@ -95,6 +111,7 @@ impl Drop for OwnRuntime {
 }
 
 /// For whom a view is.
+#[derive(Clone)]
 pub(in crate::app) struct Viewer {
     /// What the database is told that we are called.
     pub(in crate::app) name: String,
@@ -109,7 +126,7 @@ impl View {
     ///
     /// # Errors
     /// They name none, its address is none, or there is no thread to be had.
-    pub(in crate::app) fn new(settings: &Settings, viewer: Viewer) -> Result<Self, RoleError> {
+    pub(in crate::app) fn new(settings: &Settings, viewer: &Viewer) -> Result<Self, RoleError> {
         let address = super::address(settings, &viewer.name)?;
         let place = shown(&address);
         let reader = Reader::at(&address, CONNECTIONS)?;
@@ -122,28 +139,38 @@ impl View {
                 code: 1,
                 reason: format!("cannot start a thread: {error}"),
             })?;
+        let writer = Database::at(&address, WRITERS)?;
+        let keeping =
+            DatabaseKeeping { database: writer.clone(), threads: runtime.handle().clone() };
+        let keys = Arc::new(KeptKeys::new(Vec::new(), keeping, Clock::system()));
         let lease_ms = i64::try_from(settings.cluster.lease.as_millis()).unwrap_or(i64::MAX);
         let mut first = Summary { schema: 1, state: "stopped".to_owned(), ..Summary::default() };
         summary::tell_away(&mut first, &place, "it has not been asked yet");
         Ok(Self {
             reader,
+            writer,
+            rules: own::rules(&settings.rules, &settings.api),
             runtime: OwnRuntime { runtime: Some(runtime), tasks: Mutex::default() },
             clock: Clock::system(),
             place,
             patience_ms: lease_ms.saturating_mul(3),
             status: settings.api.status.clone(),
-            health: viewer.health,
-            stop: viewer.stop,
             gathered: Mutex::default(),
             recent: Mutex::default(),
             summary: RwLock::new(Arc::new(first)),
+            keys,
+            columns: Columns::default(),
             counts: Mutex::default(),
             slowest: Mutex::default(),
             page: Mutex::default(),
             broadcast: Broadcast::default(),
             told_changes: Mutex::default(),
-            feed: Feed::default(),
         })
+    }
+
+    /// The tokens.
+    pub(in crate::app) fn keys(&self) -> Arc<dyn Keys> {
+        Arc::<KeptKeys<_>>::clone(&self.keys)
     }
 
     /// Where the database is, without credentials.
@@ -174,7 +201,9 @@ impl View {
             }
         };
         if let Some(runtime) = &self.runtime.runtime {
-            self.runtime.tasks.lock().spawn_on(round, runtime.handle());
+            let mut tasks = self.runtime.tasks.lock();
+            tasks.spawn_on(round, runtime.handle());
+            tasks.spawn_on(Self::keep_columns(Arc::downgrade(self)), runtime.handle());
         }
     }
 

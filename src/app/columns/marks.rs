@@ -4,16 +4,16 @@ const WORD: usize = u64::BITS as usize;
 
 /// A bit for every number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Marks(Vec<u64>);
+pub(in crate::app) struct Marks(Vec<u64>);
 
 impl Marks {
     /// No mark, on `length` numbers.
-    pub(super) fn none(length: usize) -> Self {
+    pub(in crate::app) fn none(length: usize) -> Self {
         Self(vec![0; length.div_ceil(WORD)])
     }
 
     /// A mark where `column` has what is wanted.
-    pub(super) fn of(column: &[u8], is_wanted: impl Fn(u8) -> bool) -> Self {
+    pub(in crate::app) fn of(column: &[u8], is_wanted: impl Fn(u8) -> bool) -> Self {
         let words = column.chunks(WORD).map(|chunk| {
             let bits = chunk.iter().enumerate();
             bits.fold(0, |word, (bit, &value)| word | u64::from(is_wanted(value)) << bit)
@@ -22,14 +22,14 @@ impl Marks {
     }
 
     /// Marks `number`.
-    pub(super) fn mark(&mut self, number: usize) {
+    pub(in crate::app) fn mark(&mut self, number: usize) {
         if let Some(word) = self.0.get_mut(number / WORD) {
             *word |= 1 << (number % WORD);
         }
     }
 
     /// Leaves the marks where something is wanted.
-    pub(super) fn keep(&mut self, is_wanted: impl Fn(usize) -> bool) {
+    pub(in crate::app) fn keep(&mut self, is_wanted: impl Fn(usize) -> bool) {
         for (at, word) in self.0.iter_mut().enumerate() {
             let mut left = *word;
             while left != 0 {
@@ -43,19 +43,19 @@ impl Marks {
     }
 
     /// Leaves the marks that `other` has as well.
-    pub(super) fn keep_marked(&mut self, other: &Self) {
+    pub(in crate::app) fn keep_marked(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(&other.0) {
             *word &= other;
         }
     }
 
     /// How many marks there are.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::app) fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// The numbers that are marked, from `first` on, in their order.
-    pub(super) fn from(&self, first: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(in crate::app) fn from(&self, first: usize) -> impl Iterator<Item = usize> + '_ {
         let start = first / WORD;
         let words = self.0.get(start..).unwrap_or_default().iter().enumerate();
         words.flat_map(move |(at, &word)| {

@@ -24,9 +24,17 @@ type Rank = (Reverse<u64>, u32);
 
 /// The targets that `query` asks for.
 pub(super) fn find(figures: &Figures, texts: Option<&Texts>, query: &TargetQuery) -> Found {
-    let marks = matching(figures, texts, query);
+    page(&matching(figures, texts, query), query, |number| figures.key(query.sort, number))
+}
+
+/// The page of the marked targets that `query` asks for, in the order of what `key` tells of each.
+pub(in crate::app) fn page(
+    marks: &Marks,
+    query: &TargetQuery,
+    key: impl Fn(usize) -> u64,
+) -> Found {
     let limit = query.limit.max(1);
-    let mut ranks = first(figures, &marks, query, limit + 1);
+    let mut ranks = first(marks, query, key, limit + 1);
     let has_more = ranks.len() > limit;
     ranks.truncate(limit);
     let last = ranks.last().filter(|_| has_more);
@@ -63,7 +71,7 @@ fn is_wanted(labels: &Labels, query: &TargetQuery) -> bool {
 }
 
 /// The first `most` of the marked targets behind the place where the page before ended.
-fn first(figures: &Figures, marks: &Marks, query: &TargetQuery, most: usize) -> Vec<Rank> {
+fn first(marks: &Marks, query: &TargetQuery, key: impl Fn(usize) -> u64, most: usize) -> Vec<Rank> {
     let after = query.after.map(|Cursor { key, number, .. }| (Reverse(key), number));
     if query.sort == Sort::Number {
         let start = after.map_or(0, |(_, number)| number as usize + 1);
@@ -72,7 +80,7 @@ fn first(figures: &Figures, marks: &Marks, query: &TargetQuery, most: usize) -> 
     }
     let mut best = Best { ranks: Vec::new(), most, bound: None };
     for number in marks.from(0) {
-        let key = figures.key(query.sort, number);
+        let key = key(number);
         let Ok(number) = u32::try_from(number) else { break };
         let rank = (Reverse(key), number);
         if after.is_none_or(|after| rank > after) {

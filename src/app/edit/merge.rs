@@ -15,14 +15,9 @@ const EXPIRES: &str = "expires";
 impl Editor {
     /// Merges `patch` into the entry of the target `id`, whose other keys stay as they are.
     pub(super) fn merge_one(&self, id: &str, patch: &[u8]) -> Result<Done, Refusal> {
-        let patch: Map<String, Value> = serde_json::from_slice(patch).map_err(|error| {
-            Refusal::Wrong(format!("the body is no JSON object of keys to change: {error}"))
-        })?;
-        if patch.contains_key("id") {
-            return Err(Refusal::Wrong("the id of a target stays; leave \"id\" out".to_owned()));
-        }
+        let patch = patch_of(patch)?;
         let row = self.row(id)?;
-        let text = merged(&row, patch.clone())?;
+        let text = merged(&row.entry, patch.clone())?;
         let raw = RawValue::from_string(text).map_err(|error| Refusal::Wrong(error.to_string()))?;
         let mut sorted = self.sort(&[&raw], OnReject::Refuse)?;
         if !patch.contains_key(EXPIRES) {
@@ -53,9 +48,20 @@ impl Editor {
     }
 }
 
-/// The entry of `row` after `patch`.
-fn merged(row: &OwnTarget, patch: Map<String, Value>) -> Result<String, Refusal> {
-    let entry = serde_json::from_str(&row.entry).map_err(|error| {
+/// The keys that are to change, of a JSON merge patch for an entry.
+pub(in crate::app) fn patch_of(patch: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    let patch: Map<String, Value> = serde_json::from_slice(patch).map_err(|error| {
+        Refusal::Wrong(format!("the body is no JSON object of keys to change: {error}"))
+    })?;
+    if patch.contains_key("id") {
+        return Err(Refusal::Wrong("the id of a target stays; leave \"id\" out".to_owned()));
+    }
+    Ok(patch)
+}
+
+/// What `entry` is after `patch`.
+pub(in crate::app) fn merged(entry: &str, patch: Map<String, Value>) -> Result<String, Refusal> {
+    let entry = serde_json::from_str(entry).map_err(|error| {
         Refusal::Wrong(format!("the entry that is kept cannot be read: {error}"))
     })?;
     let mut entry = match entry {

@@ -2,6 +2,7 @@
 //!
 //! Every query has a limit of rows and of time, and none walks through all samples.
 
+mod figures;
 mod fleet;
 mod members;
 mod page;
@@ -11,18 +12,20 @@ mod rows;
 mod tallies;
 mod targets;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
+use super::rows::{MISSED, Us};
 use super::{Address, Database, DatabaseError, VERSION};
 
+pub use figures::{FigureRow, Since};
 pub use fleet::{ClusterRow, ListFacts, ProgressRow, Room, WindowRow};
-pub use members::{GapRow, LeaseRow, LocationRow, MemberRow};
+pub use members::{GapRow, LeaseRow, MemberRow};
 pub use page::{Order, PageQuery, Place};
-pub use past::{Change, ChangePlace, Incident, IncidentPlace, Incidents};
+pub use past::{Change, Changes, Incident, IncidentPlace, Incidents};
 pub use polls::{ExportPlace, PollPlace, Span};
 pub use targets::{Expiring, Known, Last, Line};
 
@@ -49,14 +52,17 @@ impl Reader {
     }
 
     /// The rows that `sql` asks for, which is one of few: its plan is kept with the connection.
-    async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DatabaseError> {
+    pub(super) async fn rows(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, DatabaseError> {
         let asked = async {
             let client = self.database.client().await?;
             let statement: Statement = client.prepare_cached(sql).await.map_err(told)?;
             client.query(&statement, params).await.map_err(told)
         };
-        let limited = tokio::time::timeout(PATIENCE, asked).await;
-        limited.unwrap_or_else(|_| Err(DatabaseError::Away("an answer took too long".to_owned())))
+        in_time(PATIENCE, asked).await
     }
 
     /// The one row that `sql` asks for.
@@ -64,6 +70,15 @@ impl Reader {
         let row = self.rows(sql, params).await?.into_iter().next();
         row.ok_or_else(|| DatabaseError::Broken("a row is missing".to_owned()))
     }
+}
+
+/// What `asked` tells, if that comes within `patience`.
+async fn in_time<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, DatabaseError>>,
+) -> Result<T, DatabaseError> {
+    let limited = tokio::time::timeout(patience, asked).await;
+    limited.unwrap_or_else(|_| Err(DatabaseError::Away("an answer took too long".to_owned())))
 }
 
 /// What a query failed by: a database without our tables is one that is not set up.
@@ -80,27 +95,6 @@ fn at<'r, T: tokio_postgres::types::FromSql<'r>>(
     name: &str,
 ) -> Result<T, DatabaseError> {
     row.try_get(name).map_err(|error| DatabaseError::Broken(format!("{name}: {error}")))
-}
-
-/// `at` in Unix microseconds.
-fn unix_us(at: SystemTime) -> i64 {
-    let us = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    match at.duration_since(UNIX_EPOCH) {
-        Ok(since) => us(since),
-        Err(before) => -us(before.duration()),
-    }
-}
-
-/// `at` in Unix milliseconds.
-fn unix_ms(at: SystemTime) -> i64 {
-    unix_us(at).div_euclid(1_000)
-}
-
-/// The time `ms` (Unix milliseconds), held to what the database can tell.
-fn time(ms: i64) -> SystemTime {
-    /// The year 9999.
-    const LAST_MS: i64 = 253_402_300_799_000;
-    UNIX_EPOCH + Duration::from_millis(ms.clamp(0, LAST_MS).unsigned_abs())
 }
 
 /// `number` as a row of the database has it.

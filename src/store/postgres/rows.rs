@@ -5,6 +5,10 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 /// Microseconds from the Unix epoch to that of the database.
 const EPOCH_US: i64 = 946_684_800_000_000;
+/// The first and the last time that the database can tell, by its epoch.
+const TOLD_US: (i64, i64) = (-211_813_488_000_000_000, 9_223_371_331_199_999_999);
+/// The kind of samples of slots that passed without a poll.
+pub(super) const MISSED: i16 = 3;
 
 /// What goes wrong between a value and its bytes.
 type Fault = Box<dyn std::error::Error + Sync + Send>;
@@ -27,8 +31,7 @@ impl Us {
 
 impl ToSql for Us {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Fault> {
-        // The two greatest numbers stand for no end.
-        let us = self.0.saturating_sub(EPOCH_US).clamp(i64::MIN + 2, i64::MAX - 1);
+        let us = self.0.saturating_sub(EPOCH_US).clamp(TOLD_US.0, TOLD_US.1);
         out.extend_from_slice(&us.to_be_bytes());
         Ok(IsNull::No)
     }

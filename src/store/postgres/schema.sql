@@ -50,7 +50,8 @@ CREATE TABLE target (
 CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);
 CREATE INDEX target_labels ON target USING gin (labels jsonb_path_ops);
-CREATE INDEX target_group ON target (group_name, number) WHERE group_name IS NOT NULL;
+CREATE INDEX target_group ON target (group_name, number)
+    WHERE group_name IS NOT NULL AND removed_at IS NULL;
 -- What a text is looked for in. Without the extension all targets are looked through.
 DO $$
 BEGIN
@@ -133,6 +134,8 @@ CREATE TABLE record (
     votes bytea NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX record_state ON record (state, target) WHERE state <> 1;
+-- Of what only changes with a state: the rows of all others are updated in place.
+CREATE INDEX record_cause ON record (cause, target) WHERE state <> 1;
 CREATE INDEX record_down ON record (since, target) WHERE state = 3;
 CREATE INDEX record_shard ON record (shard, target);
 CREATE INDEX record_certificate ON record (certificate_until) WHERE certificate_until IS NOT NULL;
@@ -144,9 +147,12 @@ CREATE TABLE transition (
     to_state smallint NOT NULL,
     cause smallint NOT NULL,
     detail smallint NOT NULL,
+    -- The transaction that wrote it: what is written late may be of an earlier time.
+    written bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     PRIMARY KEY (target, at, to_state)
 );
 CREATE INDEX transition_at ON transition (at);
+CREATE INDEX transition_written ON transition (written);
 
 CREATE TABLE incident (
     target bigint NOT NULL,
@@ -235,8 +241,9 @@ CREATE TABLE gap (
 CREATE TABLE token (
     id text PRIMARY KEY,
     name text NOT NULL,
-    role smallint NOT NULL,
-    secret bytea NOT NULL,
+    role text NOT NULL,
+    -- SHA-256 of its secret.
+    digest bytea NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     revoked_at timestamptz

@@ -6,6 +6,7 @@ use std::pin::pin;
 use tokio_postgres::Row;
 use tokio_stream::StreamExt as _;
 
+use super::rows::Us;
 use super::targets::LocationRow;
 use super::{Database, DatabaseError};
 use crate::target::TargetId;
@@ -28,9 +29,9 @@ pub struct Status {
     /// The members that have said something lately, and those that have not left.
     pub members: Vec<MemberRow>,
     /// Roles, and who has their shards.
-    pub leases: Vec<LeaseRow>,
+    pub leases: Vec<Share>,
     /// Spans that nobody made jobs for, the last ones first.
-    pub gaps: Vec<GapRow>,
+    pub gaps: Vec<GapSpan>,
 }
 
 /// A member of the cluster.
@@ -58,7 +59,7 @@ pub struct MemberRow {
 
 /// How the shards of a role are had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaseRow {
+pub struct Share {
     /// The role.
     pub role: String,
     /// Shards that somebody has.
@@ -73,7 +74,7 @@ pub struct LeaseRow {
 
 /// A span that nobody made jobs for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GapRow {
+pub struct GapSpan {
     /// Shards that it was one of.
     pub shards: i64,
     /// When it began, in Unix milliseconds.
@@ -96,8 +97,7 @@ const LEASES: &str = "SELECT role, count(*) FILTER (WHERE until >= now()), \
                       count(*) FILTER (WHERE until IS NULL OR until < now()), \
                       count(DISTINCT owner) FILTER (WHERE until >= now()), max(epoch) \
                       FROM lease GROUP BY role ORDER BY role DESC";
-const GAPS: &str = "SELECT count(*), (extract(epoch FROM began) * 1000)::bigint, \
-                    (extract(epoch FROM max(ended)) * 1000)::bigint, min(reason) \
+const GAPS: &str = "SELECT count(*), began, max(ended), min(reason) \
                     FROM gap GROUP BY began ORDER BY began DESC LIMIT 20";
 
 impl Database {
@@ -116,7 +116,7 @@ impl Database {
         let rows = client.query(MEMBERS, &[]).await?;
         let members = rows.iter().map(member).collect::<Result<_, _>>()?;
         let rows = client.query(LEASES, &[]).await?;
-        let leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
+        let leases = rows.iter().map(share).collect::<Result<_, _>>()?;
         let rows = client.query(GAPS, &[]).await?;
         let gaps = rows.iter().map(gap).collect::<Result<_, _>>()?;
         let (targets, removed) = (count(1)?, count(2)?);
@@ -181,8 +181,8 @@ fn member(row: &Row) -> Result<MemberRow, DatabaseError> {
     })
 }
 
-fn lease(row: &Row) -> Result<LeaseRow, DatabaseError> {
-    Ok(LeaseRow {
+fn share(row: &Row) -> Result<Share, DatabaseError> {
+    Ok(Share {
         role: row.try_get(0)?,
         held: row.try_get(1)?,
         free: row.try_get(2)?,
@@ -191,11 +191,11 @@ fn lease(row: &Row) -> Result<LeaseRow, DatabaseError> {
     })
 }
 
-fn gap(row: &Row) -> Result<GapRow, DatabaseError> {
-    Ok(GapRow {
+fn gap(row: &Row) -> Result<GapSpan, DatabaseError> {
+    Ok(GapSpan {
         shards: row.try_get(0)?,
-        began_ms: row.try_get(1)?,
-        ended_ms: row.try_get(2)?,
+        began_ms: row.try_get::<_, Us>(1)?.ms(),
+        ended_ms: row.try_get::<_, Us>(2)?.ms(),
         reason: row.try_get(3)?,
     })
 }

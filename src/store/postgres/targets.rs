@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
-use super::rows::small;
+use super::rows::{Us, small};
 use super::{Database, DatabaseError, PATIENCE, slow};
 use crate::target::{Priority, TargetId};
 
@@ -319,13 +319,12 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
-        let asked = "SELECT id, name, (extract(epoch FROM seen_at) * 1000)::bigint, is_retired \
-                     FROM location ORDER BY name";
+        let asked = "SELECT id, name, seen_at, is_retired FROM location ORDER BY name";
         let location = |row: &Row| {
             Ok(LocationRow {
                 id: row.try_get(0)?,
                 name: row.try_get(1)?,
-                seen_at_ms: row.try_get(2)?,
+                seen_at_ms: row.try_get::<_, Us>(2)?.ms(),
                 is_retired: row.try_get(3)?,
             })
         };

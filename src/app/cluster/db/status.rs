@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
-use crate::store::postgres::status::{GapRow, LeaseRow, MemberRow, Status};
+use crate::store::postgres::status::{GapSpan, MemberRow, Share, Status};
 use crate::store::postgres::targets::LocationRow;
 use crate::store::postgres::{Database, DatabaseError};
 use crate::view::table;
@@ -58,7 +58,7 @@ fn location(location: &LocationRow) -> String {
     format!("{}{is_retired}", location.name)
 }
 
-fn shared(lease: &LeaseRow) -> String {
+fn shared(lease: &Share) -> String {
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
     let held = plural(number(lease.held), "shard");
     let free = match lease.free {
@@ -68,7 +68,7 @@ fn shared(lease: &LeaseRow) -> String {
     format!("{held} with {}{free}", plural(number(lease.owners), "member"))
 }
 
-fn span(gap: &GapRow) -> String {
+fn span(gap: &GapSpan) -> String {
     let shards = plural(u64::try_from(gap.shards).unwrap_or(0), "shard");
     format!("{} to {}, {shards}: {}", rfc3339(gap.began_ms), rfc3339(gap.ended_ms), gap.reason)
 }

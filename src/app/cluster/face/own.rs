@@ -1,13 +1,11 @@
 //! `Own`: what a checker tells of itself, which knows nothing of the rest of its cluster.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
-use super::RoleHealth;
-use crate::api::{Answer, Facts, Feed, Metrics};
+use super::{RoleHealth, Shown};
+use crate::api::Metrics;
 use crate::app::cluster::view::Viewer;
 use crate::clock::{Clock, rfc3339};
 use crate::view::recent::seconds;
@@ -20,10 +18,8 @@ use crate::view::{
 pub(super) struct Own {
     location: String,
     health: Arc<RoleHealth>,
-    stop: CancellationToken,
     clock: Clock,
     started_ms: i64,
-    feed: Feed,
 }
 
 impl Own {
@@ -32,15 +28,15 @@ impl Own {
         Self {
             location: location.to_owned(),
             health: Arc::clone(&viewer.health),
-            stop: viewer.stop.clone(),
             started_ms: clock.now_ms(),
             clock,
-            feed: Feed::default(),
         }
     }
 }
 
-impl Facts for Own {
+impl Shown for Own {
+    const RELOAD: &str = "a role has nothing to read again";
+
     fn summary(&self, _: Lists) -> Summary {
         let figures = self.health.figures();
         let figure = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or(0);
@@ -66,7 +62,7 @@ impl Facts for Own {
             started_at: Some(rfc3339(self.started_ms)),
             uptime_seconds: seconds(up_ms.saturating_mul(1_000)),
             as_of: rfc3339(now_ms),
-            in_flight: self.in_flight(Lists::Short),
+            in_flight: self.in_flight(),
             checks: Checks {
                 since_start: figure("outcomes"),
                 missed: all.iter().sum::<u64>() + missed_by.standstill + missed("entry"),
@@ -84,7 +80,7 @@ impl Facts for Own {
         }
     }
 
-    fn in_flight(&self, _: Lists) -> InFlight {
+    fn in_flight(&self) -> InFlight {
         let figures = self.health.figures();
         let figure = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or(0);
         InFlight { count: figure("in_flight"), limit: figure("limit"), urls: Vec::new() }
@@ -92,27 +88,6 @@ impl Facts for Own {
 
     fn targets(&self, _: &TargetQuery) -> Result<TargetPage, String> {
         Err("a checker knows no list of targets; ask a scheduler or a recorder".to_owned())
-    }
-
-    fn reload(&self) -> Answer<'_, Result<String, String>> {
-        Box::pin(async { Err("a role has nothing to read again".to_owned()) })
-    }
-
-    fn stop(&self) -> Duration {
-        self.stop.cancel();
-        Duration::from_secs(10)
-    }
-
-    fn readiness(&self) -> Result<(), String> {
-        self.health.readiness()
-    }
-
-    fn liveness(&self) -> Result<(), String> {
-        self.health.liveness()
-    }
-
-    fn feed(&self) -> &Feed {
-        &self.feed
     }
 }
 

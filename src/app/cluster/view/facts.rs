@@ -1,11 +1,11 @@
 //! What a cluster can be asked by whoever asks one machine.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::View;
 use super::targets::asked;
-use crate::api::{Answer, Discovery, Facts, Feed, Found};
+use crate::api::{Discovery, Found};
+use crate::app::cluster::face::Shown;
 use crate::store::postgres::read::{PageQuery, Place};
 use crate::target::State;
 use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
@@ -13,51 +13,32 @@ use crate::view::{InFlight, Lists, Summary, TargetPage, TargetQuery};
 /// Targets that are found for service discovery at once.
 const SLICE: usize = 500;
 
-impl Facts for View {
+impl Shown for View {
+    const RELOAD: &str =
+        "the targets of a cluster are in its database: poller db import changes them";
+
     fn summary(&self, lists: Lists) -> Summary {
         self.told(lists)
     }
 
-    fn in_flight(&self, _: Lists) -> InFlight {
+    fn in_flight(&self) -> InFlight {
         self.summary.read().in_flight.clone()
     }
 
     fn targets(&self, query: &TargetQuery) -> Result<TargetPage, String> {
         self.target_page(query).map_err(|error| error.to_string())
     }
-
-    fn reload(&self) -> Answer<'_, Result<String, String>> {
-        let told = "the targets of a cluster are in its database: poller db import changes them";
-        Box::pin(async { Err(told.to_owned()) })
-    }
-
-    fn stop(&self) -> Duration {
-        self.stop.cancel();
-        Duration::from_secs(10)
-    }
-
-    fn readiness(&self) -> Result<(), String> {
-        self.health.readiness()
-    }
-
-    fn liveness(&self) -> Result<(), String> {
-        self.health.liveness()
-    }
-
-    fn feed(&self) -> &Feed {
-        &self.feed
-    }
 }
 
 impl Discovery for View {
-    fn some(&self, query: &TargetQuery, after: u32) -> Found {
+    fn some(&self, query: &TargetQuery, after: u32) -> Result<Found, String> {
         let after = Some(Place { key: 0, number: after });
         let asked = PageQuery { most: SLICE, after, ..asked(query) };
         let mut found = Found { targets: Vec::new(), next: None };
-        // What cannot be read ends the list; the summary says why.
-        let Ok(lines) = self.ask(self.reader.page(&asked)) else { return found };
+        let lines = self.ask(self.reader.page(&asked)).map_err(|error| error.to_string())?;
         let numbers: Vec<u32> = lines.iter().map(|(_, line)| line.number).collect();
-        let entries = self.ask(self.reader.entries(&numbers)).unwrap_or_default();
+        let entries = self.ask(self.reader.entries(&numbers));
+        let entries = entries.map_err(|error| error.to_string())?;
         found.next = numbers.last().copied().filter(|_| numbers.len() == SLICE);
         for (_, line) in lines {
             let state = line.known.as_ref().map_or(State::Pending, |known| known.health.state);
@@ -66,6 +47,6 @@ impl Discovery for View {
                 found.targets.push((Arc::new(target), state));
             }
         }
-        found
+        Ok(found)
     }
 }

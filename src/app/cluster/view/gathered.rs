@@ -6,9 +6,9 @@ use super::View;
 use super::windows::Windows;
 use crate::store::postgres::DatabaseError;
 use crate::store::postgres::read::{
-    ClusterRow, Expiring, GapRow, LeaseRow, Line, ListFacts, LocationRow, MemberRow, ProgressRow,
-    Room,
+    ClusterRow, Expiring, GapRow, LeaseRow, Line, ListFacts, MemberRow, ProgressRow, Room,
 };
+use crate::store::postgres::targets::LocationRow;
 use crate::store::reader::Named;
 use crate::target::State;
 
@@ -81,7 +81,7 @@ impl View {
     /// and says so.
     pub(super) async fn look(&self) -> Result<(), DatabaseError> {
         let began_us = self.clock.monotonic_us();
-        let done = self.gather().await;
+        let done = Box::pin(self.gather()).await;
         match &done {
             Ok(()) => self.make_summary(),
             Err(error) => self.note_away(&error.to_string()),
@@ -95,13 +95,16 @@ impl View {
         let cluster = self.reader.cluster().await?;
         let ahead_ms = cluster.now_ms - self.clock.now_ms();
         let now_ms = cluster.now_ms;
-        let (progress, members, leases, locations, down) = tokio::try_join!(
+        let changes = self.keys.changes();
+        let (progress, members, leases, locations, down, tokens) = tokio::try_join!(
             self.reader.progress(),
             self.reader.members(now_ms - LOST_MS),
             self.reader.leases(),
             self.reader.locations(),
             self.reader.down(SHOWN),
+            self.reader.tokens(),
         )?;
+        self.keys.follow(tokens, changes);
         let wanted = self.gathered.lock().windows.wanted(&progress, now_ms);
         let rows = match &wanted {
             Some(wanted) => self.reader.windows(&wanted.known, wanted.after_s).await?,

@@ -189,7 +189,7 @@ fn known(own: &Gathered, patience_ms: i64) -> Known {
         shards: own.cluster.shards,
         members: own.members.iter().map(seen).collect(),
         held: held.collect(),
-        locations: own.locations.iter().map(|one| (one.name.clone(), one.seen_ms)).collect(),
+        locations: own.locations.iter().map(|one| (one.name.clone(), one.seen_at_ms)).collect(),
         delay: delays(own),
         gaps: gaps.map(|gap| (gap.shard, gap.began_ms, gap.ended_ms, gap.reason.clone())).collect(),
         patience_ms,

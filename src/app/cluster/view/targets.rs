@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::View;
 use crate::api::Told;
+use crate::app::columns::Found;
 use crate::app::pages::told_detail;
 use crate::clock::rfc3339;
 use crate::outcome::Code;
@@ -30,9 +31,16 @@ pub(super) type Pages = HashMap<PageQuery, (i64, Vec<(u64, Line)>)>;
 impl View {
     /// The targets that `query` asks for.
     pub(super) fn target_page(&self, query: &TargetQuery) -> Told<TargetPage> {
+        let asked_ms = self.monotonic_ms();
+        if let Some(found) = self.columns.find(query, asked_ms) {
+            return self.found_page(query, &found);
+        }
         let limit = query.limit.max(1);
         let asked = PageQuery { most: limit + 1, ..asked(query) };
-        let total = self.total(&asked)?;
+        let total = match self.columns.count(query, asked_ms) {
+            Some(total) => total,
+            None => self.total(&asked)?,
+        };
         if total == 0 {
             return Ok(TargetPage::default());
         }
@@ -47,6 +55,22 @@ impl View {
             next: lines.last().filter(|_| has_more).map(place),
             targets: lines.iter().map(|(_, line)| row(line, now_s)).collect(),
             total,
+        })
+    }
+
+    /// The page of the targets that were `found`, those left out that do not match any more.
+    fn found_page(&self, query: &TargetQuery, found: &Found) -> Told<TargetPage> {
+        let lines = self.ask(self.reader.lines(&found.numbers))?;
+        let now_s = self.now_ms().div_euclid(1_000);
+        let is_wanted = |line: &&Line| {
+            let health = line.health(0);
+            query.state.is_none_or(|state| state == health.state)
+                && query.cause.is_none_or(|cause| Some(cause) == health.cause)
+        };
+        Ok(TargetPage {
+            next: found.next.map(|next| next.to_string()),
+            targets: lines.iter().filter(is_wanted).map(|line| row(line, now_s)).collect(),
+            total: found.total,
         })
     }
 
@@ -73,9 +97,7 @@ impl View {
     /// How many targets are asked for, wherever the page begins: by what is known already where all
     /// are asked for or those in a state, else counted, and then known for some seconds.
     fn total(&self, asked: &PageQuery) -> Told<u64> {
-        let PageQuery { text, labels, cause, group, .. } = asked;
-        let is_narrow = text.is_some() || cause.is_some() || group.is_some() || !labels.is_empty();
-        if !is_narrow {
+        if !is_narrow(asked) {
             return Ok(self.known_total(asked.state));
         }
         let question = PageQuery { after: None, most: 0, order: Order::Number, ..asked.clone() };
@@ -106,6 +128,12 @@ impl View {
             Some(State::Paused) => targets.paused,
         }
     }
+}
+
+/// Whether more is asked for than a state.
+fn is_narrow(asked: &PageQuery) -> bool {
+    let PageQuery { text, labels, cause, group, .. } = asked;
+    text.is_some() || cause.is_some() || group.is_some() || !labels.is_empty()
 }
 
 /// `query` as the database is asked it. How late the last polls began is not kept there: by that,

@@ -42,6 +42,27 @@ pub fn as_listed(entry: &str, secrets: Secrets) -> Result<String, String> {
     Ok(Value::Object(keys).to_string())
 }
 
+/// `entry`, which [`super::write`] made of a target with this given id, as one that keys are changed
+/// of.
+///
+/// # Errors
+/// What of it no entry can say.
+pub fn as_patchable(entry: &str, given_id: Option<&str>) -> Result<String, String> {
+    let mut keys: Map<String, Value> =
+        serde_json::from_str(entry).map_err(|error| format!("is no entry: {error}"))?;
+    if keys.contains_key(WRITTEN) {
+        return Err("has an address that a variable was put into".to_owned());
+    }
+    if keys.contains_key(DEFAULTS) {
+        return Err("rests on settings of its import".to_owned());
+    }
+    keys.values_mut().for_each(escape);
+    if let Some(id) = given_id {
+        keys.insert("id".to_owned(), id.into());
+    }
+    Ok(Value::Object(keys).to_string())
+}
+
 fn hide(key: &str, value: &mut Value) {
     match value {
         _ if HIDDEN.contains(&key) => blot(value),

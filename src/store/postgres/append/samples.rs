@@ -8,11 +8,8 @@ use crate::health::votes::Slot;
 use crate::outcome::{Cause, Micros};
 use crate::store::codes::{kind_code, verdict_code};
 use crate::store::postgres::DatabaseError;
-use crate::store::postgres::rows::{Us, large, small, tiny};
+use crate::store::postgres::rows::{MISSED, Us, large, small, tiny};
 use crate::store::{ShardBatch, ShardSample};
-
-/// The kind of a slot that passed without a poll.
-const MISSED: i16 = 3;
 
 /// Sets of values side by side are half as dear as one set of rows. A poll takes the place of the word
 /// that there was none; else what is there stays.

@@ -1,9 +1,7 @@
 //! The whole fleet: what the cluster is, how far its recorders are, and what they counted lately.
 
+use super::{DatabaseError, Reader, Us, VERSION, at};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
-
-use super::{DatabaseError, Reader, VERSION, at, unix_ms};
 
 /// What the cluster is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl Reader {
         if found != VERSION {
             return Err(DatabaseError::Version { found });
         }
-        let time = |name| at::<SystemTime>(row, name).map(unix_ms);
+        let time = |name| at::<Us>(row, name).map(Us::ms);
         Ok(ClusterRow {
             shards: at::<i32>(row, "shards")?.unsigned_abs(),
             revision: at(row, "revision")?,
@@ -129,8 +127,8 @@ impl Reader {
                 // What a newer recorder may write there says nothing to us.
                 codes: serde_json::from_str(at(row, "codes")?).unwrap_or_default(),
                 states: counts("states")?,
-                newest_ms: at::<Option<SystemTime>>(row, "newest")?.map(unix_ms),
-                written_ms: unix_ms(at(row, "written_at")?),
+                newest_ms: at::<Option<Us>>(row, "newest")?.map(Us::ms),
+                written_ms: at::<Us>(row, "written_at")?.ms(),
                 delay_ms: [delay(0), delay(1), delay(2)],
             });
         }
@@ -207,7 +205,7 @@ impl Reader {
         Ok(Room {
             bytes: at::<i64>(&row, "bytes")?.unsigned_abs(),
             samples: at::<i64>(&row, "samples")?.unsigned_abs(),
-            oldest_ms: at::<Option<SystemTime>>(&row, "oldest")?.map_or(0, unix_ms),
+            oldest_ms: at::<Option<Us>>(&row, "oldest")?.map_or(0, Us::ms),
         })
     }
 }

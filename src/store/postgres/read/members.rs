@@ -1,8 +1,7 @@
 //! Who works in the cluster, who has which shard, and what nobody did.
 
-use std::time::SystemTime;
-
-use super::{DatabaseError, Reader, at, time, unix_ms};
+use super::{DatabaseError, PATIENCE, Reader, Us, at, in_time};
+use crate::store::postgres::targets::LocationRow;
 
 /// A member of the cluster, as it last said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,15 +41,6 @@ pub struct LeaseRow {
     pub produced_ms: Option<i64>,
 }
 
-/// A place that targets are polled from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LocationRow {
-    /// Its name.
-    pub name: String,
-    /// When something was heard from there last, in Unix milliseconds.
-    pub seen_ms: i64,
-}
-
 /// A span of time that nobody made jobs for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GapRow {
@@ -73,7 +63,7 @@ impl Reader {
         let sql = "SELECT name, role, location, host, version, started_at, seen_at, ahead_ms, \
                    facts::text AS facts FROM member WHERE seen_at >= $1 \
                    ORDER BY role, location, name LIMIT 10000";
-        let rows = self.rows(sql, &[&time(since_ms)]).await?;
+        let rows = self.rows(sql, &[&Us::of_ms(since_ms)]).await?;
         rows.iter()
             .map(|row| {
                 Ok(MemberRow {
@@ -82,8 +72,8 @@ impl Reader {
                     location: at(row, "location")?,
                     host: at(row, "host")?,
                     version: at(row, "version")?,
-                    started_ms: unix_ms(at(row, "started_at")?),
-                    seen_ms: unix_ms(at(row, "seen_at")?),
+                    started_ms: at::<Us>(row, "started_at")?.ms(),
+                    seen_ms: at::<Us>(row, "seen_at")?.ms(),
                     ahead_ms: at(row, "ahead_ms")?,
                     facts: at(row, "facts")?,
                 })
@@ -106,7 +96,7 @@ impl Reader {
                     shard: at::<i32>(row, "shard")?.unsigned_abs(),
                     owner: at(row, "owner")?,
                     is_held: at(row, "is_held")?,
-                    produced_ms: at::<Option<SystemTime>>(row, "produced_until")?.map(unix_ms),
+                    produced_ms: at::<Option<Us>>(row, "produced_until")?.map(Us::ms),
                 })
             })
             .collect()
@@ -117,14 +107,9 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
-        let sql =
-            "SELECT name, seen_at FROM location WHERE NOT is_retired ORDER BY name LIMIT 1000";
-        let rows = self.rows(sql, &[]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LocationRow { name: at(row, "name")?, seen_ms: unix_ms(at(row, "seen_at")?) })
-            })
-            .collect()
+        let mut all = in_time(PATIENCE, self.database.locations()).await?;
+        all.retain(|location| !location.is_retired);
+        Ok(all)
     }
 
     /// The gaps that ended since `since_ms` (Unix milliseconds), the newest first, 10,000 at most.
@@ -134,7 +119,7 @@ impl Reader {
     pub async fn gaps(&self, since_ms: i64) -> Result<Vec<GapRow>, DatabaseError> {
         let sql = "SELECT shard, began, ended, reason FROM gap WHERE ended >= $1 \
                    ORDER BY began DESC LIMIT 10000";
-        self.gap_rows(sql, &[&time(since_ms)]).await
+        self.gap_rows(sql, &[&Us::of_ms(since_ms)]).await
     }
 
     /// The gaps of a shard that ended since `since_ms` (Unix milliseconds), 10,000 at most.
@@ -144,7 +129,7 @@ impl Reader {
     pub async fn gaps_of(&self, shard: u32, since_ms: i64) -> Result<Vec<GapRow>, DatabaseError> {
         let sql = "SELECT shard, began, ended, reason FROM gap WHERE shard = $1 AND ended >= $2 \
                    ORDER BY began DESC LIMIT 10000";
-        self.gap_rows(sql, &[&shard.cast_signed(), &time(since_ms)]).await
+        self.gap_rows(sql, &[&shard.cast_signed(), &Us::of_ms(since_ms)]).await
     }
 
     async fn gap_rows(
@@ -157,8 +142,8 @@ impl Reader {
             .map(|row| {
                 Ok(GapRow {
                     shard: at::<i32>(row, "shard")?.unsigned_abs(),
-                    began_ms: unix_ms(at(row, "began")?),
-                    ended_ms: unix_ms(at(row, "ended")?),
+                    began_ms: at::<Us>(row, "began")?.ms(),
+                    ended_ms: at::<Us>(row, "ended")?.ms(),
                     reason: at(row, "reason")?,
                 })
             })

@@ -4,12 +4,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::targets::{LINE, Line};
-use super::{DatabaseError, Reader, at, limit, time};
+use super::{DatabaseError, Reader, Us, at, limit};
 use crate::outcome::Cause;
 use crate::target::{State, Target, TargetId};
 
 /// Matches that are counted at most.
-const COUNTED: i64 = 100_000;
+const COUNTED: i64 = 20_000;
 /// What a latency is ordered by; it is 0 of those that were not polled.
 const LATENCY: &str = "(r.last_latency_us::bigint + 1)";
 /// What is looked through for a text; an index is made of it where the database can.
@@ -158,7 +158,7 @@ impl Reader {
         }
     }
 
-    /// How many targets are asked for, 100,000 at most, wherever the page begins.
+    /// How many targets are asked for, 20,000 at most, wherever the page begins.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -255,7 +255,7 @@ impl Reader {
         own.of_record("r.state = 3");
         if let Some(Place { key, number }) = query.after {
             let since_ms = i64::try_from(DOWN.saturating_sub(key)).unwrap_or(i64::MAX);
-            own.params.push(Box::new(time(since_ms)));
+            own.params.push(Box::new(Us::of_ms(since_ms)));
             let first = own.params.len();
             own.params.push(Box::new(i64::from(number)));
             own.also(&format!("(r.since, r.target) > (${first}, ${})", first + 1));

@@ -1,12 +1,10 @@
 //! Outages and changes of state.
 
-use std::time::SystemTime;
-
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{detail, small};
-use super::{DatabaseError, Reader, at, limit, number, time, unix_ms};
+use super::{DatabaseError, Reader, Us, at, limit, number};
 use crate::health::Transition;
 use crate::outcome::{Cause, Detail};
 use crate::target::State;
@@ -53,17 +51,23 @@ pub struct IncidentPlace {
     pub passed: u32,
 }
 
-/// A change of a target's state, with the place behind it.
+/// A change of a target's state, with the transaction that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The change.
     pub transition: Transition,
-    /// Where it is among all.
-    pub place: ChangePlace,
+    /// The number of the transaction.
+    pub written: i64,
 }
 
-/// A place among the changes of all targets: when in Unix milliseconds, and the target.
-pub type ChangePlace = (i64, u32);
+/// Changes of state in the order in which they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The changes.
+    pub all: Vec<Change>,
+    /// All that any transaction with a lower number than this wrote is there.
+    pub complete_until: i64,
+}
 
 impl Reader {
     /// The outages that are wanted, the newest first, and the place behind the last one when there
@@ -78,9 +82,9 @@ impl Reader {
         let mut own = String::new();
         let place = wanted.place;
         // What began in the millisecond of the place belongs to it.
-        let until = time(place.began_ms.saturating_add(1));
+        let until = Us::of_ms(place.began_ms.saturating_add(1));
         let (from, passed, most) =
-            (time(wanted.from_ms), i64::from(place.passed), limit(wanted.most));
+            (Us::of_ms(wanted.from_ms), i64::from(place.passed), limit(wanted.most));
         let target = wanted.target.map(i64::from);
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&until, &from, &passed, &most];
         if let Some(target) = &target {
@@ -124,32 +128,35 @@ impl Reader {
              UNION ALL (SELECT {CHANGE} FROM transition WHERE target = $1 AND at < $2 \
                 ORDER BY at DESC LIMIT 1)"
         );
-        let rows = self.rows(&sql, &[&i64::from(number), &time(since_ms)]).await?;
+        let rows = self.rows(&sql, &[&i64::from(number), &Us::of_ms(since_ms)]).await?;
         let mut changes = rows.iter().map(transition).collect::<Result<Vec<_>, _>>()?;
         changes.sort_by_key(|change| change.at_ms);
         Ok(changes)
     }
 
-    /// The changes of all targets behind the place `after`, in the order of time, `most` at most.
+    /// The changes of all targets that were written by transactions from the number `first` on, in
+    /// the order of these, `most` at most: a transaction with a lower number may end later.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn changes(
-        &self,
-        after: ChangePlace,
-        most: usize,
-    ) -> Result<Vec<Change>, DatabaseError> {
+    pub async fn changes(&self, first: i64, most: usize) -> Result<Changes, DatabaseError> {
+        // What was brought from another server may have been written by numbers to come.
         let sql = format!(
-            "SELECT {CHANGE} FROM transition WHERE at >= $1 AND (at, target) > ($1, $2) \
-             ORDER BY at, target LIMIT $3"
+            "SELECT complete_until, written, {CHANGE} FROM (SELECT \
+             pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS complete_until, \
+             pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS to_come) AS now \
+             LEFT JOIN LATERAL (SELECT * FROM transition WHERE written >= $1 AND written < to_come \
+             ORDER BY written, at, target LIMIT $2) AS own ON true"
         );
-        let rows = self.rows(&sql, &[&time(after.0), &i64::from(after.1), &limit(most)]).await?;
-        rows.iter()
-            .map(|row| {
-                let transition = transition(row)?;
-                Ok(Change { transition, place: (transition.at_ms, transition.target) })
-            })
-            .collect()
+        let rows = self.rows(&sql, &[&first, &limit(most)]).await?;
+        let mut changes = Changes::default();
+        for row in &rows {
+            changes.complete_until = at(row, "complete_until")?;
+            if let Some(written) = at::<Option<i64>>(row, "written")? {
+                changes.all.push(Change { transition: transition(row)?, written });
+            }
+        }
+        Ok(changes)
     }
 }
 
@@ -158,8 +165,8 @@ const CHANGE: &str = "at, target, from_state, to_state, cause, detail";
 fn incident(row: &Row) -> Result<Incident, DatabaseError> {
     Ok(Incident {
         target: number(at(row, "target")?)?,
-        began_ms: unix_ms(at(row, "began")?),
-        ended_ms: at::<Option<SystemTime>>(row, "ended")?.map(unix_ms),
+        began_ms: at::<Us>(row, "began")?.ms(),
+        ended_ms: at::<Option<Us>>(row, "ended")?.map(Us::ms),
         cause: Cause::from_code(small(row, "cause")?),
         detail: detail(row)?,
     })
@@ -171,7 +178,7 @@ fn transition(row: &Row) -> Result<Transition, DatabaseError> {
         target: number(at(row, "target")?)?,
         from: state("from_state")?.unwrap_or(State::Unknown),
         to: state("to_state")?.unwrap_or(State::Unknown),
-        at_ms: unix_ms(at(row, "at")?),
+        at_ms: at::<Us>(row, "at")?.ms(),
         cause: Cause::from_code(small(row, "cause")?),
         detail: detail(row)?,
     })

@@ -1,9 +1,8 @@
 //! Samples: of one target by the slots that it had, of the fleet in the order in which they fell due.
 
-use std::time::SystemTime;
-
-use super::rows::{MISSED, SAMPLE, outcome};
-use super::{DatabaseError, Reader, limit, time};
+use super::MISSED;
+use super::rows::{SAMPLE, outcome};
+use super::{DatabaseError, Reader, Us, limit};
 use crate::outcome::Outcome;
 
 /// A place among the samples of the fleet, by when they fell due.
@@ -43,8 +42,8 @@ impl Reader {
             "SELECT {SAMPLE} FROM sample WHERE due = ANY ($1) AND due >= $2 AND due <= $3 \
              AND target = $4 AND kind <> {MISSED} ORDER BY due DESC, finished DESC LIMIT 20000"
         );
-        let dues: Vec<SystemTime> = dues_ms.iter().copied().map(time).collect();
-        let bounds = (time(*first), time(*last));
+        let dues: Vec<Us> = dues_ms.iter().copied().map(Us::of_ms).collect();
+        let bounds = (Us::of_ms(*first), Us::of_ms(*last));
         let rows = self.rows(&sql, &[&dues, &bounds.0, &bounds.1, &i64::from(number)]).await?;
         rows.iter().map(outcome).collect()
     }
@@ -64,7 +63,8 @@ impl Reader {
             "SELECT {SAMPLE} FROM sample WHERE due <= $1 AND due >= $2 AND kind <> {MISSED} \
              ORDER BY due DESC, target DESC, location DESC, tries DESC OFFSET $3 LIMIT $4"
         );
-        let params = (time(place.due_ms), time(from_ms), i64::from(place.passed), limit(most));
+        let params =
+            (Us::of_ms(place.due_ms), Us::of_ms(from_ms), i64::from(place.passed), limit(most));
         let rows = self.rows(&sql, &[&params.0, &params.1, &params.2, &params.3]).await?;
         let all = rows.iter().map(outcome).collect::<Result<Vec<_>, _>>()?;
         let next = (all.len() == most).then(|| behind(place, &all)).flatten();
@@ -88,7 +88,7 @@ impl Reader {
              ORDER BY due, target, location, tries LIMIT $6"
         );
         let (from_ms, target, location, tries) = after.unwrap_or((span.from_ms, -1, 0, 0));
-        let bounds = (time(from_ms), time(span.to_ms), limit(most));
+        let bounds = (Us::of_ms(from_ms), Us::of_ms(span.to_ms), limit(most));
         let rows =
             self.rows(&sql, &[&bounds.0, &bounds.1, &target, &location, &tries, &bounds.2]).await?;
         let all = rows.iter().map(outcome).collect::<Result<Vec<_>, _>>()?;

@@ -1,19 +1,14 @@
 //! Outcomes from rows of samples.
 
-use std::time::SystemTime;
-
 use tokio_postgres::Row;
 
-use super::{DatabaseError, at, number, unix_ms, unix_us};
+use super::{DatabaseError, Us, at, number};
 use crate::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases};
 use crate::store::codes::{kind_of, verdict_of};
 
 /// What is read of a sample.
 pub(super) const SAMPLE: &str = "due, target, finished, kind, verdict, code, cause, detail, \
      latency_us, lag_us, bytes, flags, resolve_us, connect_us, tls_us, first_byte_us, transfer_us";
-
-/// The kind of slots that passed without a poll.
-pub(super) const MISSED: i16 = 3;
 
 /// The outcome in `row`, which has the columns of [`SAMPLE`].
 pub(super) fn outcome(row: &Row) -> Result<Outcome, DatabaseError> {
@@ -34,8 +29,8 @@ pub(super) fn outcome(row: &Row) -> Result<Outcome, DatabaseError> {
     };
     Ok(Outcome {
         target: number(at(row, "target")?)?,
-        due_ms: unix_ms(at::<SystemTime>(row, "due")?),
-        finished_us: unix_us(at::<SystemTime>(row, "finished")?),
+        due_ms: at::<Us>(row, "due")?.ms(),
+        finished_us: at::<Us>(row, "finished")?.0,
         lag_us: at::<i32>(row, "lag_us")?.cast_unsigned(),
         latency_us: at::<i32>(row, "latency_us")?.cast_unsigned(),
         kind: kind_of(small(row, "kind")?),

@@ -1,13 +1,11 @@
 //! Targets with what is known of them: by number, by id, and those that need somebody's attention.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::SystemTime;
-
 use tokio_postgres::Row;
 
 use super::rows::{detail, small};
 use super::tallies::tally;
-use super::{DatabaseError, Reader, at, limit, number, time, unix_ms};
+use super::{DatabaseError, Reader, Us, at, limit, number};
 use crate::health::Health;
 use crate::outcome::Cause;
 use crate::stats::Tally;
@@ -108,19 +106,19 @@ fn known(row: &Row) -> Result<Option<Known>, DatabaseError> {
     }
     let health = Health {
         state: State::from_code(small(row, "state")?).unwrap_or(State::Unknown),
-        since_ms: unix_ms(at(row, "since")?),
+        since_ms: at::<Us>(row, "since")?.ms(),
         cause: Cause::from_code(small(row, "cause")?),
         detail: detail(row)?,
         suspect_ms: 0,
     };
-    let last_at: Option<SystemTime> = at(row, "last_at")?;
+    let last_at: Option<Us> = at(row, "last_at")?;
     let code = u16::try_from(at::<i16>(row, "last_code")?).unwrap_or(0);
     let latency_us = at::<i32>(row, "last_latency_us")?.cast_unsigned();
     let is_polled = health.state != State::Pending || code != 0;
     let last = last_at.filter(|_| is_polled);
-    let last = last.map(|last_at| Last { at_ms: unix_ms(last_at), code, latency_us });
-    let until = at::<Option<SystemTime>>(row, "certificate_until")?;
-    let certificate_until = until.map_or(0, |until| unix_ms(until).div_euclid(1_000));
+    let last = last.map(|last_at| Last { at_ms: last_at.ms(), code, latency_us });
+    let until = at::<Option<Us>>(row, "certificate_until")?;
+    let certificate_until = until.map_or(0, |until| until.ms().div_euclid(1_000));
     Ok(Some(Known { health, last, certificate_until }))
 }
 
@@ -139,6 +137,22 @@ impl Reader {
         let lines = rows.iter().map(Line::of).collect::<Result<Vec<_>, _>>()?;
         // An id that was given goes before one that only looks like it.
         Ok(ids.iter().find_map(|id| lines.iter().find(|line| line.id == *id)).cloned())
+    }
+
+    /// The targets with these numbers, in the order of these; without those that were removed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn lines(&self, numbers: &[u32]) -> Result<Vec<Line>, DatabaseError> {
+        let sql = format!(
+            "SELECT {LINE} FROM target t LEFT JOIN record r ON r.target = t.number \
+             WHERE t.number = ANY ($1) AND t.removed_at IS NULL"
+        );
+        let wanted: Vec<i64> = numbers.iter().copied().map(i64::from).collect();
+        let rows = self.rows(&sql, &[&wanted]).await?;
+        let lines = rows.iter().map(|row| Line::of(row).map(|line| (line.number, line)));
+        let mut lines = lines.collect::<Result<HashMap<_, _>, _>>()?;
+        Ok(numbers.iter().filter_map(|number| lines.remove(number)).collect())
     }
 
     /// The first target whose group and name, else its address, are `key` as they stand in addresses:
@@ -236,10 +250,10 @@ impl Reader {
                    ORDER BY r.certificate_until, r.target LIMIT $3";
         let at_ms = now_s.saturating_mul(1_000);
         let last_ms = at_ms.saturating_add(most_days.saturating_mul(86_400_000));
-        let rows = self.rows(sql, &[&time(at_ms), &time(last_ms), &limit(most)]).await?;
+        let rows = self.rows(sql, &[&Us::of_ms(at_ms), &Us::of_ms(last_ms), &limit(most)]).await?;
         let total = rows.first().map_or(Ok(0), |row| at::<i64>(row, "total"))?;
         let told = rows.iter().map(|row| {
-            let until_s = unix_ms(at(row, "certificate_until")?).div_euclid(1_000);
+            let until_s = at::<Us>(row, "certificate_until")?.ms().div_euclid(1_000);
             Ok(Expiring { url: at(row, "url")?, until_s })
         });
         Ok((told.collect::<Result<_, DatabaseError>>()?, total.unsigned_abs()))

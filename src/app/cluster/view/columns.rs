@@ -1,0 +1,170 @@
+//! `Columns`: what questions about many targets filter and sort by, side by side in memory.
+//!
+//! No index of the database could keep up with figures that every poll changes. So whoever shows the
+//! cluster reads them all now and then, for as long as somebody asks; what it shows is read anew.
+
+mod figures;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use self::figures::Figures;
+use super::View;
+use crate::app::columns::Found;
+use crate::store::postgres::DatabaseError;
+use crate::store::postgres::read::Since;
+use crate::view::{Sort, TargetQuery};
+
+/// How often is looked whether they have to be read.
+const ROUND: Duration = Duration::from_secs(1);
+/// They are read again after so many milliseconds at the soonest,
+const FRESH_MS: i64 = 5_000;
+/// and after so many times as long as that takes;
+const SHARE: i64 = 20;
+/// by this much sooner when the targets were changed.
+const SOONER: i64 = 5;
+/// They are given up when nobody has asked for so many milliseconds.
+const KEPT_MS: i64 = 120_000;
+
+/// The figures of all targets, while somebody asks for them.
+#[derive(Default)]
+pub(super) struct Columns {
+    held: RwLock<Option<Arc<Held>>>,
+    /// How often all was given up because the targets were changed.
+    given_up: AtomicU64,
+    /// When somebody asked last, in monotonic milliseconds; 0: nobody has.
+    asked_ms: AtomicI64,
+}
+
+struct Held {
+    figures: Figures,
+    /// The revision of the targets that they are of.
+    revision: i64,
+    /// When they were read, in monotonic milliseconds, and for how long.
+    read_ms: i64,
+    took_ms: i64,
+}
+
+impl Columns {
+    /// The targets that `query` asks for, as they were some seconds ago; none when the database has
+    /// to be asked: of a text, of what has an index there, and until all figures are read.
+    pub(super) fn find(&self, query: &TargetQuery, now_ms: i64) -> Option<Found> {
+        if !is_for_us(query) {
+            return None;
+        }
+        self.held(now_ms)?.figures.find(query)
+    }
+
+    /// How many targets match `query`, wherever the page begins, if that is known here.
+    pub(super) fn count(&self, query: &TargetQuery, now_ms: i64) -> Option<u64> {
+        let TargetQuery { text, labels, cause, group, .. } = query;
+        let is_narrow = cause.is_some() || group.is_some() || !labels.is_empty();
+        if text.is_some() || !is_narrow {
+            return None;
+        }
+        self.held(now_ms)?.figures.count(query)
+    }
+
+    fn held(&self, now_ms: i64) -> Option<Arc<Held>> {
+        self.asked_ms.store(now_ms.max(1), Ordering::Relaxed);
+        self.held.read().clone()
+    }
+
+    /// Gives up what was read before now: the targets were changed here.
+    pub(super) fn give_up(&self) {
+        let mut held = self.held.write();
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+        *held = None;
+    }
+
+    /// Has what was read take the place of what is held, unless that was given up after so many times.
+    fn take(&self, read: Held, given_up: u64) {
+        let mut held = self.held.write();
+        if self.given_up.load(Ordering::Relaxed) == given_up {
+            *held = Some(Arc::new(read));
+        }
+    }
+
+    /// What has to be done at `now_ms` (monotonic milliseconds), when the targets have `revision`.
+    fn due(&self, now_ms: i64, revision: i64) -> Due {
+        let asked_ms = self.asked_ms.load(Ordering::Relaxed);
+        if asked_ms == 0 || now_ms - asked_ms > KEPT_MS {
+            return Due::GiveUp;
+        }
+        let held = self.held.read().clone();
+        let is_fresh = held.as_ref().is_some_and(|held| {
+            let sooner = if held.revision == revision { 1 } else { SOONER };
+            now_ms - held.read_ms < FRESH_MS.max(held.took_ms * SHARE) / sooner
+        });
+        if is_fresh { Due::Nothing } else { Due::Read(held) }
+    }
+}
+
+/// What has to be done with the figures.
+enum Due {
+    Nothing,
+    GiveUp,
+    /// They have to be read, in the place of these.
+    Read(Option<Arc<Held>>),
+}
+
+/// Whether a question is none that an index of the database answers at once.
+fn is_for_us(query: &TargetQuery) -> bool {
+    let TargetQuery { state, text, labels, cause, group, sort, .. } = query;
+    let is_narrow = cause.is_some() || group.is_some() || !labels.is_empty();
+    let is_pending = *state == Some(crate::target::State::Pending);
+    text.is_none() && *sort != Sort::Downtime && (is_narrow || is_pending || *sort == Sort::Latency)
+}
+
+impl View {
+    /// Monotonic milliseconds.
+    pub(super) fn monotonic_ms(&self) -> i64 {
+        i64::try_from(self.clock.monotonic_us() / 1_000).unwrap_or(i64::MAX)
+    }
+
+    /// Reads the figures once a second if that is due, for as long as somebody has the view.
+    pub(super) async fn keep_columns(view: std::sync::Weak<Self>) {
+        let mut rhythm = tokio::time::interval(ROUND);
+        rhythm.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            rhythm.tick().await;
+            let Some(view) = view.upgrade() else { return };
+            let revision = view.gathered.lock().cluster.revision;
+            match view.columns.due(view.monotonic_ms(), revision) {
+                Due::Nothing => {}
+                Due::GiveUp => *view.columns.held.write() = None,
+                Due::Read(before) => {
+                    if let Err(error) = view.read_columns(before).await {
+                        tracing::debug!("targets are sought in the database alone: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read_columns(&self, before: Option<Arc<Held>>) -> Result<(), DatabaseError> {
+        let began_ms = self.monotonic_ms();
+        let given_up = self.columns.given_up.load(Ordering::Relaxed);
+        let cluster = self.gathered.lock().cluster;
+        let (mut figures, since) = match &before {
+            None => (Figures::default(), Since::Ever),
+            Some(held) => {
+                (held.figures.without_records(), Since::Revision(held.revision, cluster.shards))
+            }
+        };
+        let is_changed = before.is_none_or(|held| held.revision != cluster.revision);
+        if is_changed {
+            self.reader.kinds(since, |number, kind| figures.seat(number, kind)).await?;
+        }
+        self.reader.figures(|row| figures.put(row)).await?;
+        let read_ms = self.monotonic_ms();
+        let took_ms = read_ms - began_ms;
+        tracing::debug!(took_ms, targets = figures.len(), "read the figures of all targets");
+        let held = Held { figures, revision: cluster.revision, read_ms, took_ms };
+        self.columns.take(held, given_up);
+        Ok(())
+    }
+}

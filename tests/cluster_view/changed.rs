@@ -1,0 +1,148 @@
+//! What is changed over the API of a cluster: targets and tokens.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::engines::{Postgres, sql_at};
+use super::fed::{Fed, TARGETS};
+use super::trouble::wait;
+
+/// A scheduler that answers; it needs no Kafka for that.
+struct Answering {
+    url: String,
+    port: u16,
+    child: Child,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answering {
+    fn of(url: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
+        let port = free.expect("one").port();
+        let child = Command::new(env!("CARGO_BIN_EXE_poller"))
+            .env_clear()
+            .args(["--postgres", url, "--kafka", "127.0.0.1:1", "--listen"])
+            .args([&format!("127.0.0.1:{port}"), "scheduler"])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let own = Self { url: url.to_owned(), port, child };
+        wait("it answers", || own.ask("GET", "/livez", "", "").is_some_and(|told| told.0 == 200));
+        own
+    }
+
+    /// What is answered to somebody with `token`; none, when nobody answers.
+    fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, Value)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let token = match token {
+            "" => String::new(),
+            token => format!("Authorization: Bearer {token}\r\n"),
+        };
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some((status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned()))))
+    }
+
+    fn status(&self, method: &str, path: &str, token: &str) -> u16 {
+        self.ask(method, path, token, "").expect("an answer").0
+    }
+
+    /// What `poller token` prints.
+    fn token(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
+        command.env_clear().env("POLLER_POSTGRES", &self.url);
+        let output = command.arg("token").args(arguments).output().expect("it runs");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn sql(&self, statement: &str) -> String {
+        let statement = format!("SET search_path TO poller; {statement}");
+        sql_at(&self.url, &statement).expect("told").trim().to_owned()
+    }
+}
+
+pub(crate) fn tokens_and_targets_are_changed_over_the_api() {
+    let server = Postgres::start();
+    let fed = Fed::new(&server);
+    let answering = Answering::of(&fed.url);
+    let made: Value =
+        serde_json::from_str(&answering.token(&["create", "--role", "admin", "--json"]))
+            .expect("a token");
+    let admin = made["token"].as_str().expect("its text").to_owned();
+    let reader = answering.token(&["create", "--role", "read"]);
+    let is_known = |token: &str| answering.status("GET", "/api/v1/targets", token) == 200;
+    wait("tokens are known", || is_known(&admin) && is_known(&reader));
+    assert_eq!(answering.status("DELETE", "/api/v1/targets/id-12", &reader), 403);
+    targets_are_changed(&answering, &admin);
+    what_is_not_done_is_said(&answering, &admin);
+    let id = made["id"].as_str().expect("its id");
+    answering.token(&["revoke", id]);
+    wait("it is worth nothing", || answering.status("GET", "/api/v1/targets", &admin) == 401);
+    assert!(is_known(&reader));
+    let list = answering.token(&["list"]);
+    assert!(list.contains("revoked") && list.contains("active"), "{list}");
+    let kept = answering.sql("SELECT count(*) FROM token WHERE octet_length(digest) = 32");
+    assert_eq!(kept, "2");
+}
+
+fn targets_are_changed(answering: &Answering, admin: &str) {
+    let ask = |method: &str, path: &str, body: &str| {
+        answering.ask(method, path, admin, body).expect("an answer")
+    };
+    let before: i64 = answering.sql("SELECT revision FROM cluster").parse().expect("a number");
+    let entry = r#"{"url": "https://new.example/", "interval": "20s", "group": "New"}"#;
+    let (status, told) = ask("POST", "/api/v1/targets", entry);
+    assert!(status < 300 && told["added"] == 1, "{status} {told}");
+    assert_eq!(told["total"], TARGETS as u64 + 1, "{told}");
+    let (status, told) = ask("POST", "/api/v1/targets", entry);
+    assert!(status < 300 && told["added"] == 0 && told["kept"] == 1, "{status} {told}");
+    let (status, told) = ask("PATCH", "/api/v1/targets/id-6", r#"{"interval": "30s"}"#);
+    assert!(status == 200 && told["changed"] == 1, "{status} {told}");
+    let (status, told) = ask("DELETE", "/api/v1/targets/id-12", "");
+    assert!(status == 200 && told["removed"] == 1, "{status} {told}");
+    assert_eq!(ask("DELETE", "/api/v1/targets/id-12", "").0, 404);
+    let changed = answering.sql(&format!(
+        "SELECT string_agg(coalesce(given_id, url) || ' ' || every_ms || ' ' \
+         || (removed_at IS NOT NULL), ',' ORDER BY revision) FROM target WHERE revision > {before}"
+    ));
+    assert_eq!(changed, "https://new.example/ 20000 false,id-6 30000 false,id-12 10000 true");
+    // Schedulers ask for what is of a higher revision than they know.
+    let after: i64 = answering.sql("SELECT revision FROM cluster").parse().expect("a number");
+    assert_eq!(after, before + 3);
+    let (status, told) = ask("GET", "/api/v1/targets?group=New", "");
+    assert!(status == 200 && told["targets"][0]["interval_seconds"] == 20.0, "{told}");
+}
+
+fn what_is_not_done_is_said(answering: &Answering, admin: &str) {
+    let entry = r#"[{"url": "https://new.example/", "expires": "1h"}]"#;
+    for (method, path, body, wanted, word) in [
+        ("PUT", "/api/v1/targets", "[]", 409, "poller db import"),
+        ("POST", "/api/v1/targets/id-6/pause", "", 409, "cannot be paused"),
+        ("POST", "/api/v1/targets", entry, 422, "expires"),
+        ("POST", "/api/v1/targets", r#"{"url": "nothing"}"#, 422, "index 0"),
+        ("PATCH", "/api/v1/targets/nobody", "{}", 404, "nobody"),
+    ] {
+        let (status, told) = answering.ask(method, path, admin, body).expect("an answer");
+        assert_eq!(status, wanted, "{method} {path}: {told}");
+        assert!(told.to_string().contains(word), "{method} {path}: {told}");
+    }
+}
