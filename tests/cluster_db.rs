@@ -53,6 +53,7 @@ async fn targets_are_imported_and_read() {
     targets::a_target_keeps_its_number_whatever_becomes_of_the_list(&server).await;
     targets::what_an_entry_says_is_in_its_row(&server).await;
     targets::changes_are_seen_by_revision(&server).await;
+    targets::changes_come_in_pages_and_none_is_left_out(&server).await;
     targets::two_imports_at_once_are_one_after_the_other(&server).await;
 }
 

@@ -9,7 +9,7 @@ use poller::config::targets::{self, List};
 use poller::shards::Shards;
 use poller::store::postgres::Database;
 use poller::store::postgres::import::{Imported, Others};
-use poller::store::postgres::targets::{JobRow, TargetRow};
+use poller::store::postgres::targets::{JobRow, Known, TargetRow};
 use poller::target::Priority;
 use serde_json::{Value, json};
 
@@ -134,6 +134,46 @@ pub(crate) async fn changes_are_seen_by_revision(server: &Postgres) {
     assert!(one.iter().all(|job| job.number % 2 == 0));
     let rows: Vec<TargetRow> = database.changes(&since).await.expect("asked");
     assert_eq!(rows.len(), 3);
+}
+
+pub(crate) async fn changes_come_in_pages_and_none_is_left_out(server: &Postgres) {
+    let (database, address) = cluster(server, 3).await;
+    import(&database, &[url(0)], Others::Removed).await;
+    let revision = database.revision().await.expect("one");
+    let mut known: BTreeMap<u32, Known> =
+        (0..3).map(|shard| (shard, Known::up_to(revision))).collect();
+    import(&database, &(0..100).map(url).collect::<Vec<_>>(), Others::Removed).await;
+    let mut seen: BTreeMap<u32, JobRow> = BTreeMap::new();
+    let mut pages = 0;
+    loop {
+        let asked: Vec<(u32, Known)> = known.iter().map(|(shard, at)| (*shard, *at)).collect();
+        let page: Vec<JobRow> = database.changes_since(&asked, 7).await.expect("asked");
+        let is_last = page.len() < 7;
+        for row in page {
+            let at = known.get_mut(&(row.number % 3)).expect("a shard");
+            let next = Known::at(row.revision, row.number);
+            assert!(*at < next, "in their order");
+            *at = next;
+            seen.insert(row.number, row);
+        }
+        pages += 1;
+        if pages == 3 {
+            // What changes while pages are read comes as well, however much of it was read.
+            import(&database, &(1..110).map(url).collect::<Vec<_>>(), Others::Removed).await;
+        }
+        if is_last {
+            break;
+        }
+    }
+    assert!(pages > 14, "{pages} pages");
+    let polled = seen.values().filter(|row| !row.is_removed).count();
+    assert_eq!((polled, seen.len()), (109, 110), "url 0 was removed");
+    let plan = sql(
+        &address,
+        "SET enable_seqscan = off; SET enable_bitmapscan = off; EXPLAIN SELECT 1 FROM target \
+         WHERE shard = 1 AND (revision, number) > (1, 5) ORDER BY shard, revision, number LIMIT 7",
+    );
+    assert!(plan.contains("target_changes") && !plan.contains("Sort"), "{plan}");
 }
 
 fn database_revision(since: &[(u32, i64)]) -> i64 {

@@ -47,7 +47,7 @@ CREATE TABLE target (
     revision bigint NOT NULL,
     removed_at timestamptz
 );
-CREATE INDEX target_changes ON target (shard, revision);
+CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);
 CREATE INDEX target_labels ON target USING gin (labels jsonb_path_ops);
 CREATE INDEX target_group ON target (group_name, number) WHERE group_name IS NOT NULL;

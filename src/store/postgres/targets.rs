@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
+use super::rows::small;
 use super::{Database, DatabaseError};
 use crate::target::{Priority, TargetId};
 
@@ -78,6 +79,29 @@ pub struct LocationRow {
     pub seen_at_ms: i64,
     /// Whether nobody polls from there any more.
     pub is_retired: bool,
+}
+
+/// How far the changes of a shard's targets are known: all up to this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Known {
+    /// The revision of the last one.
+    pub revision: i64,
+    /// Its number; those of one revision come by number.
+    pub number: i64,
+}
+
+impl Known {
+    /// All changes up to `revision` are known.
+    #[must_use]
+    pub const fn up_to(revision: i64) -> Self {
+        Self { revision, number: i64::MAX }
+    }
+
+    /// All are known up to that of the target `number` at `revision`.
+    #[must_use]
+    pub fn at(revision: i64, number: u32) -> Self {
+        Self { revision, number: number.into() }
+    }
 }
 
 /// What a row of targets is read as: [`TargetRow`] or [`JobRow`].
@@ -212,6 +236,62 @@ impl Database {
         let mut changed = Vec::new();
         self.each(&asked, &[&shards, &revisions], |row| changed.push(row)).await?;
         Ok(changed)
+    }
+
+    /// What has changed of targets behind what is `known` of their shards, those that are polled no
+    /// more as well: `most` of them at most, fewer only when there are no more. Those of a shard come
+    /// in the order of revisions and numbers, so that the last one tells what is known then.
+    ///
+    /// Nothing is left out: whoever changes targets takes the next revision under a lock that is
+    /// kept until all is done, so that a revision is never seen before a lower one.
+    ///
+    /// # Errors
+    /// The database cannot be reached, refuses, or holds what makes no sense.
+    pub async fn changes_since<T: OfRow>(
+        &self,
+        known: &[(u32, Known)],
+        most: u32,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let (most, mut changed) = (most as usize, Vec::new());
+        for (shard, Known { revision, number }) in self.changed_shards(known).await? {
+            let left = most.saturating_sub(changed.len());
+            if left == 0 {
+                break;
+            }
+            let asked = format!(
+                "SELECT {} FROM target WHERE shard = $1 AND (revision, number) > ($2, $3) \
+                 ORDER BY shard, target.revision, target.number LIMIT $4",
+                T::COLUMNS
+            );
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            self.each(&asked, &[&shard, &revision, &number, &left], |row| changed.push(row)).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Those of the shards of which more has changed than is `known`.
+    async fn changed_shards(
+        &self,
+        known: &[(u32, Known)],
+    ) -> Result<Vec<(i32, Known)>, DatabaseError> {
+        // The limit has each shard looked up for itself, in the index.
+        let asked = "SELECT known.shard, known.revision, known.number \
+                     FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) \
+                     AS known(shard, revision, number) CROSS JOIN LATERAL \
+                     (SELECT FROM target WHERE target.shard = known.shard \
+                     AND (target.revision, target.number) > (known.revision, known.number) \
+                     ORDER BY target.shard, target.revision, target.number LIMIT 1) AS newer";
+        let shards: Vec<i32> = known.iter().map(|(shard, _)| small(*shard)).collect();
+        let revisions: Vec<i64> = known.iter().map(|(_, known)| known.revision).collect();
+        let numbers: Vec<i64> = known.iter().map(|(_, known)| known.number).collect();
+        let client = self.client().await?;
+        let statement = client.prepare_cached(asked).await?;
+        let rows = client.query(&statement, &[&shards, &revisions, &numbers]).await?;
+        let shard = |row: &Row| {
+            let known = Known { revision: row.try_get(1)?, number: row.try_get(2)? };
+            Ok((row.try_get(0)?, known))
+        };
+        rows.iter().map(shard).collect()
     }
 
     /// The revision of the targets: it rises whenever any of them change.
