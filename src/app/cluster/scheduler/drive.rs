@@ -24,8 +24,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const FULL: Duration = Duration::from_millis(10);
 /// How long it sleeps at most, so that what brokers have is told in time.
 const NAP: Duration = Duration::from_millis(200);
-/// Wishes that may wait.
-const WISHES: usize = 64;
+/// Wishes that may wait; one of them may hold ten thousand changes.
+const WISHES: usize = 8;
 
 /// What is wanted of the drive.
 #[derive(Debug)]

@@ -13,13 +13,13 @@ use crate::queue::kafka::jobs::fixed;
 use crate::shards::Shards;
 use crate::stage::dispatch::{Change, JobTarget, LONGEST_GAP_MS, Locations, ShardTargets, Taken};
 use crate::store::postgres::leases::Held;
-use crate::store::postgres::targets::JobRow;
+use crate::store::postgres::targets::{JobRow, Known};
 use crate::store::postgres::{Database, DatabaseError};
 
 /// How often changes are asked for.
 const POLL: Duration = Duration::from_secs(2);
-/// How long that may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Changes that are asked for at a time: some megabytes.
+const PAGE: u32 = 10_000;
 /// How long after a failure a shard is read again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Shards that are read at the same time.
@@ -38,9 +38,9 @@ pub(super) struct Feed {
     database: Database,
     shards: Shards,
     drive: mpsc::Sender<Wish>,
-    /// The shards that are ours: the epoch of each and, once it was read, its revision.
-    ours: BTreeMap<u32, (i64, Option<i64>)>,
-    reading: JoinSet<(Taken, i64)>,
+    /// The shards that are ours: the epoch of each and, once it was read, what the drive knows.
+    ours: BTreeMap<u32, (i64, Option<Known>)>,
+    reading: JoinSet<(Taken, Known)>,
     readers: Arc<Semaphore>,
     locations: Option<Locations>,
     needed: Needed,
@@ -72,14 +72,18 @@ impl Feed {
                     None => return,
                 },
                 Some(read) = self.reading.join_next() => {
-                    if let Ok((taken, revision)) = read {
-                        self.hand_over(taken, revision).await;
+                    if let Ok((taken, known)) = read {
+                        self.hand_over(taken, known).await;
                     }
                 }
-                _ = poll.tick() => match tokio::time::timeout(PATIENCE, self.poll()).await {
-                    Ok(Ok(())) => self.needed.note_there(),
-                    Ok(Err(error)) => self.needed.note_away(&error),
-                    Err(slow) => self.needed.note_away(&slow),
+                _ = poll.tick() => match self.poll().await {
+                    Ok(is_all) => {
+                        self.needed.note_there();
+                        if !is_all {
+                            poll.reset_immediately();
+                        }
+                    }
+                    Err(error) => self.needed.note_away(&error),
                 },
             }
         }
@@ -103,44 +107,55 @@ impl Feed {
         }
     }
 
-    async fn hand_over(&mut self, taken: Taken, revision: i64) {
+    async fn hand_over(&mut self, taken: Taken, read: Known) {
+        let shard = taken.shard;
         // It may have gone to somebody else, and even come back, while it was read.
-        if let Some((epoch, known)) = self.ours.get_mut(&taken.shard)
-            && *epoch == taken.epoch
-        {
-            *known = Some(revision);
+        if self.ours.get(&shard).is_some_and(|(epoch, _)| *epoch == taken.epoch) {
             self.wish(Wish::Take(taken)).await;
+            self.note_known(shard, read);
         }
     }
 
-    /// Asks what has changed.
-    async fn poll(&mut self) -> Result<(), DatabaseError> {
-        let known: Vec<(u32, i64)> = self
-            .ours
-            .iter()
-            .filter_map(|(shard, (_, revision))| Some((*shard, (*revision)?)))
-            .collect();
+    /// Notes what the drive knows of `shard`, once it does.
+    fn note_known(&mut self, shard: u32, now: Known) {
+        if let Some((_, known)) = self.ours.get_mut(&shard) {
+            *known = Some(now);
+        }
+    }
+
+    /// Asks what has changed, and hands it over; whether that was all.
+    async fn poll(&mut self) -> Result<bool, DatabaseError> {
+        self.follow_locations().await?;
+        let known: Vec<(u32, Known)> =
+            self.ours.iter().filter_map(|(shard, (_, known))| Some((*shard, (*known)?))).collect();
+        if known.is_empty() {
+            return Ok(true);
+        }
+        let rows = self.database.changes_since::<JobRow>(&known, PAGE).await?;
+        let is_all = rows.len() < PAGE as usize;
+        let mut changes: BTreeMap<u32, (Known, Vec<Change>)> = BTreeMap::new();
+        for row in rows {
+            let last = Known::at(row.revision, row.number);
+            let shard = changes.entry(self.shards.of(row.number));
+            let (known, changes) = shard.or_insert_with(|| (last, Vec::new()));
+            *known = last;
+            changes.push(change(&row));
+        }
+        for (shard, (last, changes)) in changes {
+            tracing::info!(shard, "{} targets have changed", changes.len());
+            self.wish(Wish::Change(shard, changes)).await;
+            self.note_known(shard, last);
+        }
+        Ok(is_all)
+    }
+
+    async fn follow_locations(&mut self) -> Result<(), DatabaseError> {
         let locations = self.database.locations().await?;
         let names = locations.into_iter().filter(|location| !location.is_retired);
         let locations = Locations::new(names.map(|location| location.name).collect());
         if self.locations.as_ref() != Some(&locations) {
-            self.locations = Some(locations.clone());
-            self.wish(Wish::Locate(locations)).await;
-        }
-        if known.is_empty() {
-            return Ok(());
-        }
-        let mut changes: BTreeMap<u32, Vec<Change>> = BTreeMap::new();
-        for row in self.database.changes::<JobRow>(&known).await? {
-            let shard = self.shards.of(row.number);
-            if let Some((_, Some(known))) = self.ours.get_mut(&shard) {
-                *known = row.revision.max(*known);
-            }
-            changes.entry(shard).or_default().push(change(&row));
-        }
-        for (shard, changes) in changes {
-            tracing::info!(shard, "{} targets have changed", changes.len());
-            self.wish(Wish::Change(shard, changes)).await;
+            self.wish(Wish::Locate(locations.clone())).await;
+            self.locations = Some(locations);
         }
         Ok(())
     }
@@ -171,7 +186,7 @@ async fn read(
     readers: Arc<Semaphore>,
     held: Held,
     now_ms: i64,
-) -> (Taken, i64) {
+) -> (Taken, Known) {
     let Held { shard, epoch, produced_until_ms } = held;
     let _turn = readers.acquire().await;
     let earliest_ms = now_ms - LONGEST_GAP_MS;
@@ -188,7 +203,7 @@ async fn read(
             Ok(revision) => {
                 needed.note_there();
                 targets.close();
-                return (Taken { shard, epoch, until_ms, targets }, revision);
+                return (Taken { shard, epoch, until_ms, targets }, Known::up_to(revision));
             }
             Err(error) => needed.note_away(&error),
         }
