@@ -21,7 +21,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -31,8 +31,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// The version of the schema that this program reads and writes.
 pub const VERSION: i32 = 1;
 
-/// How long a connection may take to come about, and how long one of the pool is waited for.
+/// How long a connection may take to come about, one of the pool is waited for, and an answer that is
+/// no work for the server.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server that does not answer is taken for one that works.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// How the database is reached.
 #[derive(Clone)]
@@ -176,8 +179,10 @@ impl Database {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(PATIENCE);
         }
-        config.keepalives_idle(Duration::from_secs(10));
-        config.tcp_user_timeout(Duration::from_secs(15));
+        config.keepalives_idle(PATIENCE);
+        config.keepalives_interval(SILENCE / 3);
+        config.keepalives_retries(3);
+        config.tcp_user_timeout(SILENCE);
         if address.ca.is_some() && config.get_ssl_mode() != SslMode::Disable {
             config.ssl_mode(SslMode::Require);
         }
@@ -194,8 +199,56 @@ impl Database {
     }
 
     /// A connection, for what other files of this edge do.
-    async fn client(&self) -> Result<deadpool_postgres::Client, DatabaseError> {
+    async fn client(&self) -> Result<Client, DatabaseError> {
         Ok(self.pool.get().await?)
+    }
+
+    /// A connection that nobody gets again unless it is given back.
+    async fn lend(&self) -> Result<Lent, DatabaseError> {
+        Ok(Lent(Some(self.client().await?)))
+    }
+
+    /// Does `work` with a connection, which all together may take `limit`. When it takes longer, when
+    /// it fails, or when nobody waits for it any more, nobody else gets that connection: it may hang,
+    /// and what was asked may still come by it.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let done = tokio::time::timeout(limit, async {
+            let mut lent = self.lend().await?;
+            let done = work(lent.client()?).await?;
+            lent.give_back();
+            Ok(done)
+        });
+        done.await.unwrap_or_else(|_| Err(slow(limit)))
+    }
+}
+
+fn slow(limit: Duration) -> DatabaseError {
+    DatabaseError::Away(format!("it takes longer than {limit:?}"))
+}
+
+/// A connection that leaves the pool unless it is given back.
+struct Lent(Option<Client>);
+
+impl Lent {
+    fn client(&mut self) -> Result<&mut Client, DatabaseError> {
+        self.0.as_mut().ok_or_else(|| DatabaseError::Away("the connection is gone".to_owned()))
+    }
+
+    /// All that was asked was answered: others may have it.
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Client::take(client));
+        }
     }
 }
 

@@ -4,12 +4,19 @@ mod export;
 mod import;
 mod status;
 
+use std::time::Duration;
+
 use crate::app::role::RoleError;
 use crate::cli::db::{Db, DbWish, SHARDS};
 use crate::config::Settings;
 use crate::config::sources::Sources;
 use crate::shards::Shards;
 use crate::store::postgres::{Database, DatabaseError, VERSION};
+
+/// How long a command may take that says or changes little.
+const SHORT: Duration = Duration::from_mins(2);
+/// How long a command may take that goes through all targets, or waits for another one.
+const LONG: Duration = Duration::from_hours(1);
 
 /// Does what `asked` wants of the database, and tells what it prints.
 ///
@@ -24,23 +31,38 @@ pub(in crate::app) fn db(
     if let DbWish::Import { list, keep_others, init } = &asked.wish {
         // A remote list has a runtime of its own.
         let list = import::read(list.as_deref(), settings, sources)?;
-        return run(async {
+        return run(LONG, async {
             if *init {
                 set_up(&database).await?;
             }
             import::import(&database, list, *keep_others).await
         });
     }
-    run(act(&asked.wish, &database))
+    let limit = match &asked.wish {
+        DbWish::Migrate | DbWish::Export { .. } => LONG,
+        _ => SHORT,
+    };
+    run(limit, act(&asked.wish, &database))
 }
 
-fn run<T>(work: impl Future<Output = Result<T, RoleError>>) -> Result<T, RoleError> {
+/// Does `work`, which may take `limit`: a server that hangs answers nothing for ever.
+fn run<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, RoleError>>,
+) -> Result<T, RoleError> {
+    let failed = |reason| RoleError { code: 1, reason };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| RoleError {
-        code: 1,
-        reason: format!("cannot wait for the database: {error}"),
-    })?;
-    runtime.block_on(work)
+    let runtime =
+        runtime.map_err(|error| failed(format!("cannot wait for the database: {error}")))?;
+    let done = runtime.block_on(async { tokio::time::timeout(limit, work).await });
+    let minutes = limit.as_secs() / 60;
+    let slow = |_| {
+        failed(format!(
+            "the database did not do it within {minutes} minutes; look at what it waits for \
+             (pg_stat_activity) and try again"
+        ))
+    };
+    done.map_err(slow)?
 }
 
 async fn act(wish: &DbWish, database: &Database) -> Result<String, RoleError> {

@@ -34,8 +34,6 @@ const BEAT: Duration = Duration::from_mins(1);
 const RETRY: Duration = Duration::from_millis(500);
 /// How long it is not asked at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long the database may take to note what was done.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the database gets at the end to take our leases back.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How old jobs get that brokers do not have before that is said, in milliseconds.
@@ -217,9 +215,7 @@ impl Work {
         let mut newer = told.clone();
         let moved = kept.moved(&mut newer);
         // A shard for which it is refused has gone to somebody else, as the next tending shows.
-        let slow = |_| DatabaseError::Away(format!("it takes longer than {PATIENCE:?}"));
-        let done = tokio::time::timeout(PATIENCE, self.leases.advance(&moved)).await;
-        done.map_err(slow)??;
+        self.leases.advance(&moved).await?;
         *told = newer;
         Ok(())
     }

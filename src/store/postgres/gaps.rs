@@ -1,6 +1,6 @@
 //! Spans of time that nobody made jobs for, or whose outcomes were lost, as they are kept.
 
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, PATIENCE};
 
 impl Database {
     /// Notes that for `shard` nothing was done from `began_ms` to `ended_ms` (Unix milliseconds),
@@ -14,15 +14,17 @@ impl Database {
         (began_ms, ended_ms): (i64, i64),
         reason: &str,
     ) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
         let asked = "INSERT INTO gap (shard, began, ended, reason) VALUES ($1, \
                      timestamptz 'epoch' + $2::bigint * interval '1 millisecond', \
                      timestamptz 'epoch' + $3::bigint * interval '1 millisecond', $4) \
                      ON CONFLICT (shard, began) DO UPDATE SET ended = \
                      greatest(gap.ended, excluded.ended)";
-        let statement = client.prepare_cached(asked).await?;
         let shard = i32::try_from(shard).unwrap_or(i32::MAX);
-        client.execute(&statement, &[&shard, &began_ms, &ended_ms, &reason]).await?;
-        Ok(())
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached(asked).await?;
+            client.execute(&statement, &[&shard, &began_ms, &ended_ms, &reason]).await?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -12,6 +12,7 @@ mod sql;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use deadpool_postgres::Client;
 use tokio::time::Instant;
 
 use super::{Database, DatabaseError};
@@ -26,6 +27,9 @@ const MARGIN: u32 = 10;
 const RENEWALS: u32 = 3;
 /// Longest time until the next [`Leases::tend`] of a member that lacks shards.
 const LACKING: Duration = Duration::from_millis(500);
+
+/// How long the database gets to take all back.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What came of asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,23 +101,11 @@ impl Leases {
     /// The database cannot be reached within a third of a lease, or refuses. Leases stay ours until
     /// they end.
     pub async fn tend(&mut self) -> Result<Tended, DatabaseError> {
-        let patience = self.length / RENEWALS;
-        let slow = || DatabaseError::Away("it takes longer than a third of a lease".to_owned());
-        let client = tokio::time::timeout(patience, self.database.client()).await;
-        let client = client.map_err(|_| slow())??;
-        let tended = tokio::time::timeout(patience, self.tend_by(&client)).await;
-        let tended = tended.unwrap_or_else(|_| Err(slow()));
-        if tended.is_err() {
-            // What we waited for may still come by this connection: nobody else shall get it.
-            drop(deadpool_postgres::Object::take(client));
-        }
-        tended
+        let database = self.database.clone();
+        database.within(self.length / RENEWALS, async |client| self.tend_by(client).await).await
     }
 
-    async fn tend_by(
-        &mut self,
-        client: &deadpool_postgres::Client,
-    ) -> Result<Tended, DatabaseError> {
+    async fn tend_by(&mut self, client: &Client) -> Result<Tended, DatabaseError> {
         let asked = self.asked();
         let asked_ms = self.clock.now_ms();
         let (its_ms, renewed, mut state) = tokio::try_join!(
@@ -171,8 +163,9 @@ impl Leases {
         if moved.is_empty() {
             return Ok(Vec::new());
         }
-        let client = self.database.client().await?;
-        let done = sql::advance(&client, self.facts.role, &self.owner, moved).await?;
+        let (role, owner) = (self.facts.role, &self.owner);
+        let told = async |client: &mut Client| sql::advance(client, role, owner, moved).await;
+        let done = self.database.within(self.length / RENEWALS, told).await?;
         let shards = moved.iter().map(|(shard, _, _)| *shard);
         Ok(shards.filter(|shard| !done.contains(shard)).collect())
     }
@@ -183,7 +176,8 @@ impl Leases {
     /// The database cannot be reached or refuses; others get the shards when the leases have ended.
     pub async fn release_all(&mut self) -> Result<(), DatabaseError> {
         self.holding.replace(&[], Instant::now());
-        let client = self.database.client().await?;
-        sql::leave(&client, &self.facts, &self.owner).await
+        let (facts, owner) = (&self.facts, &self.owner);
+        let leave = async |client: &mut Client| sql::leave(client, facts, owner).await;
+        self.database.within(FAREWELL, leave).await
     }
 }

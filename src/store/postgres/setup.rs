@@ -2,7 +2,7 @@
 
 use deadpool_postgres::Transaction;
 
-use super::{Database, DatabaseError, VERSION};
+use super::{Database, DatabaseError, PATIENCE, VERSION};
 use crate::shards::Shards;
 
 /// What makes the tables of a cluster.
@@ -92,10 +92,14 @@ impl Database {
     /// # Errors
     /// There is none, it is of another version, or the database cannot be reached.
     pub async fn cluster(&self) -> Result<Cluster, DatabaseError> {
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        let (version, shards) = read(&transaction).await?;
-        transaction.commit().await?;
+        let (version, shards) = self
+            .within(PATIENCE, async |client| {
+                let transaction = client.transaction().await?;
+                let found = read(&transaction).await?;
+                transaction.commit().await?;
+                Ok(found)
+            })
+            .await?;
         if version != VERSION {
             return Err(DatabaseError::Version { found: version });
         }

@@ -1,14 +1,18 @@
 //! Targets as the database holds them: a shard of them as a stream, and what has changed since.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
 use super::rows::small;
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, PATIENCE, slow};
 use crate::target::{Priority, TargetId};
+
+/// How long the next one of many rows may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A target with all that is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -284,14 +288,16 @@ impl Database {
         let shards: Vec<i32> = known.iter().map(|(shard, _)| small(*shard)).collect();
         let revisions: Vec<i64> = known.iter().map(|(_, known)| known.revision).collect();
         let numbers: Vec<i64> = known.iter().map(|(_, known)| known.number).collect();
-        let client = self.client().await?;
-        let statement = client.prepare_cached(asked).await?;
-        let rows = client.query(&statement, &[&shards, &revisions, &numbers]).await?;
         let shard = |row: &Row| {
             let known = Known { revision: row.try_get(1)?, number: row.try_get(2)? };
             Ok((row.try_get(0)?, known))
         };
-        rows.iter().map(shard).collect()
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached(asked).await?;
+            let rows = client.query(&statement, &[&shards, &revisions, &numbers]).await?;
+            rows.iter().map(shard).collect()
+        })
+        .await
     }
 
     /// The revision of the targets: it rises whenever any of them change.
@@ -299,10 +305,12 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or holds no cluster.
     pub async fn revision(&self) -> Result<i64, DatabaseError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached("SELECT revision FROM cluster").await?;
-        let row = client.query_opt(&statement, &[]).await?.ok_or(DatabaseError::Empty)?;
-        Ok(row.try_get(0)?)
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached("SELECT revision FROM cluster").await?;
+            let row = client.query_opt(&statement, &[]).await?.ok_or(DatabaseError::Empty)?;
+            Ok(row.try_get(0)?)
+        })
+        .await
     }
 
     /// All locations, by name.
@@ -310,10 +318,8 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn locations(&self) -> Result<Vec<LocationRow>, DatabaseError> {
-        let client = self.client().await?;
         let asked = "SELECT id, name, (extract(epoch FROM seen_at) * 1000)::bigint, is_retired \
                      FROM location ORDER BY name";
-        let statement = client.prepare_cached(asked).await?;
         let location = |row: &Row| {
             Ok(LocationRow {
                 id: row.try_get(0)?,
@@ -322,23 +328,33 @@ impl Database {
                 is_retired: row.try_get(3)?,
             })
         };
-        client.query(&statement, &[]).await?.iter().map(location).collect()
+        self.within(PATIENCE, async |client| {
+            let statement = client.prepare_cached(asked).await?;
+            client.query(&statement, &[]).await?.iter().map(location).collect()
+        })
+        .await
     }
 
-    /// Hands each row that `asked` finds to `sink` as it comes: one is kept at a time.
+    /// Hands each row that `asked` finds to `sink` as it comes: one is kept at a time, and each is
+    /// waited for for some time at most.
     pub(super) async fn each<T: OfRow>(
         &self,
         asked: &str,
         values: &[&(dyn ToSql + Sync)],
         mut sink: impl FnMut(T),
     ) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(asked).await?;
-        let rows = client.query_raw(&statement, values.iter().copied()).await?;
-        let mut rows = pin!(rows);
-        while let Some(row) = rows.next().await {
+        let late = |_| slow(LONGEST);
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
+        let begun = tokio::time::timeout(LONGEST, async {
+            let statement = client.prepare_cached(asked).await?;
+            client.query_raw(&statement, values.iter().copied()).await
+        });
+        let mut rows = pin!(begun.await.map_err(late)??);
+        while let Some(row) = tokio::time::timeout(LONGEST, rows.next()).await.map_err(late)? {
             sink(T::of_row(&TargetColumns(&row?))?);
         }
+        lent.give_back();
         Ok(())
     }
 }
