@@ -36,7 +36,7 @@ fn turns(dispatch: &mut Dispatch, now_ms: i64, sink: &mut Jobs) -> Turn {
     loop {
         sink.now_ms = now_ms;
         let turn = dispatch.turn(now_ms, |_, _| true, sink);
-        if !turn.is_behind || turn.is_full {
+        if !turn.is_behind {
             return turn;
         }
     }
@@ -274,6 +274,28 @@ fn no_shard_is_left_behind_while_there_is_little_room() {
         "{:?}",
         (of(0), of(1), of(2), of(3))
     );
+}
+
+#[test]
+fn a_shard_that_nobody_takes_holds_up_no_other() {
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    let of = |shard: u32| -> Vec<JobTarget> {
+        (0..10).map(|place| target(place * 3 + shard, 60_000)).collect()
+    };
+    // The one that is stuck lies furthest behind, and asks first.
+    dispatch.take(taken(0, START - 1_000, &of(0)), &mut sink);
+    dispatch.take(taken(1, START, &of(1)), &mut sink);
+    dispatch.take(taken(2, START, &of(2)), &mut sink);
+    sink.is_stuck.insert(0);
+    let turn = turns(&mut dispatch, START + 60_000, &mut sink);
+    assert!(turn.is_full && !turn.is_behind);
+    let made: BTreeSet<(u32, i64)> = keys(&sink.made).into_iter().collect();
+    let all: Vec<JobTarget> = of(1).into_iter().chain(of(2)).collect();
+    assert_eq!(made, slots(&all, START, START + 60_000));
+    sink.is_stuck.clear();
+    turns(&mut dispatch, START + 60_000, &mut sink);
+    let late = sink.made.iter().chain(&sink.missed).filter(|made| made.number % 3 == 0);
+    assert!(late.count() >= 10);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Jobs {
     pub(crate) missed: Vec<Made>,
     pub(crate) now_ms: i64,
     pub(crate) room: usize,
+    /// Shards of which nothing is taken.
+    pub(crate) is_stuck: BTreeSet<u32>,
     pub(crate) has_failed: BTreeSet<u32>,
     marks: BTreeMap<u32, Mark>,
     acknowledged: BTreeMap<u32, usize>,
@@ -38,6 +40,7 @@ impl Default for Jobs {
             missed: Vec::new(),
             now_ms: 0,
             room: usize::MAX,
+            is_stuck: BTreeSet::new(),
             has_failed: BTreeSet::new(),
             marks: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
@@ -59,7 +62,10 @@ impl Jobs {
     }
 
     fn keep(&mut self, shard: u32, slot: &Slot<'_>) -> Result<Made, Full> {
-        self.room = self.room.checked_sub(1).ok_or(Full)?;
+        if self.is_stuck.contains(&shard) {
+            return Err(Full::Shard);
+        }
+        self.room = self.room.checked_sub(1).ok_or(Full::All)?;
         Ok(Made {
             number: slot.number,
             due_ms: slot.due_ms,
