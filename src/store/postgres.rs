@@ -34,6 +34,8 @@ pub const VERSION: i32 = 1;
 /// How long a connection may take to come about, one of the pool is waited for, and an answer that is
 /// no work for the server.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may take that is work for the server, and the next one of many rows.
+const LONGEST: Duration = Duration::from_secs(30);
 /// How long a server that does not answer is taken for one that works.
 const SILENCE: Duration = Duration::from_secs(15);
 
