@@ -69,8 +69,7 @@ impl JobTopic {
     /// What `connection` says makes no sense.
     pub fn new(connection: &Connection, shards: u32) -> Result<Self, TopicsError> {
         let tally = |_| Mutex::new(Tally::default());
-        let tallies =
-            Tallies { shards: (0..shards).map(tally).collect(), large: Arc::default() };
+        let tallies = Tallies { shards: (0..shards).map(tally).collect(), large: Arc::default() };
         let producer = Producer::new(connection, tallies.clone())?;
         let offered = vec![Run::default(); shards as usize];
         let most = (MOST_RECORDS / shards.max(1)).max(1).into();

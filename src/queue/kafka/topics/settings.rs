@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::super::producer::BATCH;
 use super::super::trouble::{Heard, refuses};
@@ -48,7 +48,9 @@ impl Connection {
         for (name, told) in names.iter().zip(told) {
             match told {
                 Ok(settings) => self.fit(name, &settings)?,
-                Err(code) => self.say_unseen(&code.to_string()),
+                Err(code) if refuses(code) => self.say_unseen(&code.to_string()),
+                // It was made a moment ago, and not every broker knows of it.
+                Err(code) => return Err(self.told(&KafkaError::AdminOp(code), &Heard::default())),
             }
         }
         Ok(())
