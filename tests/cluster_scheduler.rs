@@ -121,6 +121,54 @@ fn changes_are_seen_without_reading_all_again() {
 }
 
 #[test]
+fn a_large_import_is_seen_whole() {
+    if !engines::are_here() {
+        return;
+    }
+    let cluster = cluster("imported", "2s");
+    cluster.fill(10, 10_000);
+    let scheduler = cluster.scheduler("one");
+    cluster.work_on(1_000);
+    // More than is asked for at a time.
+    cluster.fill_from(10, 25_000, 10_000);
+    cluster.work_on(20_000);
+    let (code, text) = scheduler.end();
+    assert_eq!(code, Some(0), "{text}");
+    let told: usize = text
+        .lines()
+        .filter_map(|line| line.split_once(" targets have changed")?.0.split(' ').next_back())
+        .map(|count| count.parse::<usize>().expect("a number"))
+        .sum();
+    assert_eq!(told, 24_990, "each once: {text}");
+    cluster.assert_complete(10_000);
+}
+
+#[test]
+fn locations_are_known_before_the_first_job() {
+    if !engines::are_here() {
+        return;
+    }
+    let cluster = cluster("located", "2s");
+    cluster.sql(
+        "INSERT INTO poller.location (name, is_retired) \
+         VALUES ('a', false), ('b', false), ('c', true)",
+    );
+    cluster.fill(200, 1_000);
+    cluster.sql("UPDATE poller.target SET locations = number % 2");
+    let scheduler = cluster.scheduler("one");
+    cluster.work_on(3_000);
+    assert_eq!(scheduler.end().0, Some(0));
+    let jobs = cluster.jobs();
+    assert!(jobs.len() > 200);
+    for (_, job) in jobs {
+        match job.target % 2 {
+            0 => assert_eq!(job.locations, ["a", "b"], "not where nobody polls any more"),
+            _ => assert!(job.locations == ["a"] || job.locations == ["b"], "{job:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_broker_that_was_away_leaves_no_slot_out() {
     if !engines::are_here() {
         return;

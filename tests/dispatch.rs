@@ -1,5 +1,7 @@
 //! The dispatcher in virtual time: which slots become jobs, when, and what is kept of them.
 
+#![expect(clippy::expect_used, reason = "a test ends where it fails")]
+
 #[path = "support/job_sink.rs"]
 mod job_sink;
 
@@ -242,6 +244,23 @@ fn changes_hold_from_the_next_slot_on_also_while_there_is_no_room() {
 }
 
 #[test]
+fn nothing_is_made_up_for_before_a_target_was_there() {
+    let since_ms = START + 300_000;
+    let new = JobTarget {
+        since_s: u32::try_from(since_ms / 1_000).expect("in time"),
+        ..target(1, 10_000)
+    };
+    let all = [target(0, 10_000), new.clone()];
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    dispatch.take(taken(0, START, &all), &mut sink);
+    turns(&mut dispatch, START + 400_000, &mut sink);
+    let told: Vec<(u32, i64)> = keys(&sink.made).into_iter().chain(keys(&sink.missed)).collect();
+    let mut expected = slots(&all[..1], START, START + 400_000);
+    expected.extend(slots(&[new], since_ms - 1, START + 400_000));
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
 fn a_target_of_some_locations_goes_to_as_many() {
     let some = JobTarget { locations: 2, ..target(1, 1_000) };
     let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
@@ -251,6 +270,16 @@ fn a_target_of_some_locations_goes_to_as_many() {
     for made in &sink.made {
         assert_eq!(made.locations.len(), if made.number == 1 { 2 } else { 0 });
     }
+}
+
+#[test]
+fn who_polls_no_more_is_named_by_no_job() {
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    dispatch.locate(Locations::without_others(["a", "b"].map(str::to_owned).to_vec()));
+    let most = JobTarget { locations: 5, ..target(1, 1_000) };
+    dispatch.take(taken(0, START, &[target(0, 1_000), most]), &mut sink);
+    turns(&mut dispatch, START + 1_000, &mut sink);
+    assert!(sink.made.len() >= 2 && sink.made.iter().all(|made| made.locations == ["a", "b"]));
 }
 
 #[test]

@@ -160,7 +160,8 @@ async fn a_job_that_brokers_refuse_for_its_size_is_told_as_missed_and_the_others
     }
     assert_eq!(runs, 2, "refused once, and not sent again");
     let jobs = topic_reader::read(shared().bootstrap(), "large.jobs", 1);
-    let numbers = jobs.iter().map(|record| JobMessage::read(&record.payload).expect("a job").target);
+    let numbers =
+        jobs.iter().map(|record| JobMessage::read(&record.payload).expect("a job").target);
     assert!(numbers.clone().all(|number| number == 2) && numbers.count() >= 1);
     let outcomes = topic_reader::read(shared().bootstrap(), "large.outcomes", 1);
     let told: Vec<_> = outcomes

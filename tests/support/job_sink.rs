@@ -116,5 +116,5 @@ impl JobSink for Jobs {
 /// A target of `number` that is due every `every_ms`.
 pub(crate) fn target(number: u32, every_ms: u32) -> JobTarget {
     let id = TargetId(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    JobTarget { id, fixed: Box::new([7]), number, every_ms, locations: 0 }
+    JobTarget { id, fixed: Box::new([7]), number, every_ms, since_s: 0, locations: 0 }
 }

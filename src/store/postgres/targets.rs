@@ -1,18 +1,14 @@
 //! Targets as the database holds them: a shard of them as a stream, and what has changed since.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
 use super::rows::small;
-use super::{Database, DatabaseError, PATIENCE, slow};
+use super::{Database, DatabaseError, LONGEST, PATIENCE, slow};
 use crate::target::{Priority, TargetId};
-
-/// How long the next one of many rows may take.
-const LONGEST: Duration = Duration::from_secs(30);
 
 /// A target with all that is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +60,8 @@ pub struct JobRow {
     pub every_ms: u32,
     /// From how many locations it is polled; 0: from all.
     pub locations: u8,
+    /// From when on it is polled, in Unix seconds.
+    pub since_s: u32,
     /// Its whole entry as JSON.
     pub entry: Box<[u8]>,
     /// The revision of the list that changed it last.
@@ -155,6 +153,7 @@ fn broken(name: &str, number: i64) -> DatabaseError {
 
 impl OfRow for JobRow {
     const COLUMNS: &str = "number, id, every_ms::bigint, locations::bigint, entry, revision, \
+                           ceil(extract(epoch FROM since))::bigint AS since, \
                            removed_at IS NOT NULL AS is_removed";
 
     fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
@@ -163,6 +162,7 @@ impl OfRow for JobRow {
             id: row.id()?,
             every_ms: row.number("every_ms")?,
             locations: row.number("locations")?,
+            since_s: row.number("since")?,
             entry: row.entry()?,
             revision: row.0.try_get("revision")?,
             is_removed: row.0.try_get("is_removed")?,
@@ -268,7 +268,8 @@ impl Database {
                 T::COLUMNS
             );
             let left = i64::try_from(left).unwrap_or(i64::MAX);
-            self.each(&asked, &[&shard, &revision, &number, &left], |row| changed.push(row)).await?;
+            self.each(&asked, &[&shard, &revision, &number, &left], |row| changed.push(row))
+                .await?;
         }
         Ok(changed)
     }
