@@ -1,7 +1,5 @@
 //! The dispatcher in virtual time: which slots become jobs, when, and what is kept of them.
 
-#![expect(clippy::expect_used, reason = "a test ends where it fails")]
-
 #[path = "support/job_sink.rs"]
 mod job_sink;
 
