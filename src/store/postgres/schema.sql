@@ -47,7 +47,7 @@ CREATE TABLE target (
     revision bigint NOT NULL,
     removed_at timestamptz,
     -- From when on it is polled: since it was imported, or came back.
-    since timestamptz NOT NULL DEFAULT clock_timestamp()
+    polled_since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);

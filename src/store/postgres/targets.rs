@@ -153,7 +153,7 @@ fn broken(name: &str, number: i64) -> DatabaseError {
 
 impl OfRow for JobRow {
     const COLUMNS: &str = "number, id, every_ms::bigint, locations::bigint, entry, revision, \
-                           ceil(extract(epoch FROM since))::bigint AS since, \
+                           ceil(extract(epoch FROM polled_since))::bigint AS polled_since, \
                            removed_at IS NOT NULL AS is_removed";
 
     fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
@@ -162,7 +162,7 @@ impl OfRow for JobRow {
             id: row.id()?,
             every_ms: row.number("every_ms")?,
             locations: row.number("locations")?,
-            since_s: row.number("since")?,
+            since_s: row.number("polled_since")?,
             entry: row.entry()?,
             revision: row.0.try_get("revision")?,
             is_removed: row.0.try_get("is_removed")?,
