@@ -210,7 +210,7 @@ impl Database {
         Ok(Lent(Some(self.client().await?)))
     }
 
-    /// Does `work` with a connection, which all together may take `limit`. When it takes longer, when
+    /// Does `work` with a connection, each of which may take `limit`. When it takes longer, when
     /// it fails, or when nobody waits for it any more, nobody else gets that connection: it may hang,
     /// and what was asked may still come by it.
     async fn within<T>(
@@ -218,13 +218,11 @@ impl Database {
         limit: Duration,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
-        let done = tokio::time::timeout(limit, async {
-            let mut lent = self.lend().await?;
-            let done = work(lent.client()?).await?;
-            lent.give_back();
-            Ok(done)
-        });
-        done.await.unwrap_or_else(|_| Err(slow(limit)))
+        let late = |_| slow(limit);
+        let mut lent = tokio::time::timeout(limit, self.lend()).await.map_err(late)??;
+        let done = tokio::time::timeout(limit, work(lent.client()?)).await.map_err(late)??;
+        lent.give_back();
+        Ok(done)
     }
 }
 
