@@ -36,7 +36,7 @@ fn turns(dispatch: &mut Dispatch, now_ms: i64, sink: &mut Jobs) -> Turn {
     loop {
         sink.now_ms = now_ms;
         let turn = dispatch.turn(now_ms, |_, _| true, sink);
-        if !turn.is_behind || turn.is_full {
+        if !turn.is_behind {
             return turn;
         }
     }
@@ -242,6 +242,23 @@ fn changes_hold_from_the_next_slot_on_also_while_there_is_no_room() {
 }
 
 #[test]
+fn nothing_is_made_up_for_before_a_target_was_there() {
+    let since_ms = START + 300_000;
+    let new = JobTarget {
+        since_s: u32::try_from(since_ms / 1_000).expect("in time"),
+        ..target(1, 10_000)
+    };
+    let all = [target(0, 10_000), new.clone()];
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    dispatch.take(taken(0, START, &all), &mut sink);
+    turns(&mut dispatch, START + 400_000, &mut sink);
+    let told: Vec<(u32, i64)> = keys(&sink.made).into_iter().chain(keys(&sink.missed)).collect();
+    let mut expected = slots(&all[..1], START, START + 400_000);
+    expected.extend(slots(&[new], since_ms - 1, START + 400_000));
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
 fn a_target_of_some_locations_goes_to_as_many() {
     let some = JobTarget { locations: 2, ..target(1, 1_000) };
     let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
@@ -251,6 +268,16 @@ fn a_target_of_some_locations_goes_to_as_many() {
     for made in &sink.made {
         assert_eq!(made.locations.len(), if made.number == 1 { 2 } else { 0 });
     }
+}
+
+#[test]
+fn who_polls_no_more_is_named_by_no_job() {
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    dispatch.locate(Locations::without_others(["a", "b"].map(str::to_owned).to_vec()));
+    let most = JobTarget { locations: 5, ..target(1, 1_000) };
+    dispatch.take(taken(0, START, &[target(0, 1_000), most]), &mut sink);
+    turns(&mut dispatch, START + 1_000, &mut sink);
+    assert!(sink.made.len() >= 2 && sink.made.iter().all(|made| made.locations == ["a", "b"]));
 }
 
 #[test]
@@ -274,6 +301,28 @@ fn no_shard_is_left_behind_while_there_is_little_room() {
         "{:?}",
         (of(0), of(1), of(2), of(3))
     );
+}
+
+#[test]
+fn a_shard_that_nobody_takes_holds_up_no_other() {
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    let of = |shard: u32| -> Vec<JobTarget> {
+        (0..10).map(|place| target(place * 3 + shard, 60_000)).collect()
+    };
+    // The one that is stuck lies furthest behind, and asks first.
+    dispatch.take(taken(0, START - 1_000, &of(0)), &mut sink);
+    dispatch.take(taken(1, START, &of(1)), &mut sink);
+    dispatch.take(taken(2, START, &of(2)), &mut sink);
+    sink.is_stuck.insert(0);
+    let turn = turns(&mut dispatch, START + 60_000, &mut sink);
+    assert!(turn.is_full && !turn.is_behind);
+    let made: BTreeSet<(u32, i64)> = keys(&sink.made).into_iter().collect();
+    let all: Vec<JobTarget> = of(1).into_iter().chain(of(2)).collect();
+    assert_eq!(made, slots(&all, START, START + 60_000));
+    sink.is_stuck.clear();
+    turns(&mut dispatch, START + 60_000, &mut sink);
+    let late = sink.made.iter().chain(&sink.missed).filter(|made| made.number % 3 == 0);
+    assert!(late.count() >= 10);
 }
 
 #[test]

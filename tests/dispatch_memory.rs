@@ -52,7 +52,14 @@ fn memory_grows_with_targets_and_not_with_jobs() {
         for number in (shard..TARGETS).step_by(SHARDS as usize) {
             let id = TargetId(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let fixed = vec![7; 80].into_boxed_slice();
-            targets.push(JobTarget { id, fixed, number, every_ms: 60_000, locations: 0 });
+            targets.push(JobTarget {
+                id,
+                fixed,
+                number,
+                every_ms: 60_000,
+                since_s: 0,
+                locations: 0,
+            });
         }
         targets.close();
         dispatch.take(Taken { shard, epoch: 1, until_ms: START, targets }, &mut sink);

@@ -201,6 +201,33 @@ async fn what_is_withdrawn_is_polled_only_if_it_has_begun() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_recheck_that_waits_is_not_mixed_with_the_next_slot() {
+    // The first poll fails and is checked again while others have the only place.
+    let mut fed = Fedline::start(1, |target, nth| match (target.number, nth) {
+        (0, 0) => fails(10, Cause::Connect, Detail::Refused),
+        (0, _) => up(10),
+        _ => up(9_000),
+    });
+    let plan = Arc::new(Plan { retries: 2, ..Plan::default() });
+    let (checked, other) = (Arc::new(Target { plan, ..target(0, 10_000) }), of(1, 60_000));
+    fed.offer(&checked, NOW_MS);
+    fed.pass(100).await;
+    fed.offer(&other, NOW_MS + 100);
+    fed.pass(8_000).await;
+    assert_eq!(fed.returned(), []);
+    fed.offer(&checked, NOW_MS + 8_100);
+    fed.pass(12_000).await;
+    assert_eq!(fed.returned(), [(0, 8_100, Unpolled::Running)]);
+    let polls: Vec<_> = fed
+        .line
+        .outcomes()
+        .iter()
+        .map(|one| (one.target, one.due_ms - NOW_MS, one.is_provisional))
+        .collect();
+    assert_eq!(polls, [(0, 0, true), (1, 100, false), (0, 0, false)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_number_is_another_target_once_the_one_before_is_forgotten() {
     let mut fed = Fedline::start(4, |_, _| up(10));
     fed.offer(&of(3, 1_000), NOW_MS);

@@ -17,9 +17,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engines::{Brokers, Kafka, PASSWORD, Security, USER};
+use poller::queue::kafka::jobs::{JobTopic, fixed};
+use poller::queue::kafka::messages::{self, JobMessage, Report};
 use poller::queue::kafka::producer::{Deliveries, Delivery, Producer, SendError};
 use poller::queue::kafka::topics::TopicsError;
 use poller::queue::kafka::{Connection, Login, Topic};
+use poller::queue::{Full, JobSink as _, Settled, Slot};
+use poller::target::TargetId;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 
 fn shared() -> &'static Kafka {
     static SHARED: OnceLock<Kafka> = OnceLock::new();
@@ -72,6 +79,125 @@ async fn topics_are_made_once_and_fit_the_shards() {
         "topic made.jobs has 8 partitions and the database 16 shards; delete the topic, or name \
          others with --topics"
     );
+}
+
+/// Makes the topics of jobs and outcomes of `prefix`, set to `settings`.
+async fn make_topics(prefix: &str, settings: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", shared().bootstrap())
+        .create()
+        .expect("a client");
+    for topic in ["jobs", "outcomes"] {
+        let name = format!("{prefix}.{topic}");
+        let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("asked");
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+}
+
+#[tokio::test]
+async fn topics_that_others_made_have_to_be_set_right() {
+    if !engines::are_here() {
+        return;
+    }
+    let brokers = shared().bootstrap();
+    make_topics("own", &[]).await;
+    let refused = connection(brokers, "own").ensure_topics(1).await.expect_err("our own time");
+    assert!(!refused.is_passing());
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "topic own.jobs has message.timestamp.type=CreateTime; run kafka-configs.sh \
+             --bootstrap-server {brokers} --alter --entity-type topics --entity-name own.jobs \
+             --add-config message.timestamp.type=LogAppendTime"
+        )
+    );
+    // What a broker tells there is our own time, and no broker's.
+    let told = Told::default();
+    let producer = Producer::new(&connection(brokers, "own"), told.clone()).expect("a producer");
+    producer.send((Topic::Jobs, 0), b"", b"", 7).expect("room");
+    assert!(producer.flush(Duration::from_mins(1)));
+    assert_eq!(*told.0.lock().expect("whole"), [(7, None)]);
+    let time = ("message.timestamp.type", "LogAppendTime");
+    make_topics("narrow", &[time, ("max.message.bytes", "100000")]).await;
+    let refused = connection(brokers, "narrow").ensure_topics(1).await.expect_err("too narrow");
+    let text = refused.to_string();
+    assert!(text.contains("narrow.jobs has max.message.bytes=100000; run kafka-configs"), "{text}");
+    make_topics("well", &[time]).await;
+    assert_eq!(connection(brokers, "well").ensure_topics(1).await, Ok(()));
+    let described = connection(brokers, "well").describe().await.expect("described");
+    assert_eq!(described.copies, 1);
+}
+
+#[tokio::test]
+async fn a_job_that_brokers_refuse_for_its_size_is_told_as_missed_and_the_others_go_on() {
+    if !engines::are_here() {
+        return;
+    }
+    let time = ("message.timestamp.type", "LogAppendTime");
+    make_topics("large", &[time, ("max.message.bytes", "300000")]).await;
+    let connection = connection(shared().bootstrap(), "large");
+    connection.ensure_topics(1).await.expect("topics");
+    let mut topic = JobTopic::new(&connection, 1).expect("a sink");
+    // What cannot be made smaller.
+    let noise = (0..60_000_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let large = noise.collect::<String>().into_bytes();
+    let entries = [(1, &large[..]), (2, &b"{}"[..])];
+    let mut runs = 0;
+    loop {
+        topic.restart(0);
+        for (number, entry) in entries {
+            let fixed = fixed(number, TargetId(number.into()), 1, entry);
+            let (id, locations) = (TargetId(number.into()), &[][..]);
+            let (due_ms, valid_until_ms) = (1_000, 2_000);
+            let slot =
+                Slot { number, id, due_ms, valid_until_ms, epoch: 1, locations, fixed: &fixed };
+            topic.offer(0, &slot).expect("room");
+        }
+        assert!(topic.flush(Duration::from_mins(1)));
+        runs += 1;
+        match topic.settled(0, topic.mark(0)) {
+            Settled::Yes => break,
+            settled => assert!(settled == Settled::Failed && runs == 1, "{settled:?} of {runs}"),
+        }
+    }
+    assert_eq!(runs, 2, "refused once, and not sent again");
+    let jobs = topic_reader::read(shared().bootstrap(), "large.jobs", 1);
+    let numbers =
+        jobs.iter().map(|record| JobMessage::read(&record.payload).expect("a job").target);
+    assert!(numbers.clone().all(|number| number == 2) && numbers.count() >= 1);
+    let outcomes = topic_reader::read(shared().bootstrap(), "large.outcomes", 1);
+    let told: Vec<_> = outcomes
+        .iter()
+        .map(|record| match Report::read(&record.payload).expect("a report").told {
+            Some(messages::Told::Missed(missed)) => (missed.target, missed.due_ms, missed.reason),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [(1, 1_000, 5)]);
+}
+
+#[tokio::test]
+async fn a_shard_whose_partition_stands_still_leaves_room_for_others() {
+    if !engines::are_here() {
+        return;
+    }
+    // Nobody leads any partition.
+    let mut topic = JobTopic::new(&connection("127.0.0.1:1", "none"), 1_000).expect("a sink");
+    let slot = Slot {
+        number: 1,
+        id: TargetId(1),
+        due_ms: 1_000,
+        valid_until_ms: 2_000,
+        epoch: 1,
+        locations: &[],
+        fixed: &fixed(1, TargetId(1), 1, b"{}"),
+    };
+    let taken = (0..1_000).take_while(|_| topic.offer(7, &slot).is_ok()).count();
+    assert_eq!(taken, 100, "its share of what may wait");
+    assert_eq!(topic.offer(7, &slot), Err(Full::Shard));
+    assert_eq!(topic.offer(8, &slot), Ok(()));
 }
 
 #[tokio::test]

@@ -23,7 +23,12 @@ pub struct Slot<'a> {
 
 /// The sink takes nothing for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+pub enum Full {
+    /// Of no shard.
+    All,
+    /// Of this shard: too much of it is not kept yet.
+    Shard,
+}
 
 /// How much of a shard was offered up to a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

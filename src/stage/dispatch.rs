@@ -11,7 +11,7 @@ mod targets;
 
 use std::collections::BTreeMap;
 
-use crate::queue::JobSink;
+use crate::queue::{Full, JobSink};
 
 pub use locations::Locations;
 use shard::Shard;
@@ -38,7 +38,7 @@ pub struct Taken {
 pub struct Turn {
     /// When there will be something to do, in Unix milliseconds; none: nothing is seated.
     pub next_ms: Option<i64>,
-    /// Whether there is more to do at once.
+    /// Whether there is more to do at once, for which there is room.
     pub is_behind: bool,
     /// Whether something found no room.
     pub is_full: bool,
@@ -92,7 +92,7 @@ impl Dispatch {
         is_ours: impl Fn(u32, i64) -> bool,
         sink: &mut impl JobSink,
     ) -> Turn {
-        let mut turn = Turn::default();
+        let (mut turn, mut is_over) = (Turn::default(), false);
         let mut order = std::mem::take(&mut self.order);
         order.clear();
         order.extend(self.shards.iter().map(|(number, shard)| (shard.reached_ms(), *number)));
@@ -102,15 +102,21 @@ impl Dispatch {
             if shard.is_resting(now_ms) || !is_ours(*number, shard.epoch()) {
                 continue;
             }
-            // Once there is no room the others need not ask.
-            if !turn.is_full {
-                turn.is_full = shard.step(now_ms, &self.locations, sink, &mut turn).is_err();
-                turn.is_behind |= shard.reached_ms() < now_ms;
+            // Once there is no room for any the others need not ask.
+            if !is_over {
+                match shard.step(now_ms, &self.locations, sink, &mut turn) {
+                    Ok(()) => turn.is_behind |= shard.reached_ms() < now_ms,
+                    Err(full) => {
+                        turn.is_full = true;
+                        is_over = full == Full::All;
+                    }
+                }
             }
             turn.lag_ms = turn.lag_ms.max(now_ms - shard.reached_ms());
             turn.next_ms = [turn.next_ms, shard.next_ms()].into_iter().flatten().min();
         }
         self.order = order;
+        turn.is_behind &= !is_over;
         turn
     }
 

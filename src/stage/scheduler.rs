@@ -155,9 +155,10 @@ impl Scheduler {
         let target = &seated.target;
         if !target.flight().begin_waiting() {
             let reason = match seated.held() {
-                Held::No => Miss::Running,
-                Held::Ready => Miss::Saturated,
-                Held::Parked => Miss::Politeness,
+                Held::Ready if !seated.is_recheck() => Miss::Saturated,
+                Held::Parked if !seated.is_recheck() => Miss::Politeness,
+                // It runs, or is checked again.
+                _ => Miss::Running,
             };
             self.desk.note_missed(reason, 1);
             return Slot::Missed(reason);

@@ -36,6 +36,8 @@ pub const VERSION: i32 = 1;
 /// How long a connection may take to come about, one of the pool is waited for, and an answer that is
 /// no work for the server.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may take that is work for the server, and the next one of many rows.
+const LONGEST: Duration = Duration::from_secs(30);
 /// How long a server that does not answer is taken for one that works.
 const SILENCE: Duration = Duration::from_secs(15);
 
@@ -210,7 +212,7 @@ impl Database {
         Ok(Lent(Some(self.client().await?)))
     }
 
-    /// Does `work` with a connection, which all together may take `limit`. When it takes longer, when
+    /// Does `work` with a connection, each of which may take `limit`. When it takes longer, when
     /// it fails, or when nobody waits for it any more, nobody else gets that connection: it may hang,
     /// and what was asked may still come by it.
     async fn within<T>(
@@ -218,13 +220,11 @@ impl Database {
         limit: Duration,
         work: impl AsyncFnOnce(&mut Client) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
-        let done = tokio::time::timeout(limit, async {
-            let mut lent = self.lend().await?;
-            let done = work(lent.client()?).await?;
-            lent.give_back();
-            Ok(done)
-        });
-        done.await.unwrap_or_else(|_| Err(slow(limit)))
+        let late = |_| slow(limit);
+        let mut lent = tokio::time::timeout(limit, self.lend()).await.map_err(late)??;
+        let done = tokio::time::timeout(limit, work(lent.client()?)).await.map_err(late)??;
+        lent.give_back();
+        Ok(done)
     }
 }
 

@@ -7,7 +7,7 @@ use poller::clock::Clock;
 use poller::store::postgres::Database;
 use poller::store::postgres::leases::{Holding, Leases, MemberFacts};
 
-use super::engines::Postgres;
+use super::engines::{Postgres, sql_at};
 use super::server::{at, cluster, sql};
 
 fn facts(name: &str) -> MemberFacts {
@@ -276,17 +276,7 @@ pub(crate) async fn a_connection_that_hangs_is_nobody_elses(server: &Postgres) {
     leases.tend().await.expect("tended");
     assert!(format!("{own:?}").contains(" size: 1, available: 1"), "{own:?}");
     // It waits for somebody else, as it would for a server that hangs.
-    sql(&url, "INSERT INTO location (name) VALUES ('a')");
-    let lock = "BEGIN; LOCK TABLE lease; SELECT pg_sleep(5)";
-    let blocker = std::thread::spawn({
-        let url = url.clone();
-        move || sql(&url, lock)
-    });
-    let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'lease'::regclass \
-                 AND mode = 'AccessExclusiveLock'";
-    while sql(&url, waits) == "0" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let blocker = Blocker::of(&url, "lease").await;
     let error = leases.advance(&[(0, 1, 5)]).await.expect_err("too slow");
     assert!(error.is_passing() && error.to_string().contains("longer than 1s"), "{error}");
     assert!(format!("{own:?}").contains(" size: 0"), "{own:?}");
@@ -295,6 +285,52 @@ pub(crate) async fn a_connection_that_hangs_is_nobody_elses(server: &Postgres) {
     let asked = tokio::time::timeout(Duration::from_millis(100), leases.advance(&[(0, 1, 5)]));
     assert!(asked.await.is_err());
     assert!(format!("{own:?}").contains(" size: 0"), "{own:?}");
-    blocker.join().expect("ended");
+    blocker.end();
     drop(database);
+}
+
+/// Somebody who has a table locked.
+struct Blocker {
+    url: String,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Blocker {
+    async fn of(url: &str, table: &str) -> Self {
+        let lock = format!("BEGIN; LOCK TABLE poller.{table}; SELECT pg_sleep(600)");
+        let of = url.to_owned();
+        // It ends by being ended.
+        let thread = std::thread::spawn(move || drop(sql_at(&of, &lock)));
+        let waits = format!(
+            "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND granted \
+             AND mode = 'AccessExclusiveLock'"
+        );
+        while sql(url, &waits) == "0" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self { url: url.to_owned(), thread }
+    }
+
+    fn end(self) {
+        sql(
+            &self.url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE query LIKE 'BEGIN; LOCK%' AND datname = current_database()",
+        );
+        self.thread.join().expect("ended");
+    }
+}
+
+pub(crate) async fn a_late_answer_says_nothing_of_clocks(server: &Postgres) {
+    let (database, url) = cluster(server, 2).await;
+    let mut leases = leases(&database, "a", Duration::from_mins(5));
+    leases.tend().await.expect("tended");
+    let before = leases.tend().await.expect("tended").clock_ahead_ms;
+    let blocker = Blocker::of(&url, "member").await;
+    let unblock = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        tokio::task::spawn_blocking(|| blocker.end()).await.expect("ended");
+    };
+    let (after, ()) = tokio::join!(leases.tend(), unblock);
+    assert_eq!(after.expect("tended").clock_ahead_ms, before);
 }

@@ -116,23 +116,23 @@ pub(crate) async fn changes_are_seen_by_revision(server: &Postgres) {
     let mut jobs = Vec::new();
     for shard in 0..2 {
         let revision = database.targets(shard, |job: JobRow| jobs.push(job)).await.expect("read");
-        since.push((shard, revision));
+        since.push((shard, Known::up_to(revision)));
     }
     assert_eq!(jobs.len(), 10);
-    assert!(database.changes::<JobRow>(&since).await.expect("asked").is_empty());
+    assert!(database.changes_since::<JobRow>(&since, 100).await.expect("asked").is_empty());
     let mut entries: Vec<Value> = (1..11).map(url).collect();
     entries[0] = json!({"url": "https://h1.example/", "interval": 5});
     import(&database, &entries, Others::Removed).await;
-    let changed: Vec<JobRow> = database.changes(&since).await.expect("asked");
+    let changed: Vec<JobRow> = database.changes_since(&since, 100).await.expect("asked");
     let told: Vec<(bool, u32)> = changed.iter().map(|job| (job.is_removed, job.every_ms)).collect();
     assert_eq!(changed.len(), 3, "{changed:?}");
     assert_eq!(told.iter().filter(|(is_removed, _)| *is_removed).count(), 1);
     assert_eq!(told.iter().filter(|(_, every_ms)| *every_ms == 5_000).count(), 1);
     assert!(changed.iter().all(|job| job.revision == database_revision(&since) + 1));
     // Only of the shards that are asked for.
-    let one: Vec<JobRow> = database.changes(&since[..1]).await.expect("asked");
+    let one: Vec<JobRow> = database.changes_since(&since[..1], 100).await.expect("asked");
     assert!(one.iter().all(|job| job.number % 2 == 0));
-    let rows: Vec<TargetRow> = database.changes(&since).await.expect("asked");
+    let rows: Vec<TargetRow> = database.changes_since(&since, 100).await.expect("asked");
     assert_eq!(rows.len(), 3);
 }
 
@@ -176,8 +176,8 @@ pub(crate) async fn changes_come_in_pages_and_none_is_left_out(server: &Postgres
     assert!(plan.contains("target_changes") && !plan.contains("Sort"), "{plan}");
 }
 
-fn database_revision(since: &[(u32, i64)]) -> i64 {
-    since.iter().map(|(_, revision)| *revision).max().unwrap_or_default()
+fn database_revision(since: &[(u32, Known)]) -> i64 {
+    since.iter().map(|(_, known)| known.revision).max().unwrap_or_default()
 }
 
 pub(crate) async fn two_imports_at_once_are_one_after_the_other(server: &Postgres) {

@@ -39,6 +39,11 @@ impl Cluster {
 
     /// Adds targets with numbers below `count`, each due every `every_ms`.
     pub(crate) fn fill(&self, count: u32, every_ms: u32) {
+        self.fill_from(0, count, every_ms);
+    }
+
+    /// Adds targets with numbers from `first` on and below `count`, each due every `every_ms`.
+    pub(crate) fn fill_from(&self, first: u32, count: u32, every_ms: u32) {
         self.sql(&format!(
             "UPDATE poller.cluster SET revision = revision + 1; \
              INSERT INTO poller.target (number, shard, id, url, kind, every_ms, timeout_ms, \
@@ -46,7 +51,7 @@ impl Cluster {
              SELECT n, n % {SHARDS}, ('x' || md5(n::text))::bit(64)::bigint, \
              'http://127.0.0.1:1/' || n, 0, {every_ms}, 1000, 1, 14, \
              '{{\"url\":\"http://127.0.0.1:1/' || n || '\"}}', (SELECT revision FROM poller.cluster) \
-             FROM generate_series(0, {count} - 1) AS n"
+             FROM generate_series({first}, {count} - 1) AS n"
         ));
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Jobs {
     pub(crate) missed: Vec<Made>,
     pub(crate) now_ms: i64,
     pub(crate) room: usize,
+    /// Shards of which nothing is taken.
+    pub(crate) is_stuck: BTreeSet<u32>,
     pub(crate) has_failed: BTreeSet<u32>,
     marks: BTreeMap<u32, Mark>,
     acknowledged: BTreeMap<u32, usize>,
@@ -38,6 +40,7 @@ impl Default for Jobs {
             missed: Vec::new(),
             now_ms: 0,
             room: usize::MAX,
+            is_stuck: BTreeSet::new(),
             has_failed: BTreeSet::new(),
             marks: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
@@ -59,7 +62,10 @@ impl Jobs {
     }
 
     fn keep(&mut self, shard: u32, slot: &Slot<'_>) -> Result<Made, Full> {
-        self.room = self.room.checked_sub(1).ok_or(Full)?;
+        if self.is_stuck.contains(&shard) {
+            return Err(Full::Shard);
+        }
+        self.room = self.room.checked_sub(1).ok_or(Full::All)?;
         Ok(Made {
             number: slot.number,
             due_ms: slot.due_ms,
@@ -110,5 +116,5 @@ impl JobSink for Jobs {
 /// A target of `number` that is due every `every_ms`.
 pub(crate) fn target(number: u32, every_ms: u32) -> JobTarget {
     let id = TargetId(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    JobTarget { id, fixed: Box::new([7]), number, every_ms, locations: 0 }
+    JobTarget { id, fixed: Box::new([7]), number, every_ms, since_s: 0, locations: 0 }
 }

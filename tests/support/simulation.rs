@@ -208,7 +208,14 @@ impl World {
         while number < self.plan.targets {
             let every_ms = self.plan.every_ms;
             let fixed = Box::default();
-            targets.push(JobTarget { id: id(number), fixed, number, every_ms, locations: 0 });
+            targets.push(JobTarget {
+                id: id(number),
+                fixed,
+                number,
+                every_ms,
+                since_s: 0,
+                locations: 0,
+            });
             number += self.shards.count();
         }
         targets.close();

@@ -20,12 +20,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::Member;
 use super::face::RoleHealth;
+use super::waiting::until_it_works;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
+use crate::queue::kafka::Topic;
 use crate::queue::kafka::reader::Reader;
 use crate::queue::kafka::topics::TopicsError;
 use crate::shards::Shards;
 use crate::store::postgres::leases::{Leases, Tended};
+use crate::store::postgres::setup::Cluster;
 use crate::store::postgres::{Database, DatabaseError};
 use desk::{Desk, Parts};
 use figures::Figures;
@@ -75,32 +78,16 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
 
 /// Waits until database and topics are there, and tells the shards; none when it is to end before.
 async fn begin(member: &Member, database: &Database) -> Result<Option<Shards>, RoleError> {
-    let mut told = String::new();
-    let mut tell = |reason: String| {
-        if reason != told {
-            tracing::warn!("waiting: {reason}");
-            told = reason;
+    let (stop, kafka) = (&member.stop, member.kafka());
+    let cluster = until_it_works("the database", stop, async || database.cluster().await).await?;
+    let Some(Cluster { shards, .. }) = cluster else { return Ok(None) };
+    let found = until_it_works("the topics", stop, async || kafka.shards().await).await?;
+    let (topic, expected) = (kafka.topic(Topic::Outcomes), shards.count());
+    match found {
+        Some(found) if found != expected => {
+            Err(TopicsError::Partitions { topic, found, expected }.into())
         }
-    };
-    loop {
-        match database.cluster().await {
-            Err(error) if error.is_passing() => tell(error.to_string()),
-            Err(error) => return Err(error.into()),
-            Ok(cluster) => match member.kafka().shards().await {
-                Ok(found) if found == cluster.shards.count() => return Ok(Some(cluster.shards)),
-                Ok(found) => {
-                    let topic = member.kafka().topic(crate::queue::kafka::Topic::Outcomes);
-                    let expected = cluster.shards.count();
-                    return Err(TopicsError::Partitions { topic, found, expected }.into());
-                }
-                Err(error) if error.is_passing() => tell(error.to_string()),
-                Err(error) => return Err(error.into()),
-            },
-        }
-        tokio::select! {
-            () = member.stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(PAUSE) => {}
-        }
+        found => Ok(found.map(|_| shards)),
     }
 }
 

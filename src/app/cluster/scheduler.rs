@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
 use super::Member;
@@ -152,6 +153,8 @@ impl Work {
         told: &mut BTreeMap<u32, (i64, i64)>,
     ) {
         let mut database = Needed::new("the database");
+        // Our leases must not wait for who takes in what came and went.
+        let mut waiting = Turnover::default();
         let mut done: Result<Tended, DatabaseError> = Ok(first);
         loop {
             self.tell_health(
@@ -161,10 +164,7 @@ impl Work {
                 Ok(tended) => {
                     database.note_there();
                     let pause = tended.again_in;
-                    let turnover = turnover(tended, clock.now_ms());
-                    if turnovers.send(turnover).await.is_err() {
-                        return;
-                    }
+                    waiting.follow(turnover(tended, clock.now_ms()));
                     self.alone.note_there();
                     pause
                 }
@@ -176,6 +176,13 @@ impl Work {
                     RETRY
                 }
             };
+            if !waiting.is_empty() {
+                match turnovers.try_reserve() {
+                    Ok(place) => place.send(std::mem::take(&mut waiting)),
+                    Err(TrySendError::Full(())) => {}
+                    Err(TrySendError::Closed(())) => return,
+                }
+            }
             self.say_how_it_goes();
             tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
             done = self.tend().await;

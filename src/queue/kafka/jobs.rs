@@ -1,5 +1,6 @@
 //! `JobTopic`: jobs of a scheduler on their way to the topic, and how many of them are there.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 use prost::encoding;
 
 use super::messages::{JobMessage, MissedMessage, Reason, Report, Told, VERSION};
-use super::producer::{Deliveries, Delivery, Producer, SendError};
+use super::producer::{BATCH, Deliveries, Delivery, MOST_RECORDS, Producer, SendError};
 use super::topics::TopicsError;
 use super::{Connection, Topic};
 use crate::queue::{Full, JobSink, Mark, Settled, Slot};
@@ -41,6 +42,9 @@ pub struct JobTopic {
     producer: Producer,
     tallies: Tallies,
     offered: Vec<Run>,
+    /// Records of a shard that may wait for brokers: all shards together find room, so that one whose
+    /// partition nobody leads holds up no other.
+    most: u64,
     buffer: Vec<u8>,
     /// Why nothing is taken any more.
     broken: Option<String>,
@@ -60,10 +64,11 @@ impl JobTopic {
     /// What `connection` says makes no sense.
     pub fn new(connection: &Connection, shards: u32) -> Result<Self, TopicsError> {
         let tally = |_| Mutex::new(Tally::default());
-        let tallies = Tallies((0..shards).map(tally).collect());
+        let tallies = Tallies { shards: (0..shards).map(tally).collect(), large: Arc::default() };
         let producer = Producer::new(connection, tallies.clone())?;
         let offered = vec![Run::default(); shards as usize];
-        Ok(Self { producer, tallies, offered, buffer: Vec::new(), broken: None })
+        let most = (MOST_RECORDS / shards.max(1)).max(1).into();
+        Ok(Self { producer, tallies, offered, most, buffer: Vec::new(), broken: None })
     }
 
     /// The producer, which says how it goes.
@@ -83,6 +88,22 @@ impl JobTopic {
     #[must_use]
     pub fn flush(&self, limit: Duration) -> bool {
         self.producer.flush(limit)
+    }
+
+    /// Whether as many records of `shard` wait for brokers as may.
+    fn is_full(&self, shard: u32) -> bool {
+        let run = self.offered.get(shard as usize).zip(self.tallies.shards.get(shard as usize));
+        run.is_none_or(|(offered, tally)| {
+            let (offered, kept) = (offered.mark, tally.lock().run.mark);
+            (offered.jobs + offered.missed).saturating_sub(kept.jobs + kept.missed) >= self.most
+        })
+    }
+
+    /// Whether brokers have refused the job in the buffer, of the target `number`, for its size.
+    fn is_refused(&self, number: u32) -> bool {
+        let bytes = self.buffer.len();
+        bytes > BATCH
+            && self.tallies.large.lock().get(&number).is_some_and(|refused| bytes >= *refused)
     }
 
     fn send(&mut self, (shard, is_job): (u32, bool), id: TargetId) -> Result<(), SendError> {
@@ -137,17 +158,29 @@ fn write_job(slot: &Slot<'_>, buffer: &mut Vec<u8>) {
 
 impl JobSink for JobTopic {
     fn offer(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
+        if self.is_full(shard) {
+            return Err(Full::Shard);
+        }
         write_job(slot, &mut self.buffer);
-        match self.send((shard, true), slot.id) {
+        let sent = if self.is_refused(slot.number) {
+            Err(SendError::TooLarge)
+        } else {
+            self.send((shard, true), slot.id)
+        };
+        match sent {
             Ok(()) => Ok(()),
-            // No record is large enough for its entry.
-            Err(SendError::TooLarge) => self.report(shard, slot, Reason::Entry).map_err(|_| Full),
-            Err(_) => Err(Full),
+            Err(SendError::TooLarge) => {
+                self.report(shard, slot, Reason::Entry).map_err(|_| Full::All)
+            }
+            Err(_) => Err(Full::All),
         }
     }
 
     fn miss(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
-        self.report(shard, slot, Reason::Standstill).map_err(|_| Full)
+        if self.is_full(shard) {
+            return Err(Full::Shard);
+        }
+        self.report(shard, slot, Reason::Standstill).map_err(|_| Full::All)
     }
 
     fn mark(&self, shard: u32) -> Mark {
@@ -155,7 +188,7 @@ impl JobSink for JobTopic {
     }
 
     fn settled(&self, shard: u32, mark: Mark) -> Settled {
-        let Some(tally) = self.tallies.0.get(shard as usize) else { return Settled::NotYet };
+        let Some(tally) = self.tallies.shards.get(shard as usize) else { return Settled::NotYet };
         let tally = tally.lock();
         // Records of one partition are acknowledged in their order.
         let Mark { jobs, missed } = tally.run.mark;
@@ -167,7 +200,7 @@ impl JobSink for JobTopic {
     }
 
     fn restart(&mut self, shard: u32) {
-        let tally = self.tallies.0.get(shard as usize);
+        let tally = self.tallies.shards.get(shard as usize);
         let Some((tally, run)) = tally.zip(self.offered.get_mut(shard as usize)) else { return };
         *run = Run { number: run.number + 1, mark: Mark::default() };
         *tally.lock() = Tally { run: *run, has_failed: false };
@@ -176,7 +209,11 @@ impl JobSink for JobTopic {
 
 /// What brokers have of each shard.
 #[derive(Clone, Debug)]
-struct Tallies(Arc<[Mutex<Tally>]>);
+struct Tallies {
+    shards: Arc<[Mutex<Tally>]>,
+    /// Targets whose jobs they refuse for their size, and how many bytes one had.
+    large: Arc<Mutex<BTreeMap<u32, usize>>>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
@@ -187,7 +224,7 @@ struct Tally {
 impl Deliveries for Tallies {
     fn delivered(&self, token: usize, delivery: Delivery<'_>) {
         let shard = (token >> KIND_BITS) & ((1 << SHARD_BITS) - 1);
-        let Some(tally) = self.0.get(shard) else { return };
+        let Some(tally) = self.shards.get(shard) else { return };
         let mut tally = tally.lock();
         if tally.run.number != token >> (SHARD_BITS + KIND_BITS) {
             // Of a time before, that concerns nobody any more.
@@ -198,6 +235,17 @@ impl Deliveries for Tallies {
             Delivery::Acknowledged { .. } if token & 1 == 1 => tally.run.mark.jobs += 1,
             Delivery::Acknowledged { .. } => tally.run.mark.missed += 1,
         }
+    }
+
+    fn refused(&self, token: usize, payload: &[u8], reason: &str) {
+        if let Ok(JobMessage { target, .. }) = JobMessage::read(payload) {
+            let (bytes, before) = (payload.len(), self.large.lock().insert(target, payload.len()));
+            if before.is_none() {
+                tracing::warn!(number = target, bytes, "Kafka takes no job of that size: {reason}");
+            }
+        }
+        // What was offered since is offered again; the slots of this target are told as missed.
+        self.delivered(token, Delivery::Failed(reason));
     }
 }
 
@@ -236,11 +284,12 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_counting_began_anew_is_not_counted() {
-        let tallies = Tallies((0..4096).map(|_| Mutex::new(Tally::default())).collect());
+        let shards = (0..4096).map(|_| Mutex::new(Tally::default())).collect();
+        let tallies = Tallies { shards, large: Arc::default() };
         let there = Delivery::Acknowledged { offset: 0, at_ms: None };
-        let count = |shard: usize| tallies.0[shard].lock().run.mark;
+        let count = |shard: usize| tallies.shards[shard].lock().run.mark;
         for shard in [0, 1, 4_095] {
-            tallies.0[shard as usize].lock().run.number = 9;
+            tallies.shards[shard as usize].lock().run.number = 9;
             tallies.delivered(token(9, shard, true), there);
             tallies.delivered(token(9, shard, true), there);
             tallies.delivered(token(9, shard, false), there);
@@ -249,6 +298,6 @@ mod tests {
             assert_eq!(count(shard as usize), Mark { jobs: 2, missed: 1 });
         }
         assert_eq!(count(2), Mark::default());
-        assert!(!tallies.0[1].lock().has_failed);
+        assert!(!tallies.shards[1].lock().has_failed);
     }
 }

@@ -11,14 +11,19 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header as KafkaHeader, Message as _, OwnedHeaders};
+use rdkafka::message::{
+    DeliveryResult, Header as KafkaHeader, Message as _, OwnedHeaders, Timestamp,
+};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
+use super::topics::is_too_large;
 use super::trouble::Heard;
 use super::{Connection, Topic};
 
 /// Records that wait for brokers at most.
-const MOST_RECORDS: &str = "100000";
+pub(super) const MOST_RECORDS: u32 = 100_000;
+/// Bytes that go to a partition at once at most, unless a record alone is larger.
+pub(super) const BATCH: usize = 262_144;
 /// What they hold at most, in KB.
 const MOST_KB: &str = "131072";
 
@@ -31,6 +36,13 @@ const BLINK: Duration = Duration::from_millis(2);
 pub trait Deliveries: Send + Sync + 'static {
     /// The record that was sent with `token` has an end.
     fn delivered(&self, token: usize, delivery: Delivery<'_>);
+
+    /// The record with `payload` that was sent with `token` is larger than its topic takes, and will be
+    /// however often it is sent.
+    fn refused(&self, token: usize, payload: &[u8], reason: &str) {
+        let _ = payload;
+        self.delivered(token, Delivery::Failed(reason));
+    }
 
     /// The producer can go on no more, for `reason`: it has to be made anew.
     fn fatal(&self, reason: &str) {
@@ -45,7 +57,7 @@ pub enum Delivery<'a> {
     Acknowledged {
         /// Its offset.
         offset: i64,
-        /// When, by the broker's clock, in Unix milliseconds.
+        /// When, by the broker's clock, in Unix milliseconds; none: its topic does not tell.
         at_ms: Option<i64>,
     },
     /// It is not on the topic as far as we know; it may be nevertheless.
@@ -113,9 +125,10 @@ impl Producer {
             .set("linger.ms", linger.as_millis().to_string())
             // Nothing is given up for being old.
             .set("message.timeout.ms", "0")
-            .set("queue.buffering.max.messages", MOST_RECORDS)
+            .set("queue.buffering.max.messages", MOST_RECORDS.to_string())
             .set("queue.buffering.max.kbytes", MOST_KB)
-            .set("batch.num.messages", "10000");
+            .set("batch.num.messages", "10000")
+            .set("batch.size", BATCH.to_string());
         let inner = config
             .create_with_context(told)
             .map_err(|error| super::topics::TopicsError::Settings(error.to_string()))?;
@@ -258,13 +271,24 @@ impl ProducerContext<NoCustomPartitioner> for Context {
         match result {
             Ok(message) => {
                 self.shared.heard.forget();
-                let (offset, at_ms) = (message.offset(), message.timestamp().to_millis());
+                // Any other time is our own.
+                let at_ms = match message.timestamp() {
+                    Timestamp::LogAppendTime(at_ms) => Some(at_ms),
+                    Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+                };
+                let offset = message.offset();
                 self.deliveries.delivered(token, Delivery::Acknowledged { offset, at_ms });
             }
-            Err((error, _)) => {
-                let reason = error.to_string();
-                self.shared.heard.note(error.rdkafka_error_code(), &reason);
-                self.deliveries.delivered(token, Delivery::Failed(&reason));
+            Err((error, message)) => {
+                let (reason, code) = (error.to_string(), error.rdkafka_error_code());
+                self.shared.heard.note(code, &reason);
+                let payload = message.payload().unwrap_or_default();
+                // Of what is sent at once, one that is small is refused for the sake of the others.
+                if code.is_some_and(is_too_large) && payload.len() > BATCH {
+                    self.deliveries.refused(token, payload, &reason);
+                } else {
+                    self.deliveries.delivered(token, Delivery::Failed(&reason));
+                }
             }
         }
         self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);

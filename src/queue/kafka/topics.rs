@@ -1,11 +1,15 @@
 //! The topics of a cluster: they are made when they are missing, and looked at before they are used.
 
+mod settings;
+
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer as _};
+
+pub(super) use settings::is_too_large;
 
 use super::trouble::Heard;
 use super::{Connection, Topic};
@@ -50,6 +54,23 @@ pub enum TopicsError {
         /// The shards of the cluster.
         expected: u32,
     },
+    /// A topic is set to something else than it has to be.
+    #[error(
+        "topic {topic} has {setting}={found}; run kafka-configs.sh --bootstrap-server {brokers} \
+         --alter --entity-type topics --entity-name {topic} --add-config {setting}={wanted}"
+    )]
+    Setting {
+        /// Its name.
+        topic: String,
+        /// The name of the setting.
+        setting: &'static str,
+        /// What it is set to.
+        found: String,
+        /// What it has to be set to.
+        wanted: String,
+        /// The brokers.
+        brokers: String,
+    },
 }
 
 impl TopicsError {
@@ -65,6 +86,8 @@ impl TopicsError {
 pub struct Description {
     /// Brokers that are there.
     pub brokers: usize,
+    /// On how many of them each record of jobs and outcomes is, at least; 0: there is no topic.
+    pub copies: usize,
     /// Partitions of the topic of jobs, when it is there.
     pub jobs: Option<u32>,
     /// Partitions of the topic of outcomes, when it is there.
@@ -93,7 +116,8 @@ impl Connection {
     /// fit. Several may do it at once.
     ///
     /// # Errors
-    /// No broker answers, they refuse, or a topic has another number of partitions.
+    /// No broker answers, they refuse, or a topic has another number of partitions or other settings
+    /// than it needs.
     pub async fn ensure_topics(&self, shards: u32) -> Result<(), TopicsError> {
         let asked = self.clone();
         on_a_thread(move || asked.ensure(shards)).await
@@ -137,8 +161,26 @@ impl Connection {
                 Err(TopicsError::Missing(_)) if Instant::now() < deadline => {
                     std::thread::park_timeout(Duration::from_millis(100));
                 }
+                Ok(()) => {
+                    self.say_copies(&found);
+                    return self.look_at_settings();
+                }
                 fit => return fit,
             }
+        }
+    }
+
+    /// Says when records are on fewer brokers than they could be.
+    fn say_copies(&self, found: &Description) {
+        let (copies, wanted) = (found.copies, found.brokers.min(COPIES));
+        if copies < wanted {
+            let topics = format!("{} and {}", self.topic(Topic::Jobs), self.topic(Topic::Outcomes));
+            tracing::warn!(
+                copies,
+                brokers = found.brokers,
+                "a broker that fails stops shards: have {topics} replicated {wanted} times \
+                 (kafka-reassign-partitions.sh)"
+            );
         }
     }
 
@@ -173,9 +215,17 @@ impl Connection {
             self.told(&error, &heard)
         })?;
         let mut found = Description { brokers: metadata.brokers().len(), ..Description::default() };
+        let mut least = None;
         for topic in metadata.topics() {
             let partitions =
                 u32::try_from(topic.partitions().len()).ok().filter(|count| *count > 0);
+            let copies = topic.partitions().iter().map(|partition| partition.replicas().len());
+            let is_ours = [Topic::Jobs, Topic::Outcomes]
+                .into_iter()
+                .any(|known| topic.name() == self.topic(known));
+            if let Some(copies) = copies.min().filter(|_| is_ours) {
+                least = Some(least.map_or(copies, |least: usize| least.min(copies)));
+            }
             for (known, seen) in [
                 (Topic::Jobs, &mut found.jobs),
                 (Topic::Outcomes, &mut found.outcomes),
@@ -186,6 +236,7 @@ impl Connection {
                 }
             }
         }
+        found.copies = least.unwrap_or_default();
         Ok(found)
     }
 

@@ -7,29 +7,44 @@ use crate::target::TargetId;
 
 /// The locations of a cluster from which targets are polled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Locations(Vec<String>);
+pub struct Locations {
+    names: Vec<String>,
+    /// Whether a job that names no location is done by others as well, who shall not.
+    has_others: bool,
+}
 
 impl Locations {
-    /// Those called `names`.
+    /// Those called `names`, which are all.
     #[must_use]
     pub fn new(mut names: Vec<String>) -> Self {
         names.sort_unstable();
         names.dedup();
-        Self(names)
+        Self { names, has_others: false }
     }
 
-    /// The `count` of them that poll the target `id`, by name; none: all do.
+    /// Those called `names`, and not those that there are beside them.
+    #[must_use]
+    pub fn without_others(names: Vec<String>) -> Self {
+        Self { has_others: true, ..Self::new(names) }
+    }
+
+    /// The `count` of them that poll the target `id`, by name, 0 standing for all; none: whoever there
+    /// is does.
     ///
     /// Each location has a hash for each target, and the highest ones win: when one comes or goes,
     /// only those targets move that it gets or had (rendezvous hashing).
     #[must_use]
     pub fn of(&self, id: TargetId, count: u8) -> SmallVec<[&str; 4]> {
         let count = usize::from(count);
-        if count == 0 || count >= self.0.len() {
-            return SmallVec::new();
+        if count == 0 || count >= self.names.len() {
+            let names = self.names.iter().filter(|_| self.has_others);
+            return names.map(String::as_str).collect();
         }
-        let mut all: SmallVec<[(u64, &str); 16]> =
-            self.0.iter().map(|name| (xxh3_64_with_seed(name.as_bytes(), id.0), &**name)).collect();
+        let mut all: SmallVec<[(u64, &str); 16]> = self
+            .names
+            .iter()
+            .map(|name| (xxh3_64_with_seed(name.as_bytes(), id.0), &**name))
+            .collect();
         all.sort_unstable_by(|a, b| b.cmp(a));
         let mut chosen: SmallVec<[&str; 4]> =
             all.iter().take(count).map(|(_, name)| *name).collect();

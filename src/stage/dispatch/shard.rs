@@ -224,7 +224,6 @@ fn seated(targets: &ShardTargets, cursor_ms: i64) -> Schedule {
 fn seat(schedule: &mut Schedule, targets: &ShardTargets, cursor_ms: i64) {
     // The highest first, so that there is room for all at once.
     for (seat, target) in targets.highest_first() {
-        let due_ms = target.id.due_at_or_after(target.every_ms, cursor_ms + 1);
-        schedule.insert(seat, due_ms, target.every_ms);
+        schedule.insert(seat, target.due_behind(cursor_ms), target.every_ms);
     }
 }

@@ -13,8 +13,19 @@ pub struct JobTarget {
     pub number: u32,
     /// Milliseconds from one due time to the next.
     pub every_ms: u32,
+    /// From when on it is polled, in Unix seconds: whoever makes up for what nobody did makes up for
+    /// nothing before.
+    pub since_s: u32,
     /// From how many locations it is polled; 0: from all.
     pub locations: u8,
+}
+
+impl JobTarget {
+    /// When it falls due first behind `cursor_ms`, in Unix milliseconds.
+    pub(super) fn due_behind(&self, cursor_ms: i64) -> i64 {
+        let since_ms = i64::from(self.since_s) * 1_000;
+        self.id.due_at_or_after(self.every_ms, (cursor_ms + 1).max(since_ms))
+    }
 }
 
 /// What became of a target.
@@ -137,7 +148,7 @@ mod tests {
 
     fn target(number: u32, every_ms: u32) -> JobTarget {
         let id = TargetId(u64::from(number) << 40);
-        JobTarget { id, fixed: Box::default(), number, every_ms, locations: 0 }
+        JobTarget { id, fixed: Box::default(), number, every_ms, since_s: 0, locations: 0 }
     }
 
     fn numbers(targets: &ShardTargets) -> Vec<u32> {

@@ -37,6 +37,8 @@ pub(super) struct Seated {
     /// When the poll fell due that waits, in Unix milliseconds.
     due_ms: i64,
     held: Held,
+    /// Whether that one is a recheck.
+    is_recheck: bool,
     calls: Calls,
 }
 
@@ -49,6 +51,11 @@ impl Seated {
     /// What it waits for.
     pub(super) const fn held(&self) -> Held {
         self.held
+    }
+
+    /// Whether what waits, if anything does, is a recheck.
+    pub(super) const fn is_recheck(&self) -> bool {
+        self.is_recheck
     }
 
     /// What tells that it is due.
@@ -120,7 +127,8 @@ impl Seats {
         if let Some(place) = self.seat_of.get_mut(number) {
             *place = Some(seat);
         }
-        let seated = Seated { target, started_ms: NEVER, due_ms: NEVER, held: Held::No, calls };
+        let (started_ms, due_ms, held) = (NEVER, NEVER, Held::No);
+        let seated = Seated { target, started_ms, due_ms, held, is_recheck: false, calls };
         if let Some(place) = self.places.get_mut(seat as usize) {
             *place = Some(seated);
         }
@@ -155,14 +163,14 @@ impl Seats {
     pub(super) fn go_on(&mut self, number: u32, left: &Seated) {
         let Some(seated) = self.of_mut(number) else { return };
         (seated.started_ms, seated.due_ms) = (left.started_ms, left.due_ms);
-        seated.held = left.held;
+        (seated.held, seated.is_recheck) = (left.held, left.is_recheck);
         self.count(Held::No, left.held);
     }
 
     /// Notes what the target of `waiting` waits for.
     pub(super) fn hold(&mut self, waiting: Waiting, held: Held) {
         let Some(seated) = self.of_mut(waiting.number) else { return };
-        seated.due_ms = waiting.due_ms;
+        (seated.due_ms, seated.is_recheck) = (waiting.due_ms, waiting.tries > 0);
         let before = std::mem::replace(&mut seated.held, held);
         self.count(before, held);
     }

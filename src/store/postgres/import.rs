@@ -111,9 +111,12 @@ const COUNT: &str = concat!(
 /// A target that was there before keeps its number.
 const CHANGE: &str = concat!(
     "UPDATE target SET (given_id, name, url, kind, every_ms, timeout_ms, priority, locations, \
-     quorum, certificate_days, is_sentinel, group_name, entry, labels, revision, removed_at) = (",
+     quorum, certificate_days, is_sentinel, group_name, entry, labels, revision, removed_at, \
+     polled_since) = (",
     told!("incoming"),
-    ", incoming.labels::jsonb, $1, NULL) FROM incoming WHERE target.id = incoming.id \
+    ", incoming.labels::jsonb, $1, NULL, CASE WHEN target.removed_at IS NULL \
+     THEN target.polled_since \
+     ELSE clock_timestamp() END) FROM incoming WHERE target.id = incoming.id \
      AND (target.removed_at IS NOT NULL OR ",
     differs!(),
     ")"

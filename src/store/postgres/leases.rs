@@ -28,6 +28,8 @@ const RENEWALS: u32 = 3;
 /// Longest time until the next [`Leases::tend`] of a member that lacks shards.
 const LACKING: Duration = Duration::from_millis(500);
 
+/// An answer that takes as long says little about clocks.
+const LONG_ROUND: Duration = Duration::from_secs(1);
 /// How long the database gets to take all back.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -62,7 +64,8 @@ pub struct Leases {
     holding: Holding,
     /// The shards that were told of last as ours, with their epochs.
     reported: BTreeMap<u32, i64>,
-    clock_ahead_ms: i64,
+    /// By how much our clock is ahead of the database's, once that is known.
+    clock_ahead_ms: Option<i64>,
 }
 
 impl Leases {
@@ -71,8 +74,8 @@ impl Leases {
     pub fn new(database: Database, facts: MemberFacts, length: Duration, clock: Clock) -> Self {
         let owner = facts.owner();
         let (holding, told) = (Holding::default(), "{}".to_owned());
-        let reported = BTreeMap::new();
-        Self { database, facts, told, owner, length, clock, holding, reported, clock_ahead_ms: 0 }
+        let (reported, clock_ahead_ms) = (BTreeMap::new(), None);
+        Self { database, facts, told, owner, length, clock, holding, reported, clock_ahead_ms }
     }
 
     /// What says at any moment which shards are ours; it may be kept elsewhere.
@@ -107,13 +110,17 @@ impl Leases {
 
     async fn tend_by(&mut self, client: &Client) -> Result<Tended, DatabaseError> {
         let asked = self.asked();
-        let asked_ms = self.clock.now_ms();
-        let (its_ms, renewed, mut state) = tokio::try_join!(
-            sql::show(client, &self.facts, &self.told, self.clock_ahead_ms),
+        let clock = (&self.clock, self.clock_ahead_ms.unwrap_or_default());
+        let ((ahead_ms, round), renewed, mut state) = tokio::try_join!(
+            sql::show(client, &self.facts, &self.told, clock),
             sql::renew(client, self.facts.role, &self.owner, self.length),
             sql::state(client, self.facts.role, self.length),
         )?;
-        self.clock_ahead_ms = asked_ms.midpoint(self.clock.now_ms()) - its_ms;
+        // Half of a long way there and back is worse than what was known before.
+        if round < LONG_ROUND || self.clock_ahead_ms.is_none() {
+            self.clock_ahead_ms = Some(ahead_ms);
+        }
+        let ahead_ms = self.clock_ahead_ms.unwrap_or_default();
         self.holding.replace(&renewed, asked);
         let mine: BTreeSet<u32> = renewed.iter().map(|held| held.shard).collect();
         state.include(&self.facts.name, renewed.len());
@@ -136,7 +143,7 @@ impl Leases {
             held.sort_by_key(|held| held.shard);
         }
         let again_in = self.again_in(lacks > 0, state.first_end);
-        Ok(held::changes(&mut self.reported, held, (state.live(), self.clock_ahead_ms, again_in)))
+        Ok(held::changes(&mut self.reported, held, (state.live(), ahead_ms, again_in)))
     }
 
     /// Until when a lease is ours that is asked for now.

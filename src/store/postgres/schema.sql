@@ -45,7 +45,9 @@ CREATE TABLE target (
     -- The whole entry as JSON, with what defaults and rules filled in at the time of the import.
     entry text NOT NULL,
     revision bigint NOT NULL,
-    removed_at timestamptz
+    removed_at timestamptz,
+    -- From when on it is polled: since it was imported, or came back.
+    polled_since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);

@@ -1,18 +1,14 @@
 //! Targets as the database holds them: a shard of them as a stream, and what has changed since.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_stream::StreamExt as _;
 
 use super::rows::{Us, small};
-use super::{Database, DatabaseError, PATIENCE, slow};
+use super::{Database, DatabaseError, LONGEST, PATIENCE, slow};
 use crate::target::{Priority, TargetId};
-
-/// How long the next one of many rows may take.
-const LONGEST: Duration = Duration::from_secs(30);
 
 /// A target with all that is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +60,8 @@ pub struct JobRow {
     pub every_ms: u32,
     /// From how many locations it is polled; 0: from all.
     pub locations: u8,
+    /// From when on it is polled, in Unix seconds.
+    pub since_s: u32,
     /// Its whole entry as JSON.
     pub entry: Box<[u8]>,
     /// The revision of the list that changed it last.
@@ -155,6 +153,7 @@ fn broken(name: &str, number: i64) -> DatabaseError {
 
 impl OfRow for JobRow {
     const COLUMNS: &str = "number, id, every_ms::bigint, locations::bigint, entry, revision, \
+                           ceil(extract(epoch FROM polled_since))::bigint AS polled_since, \
                            removed_at IS NOT NULL AS is_removed";
 
     fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
@@ -163,6 +162,7 @@ impl OfRow for JobRow {
             id: row.id()?,
             every_ms: row.number("every_ms")?,
             locations: row.number("locations")?,
+            since_s: row.number("polled_since")?,
             entry: row.entry()?,
             revision: row.0.try_get("revision")?,
             is_removed: row.0.try_get("is_removed")?,
@@ -220,26 +220,6 @@ impl Database {
         let shard = i32::try_from(shard).unwrap_or(i32::MAX);
         self.each(&asked, &[&shard], sink).await?;
         Ok(revision)
-    }
-
-    /// The targets that have changed since a revision of each shard, in the order of revisions;
-    /// those that are polled no more as well.
-    ///
-    /// # Errors
-    /// The database cannot be reached, refuses, or holds what makes no sense.
-    pub async fn changes<T: OfRow>(&self, since: &[(u32, i64)]) -> Result<Vec<T>, DatabaseError> {
-        let columns = T::COLUMNS;
-        let asked = format!(
-            "SELECT {columns} FROM unnest($1::integer[], $2::bigint[]) AS since(of_shard, after) \
-             JOIN target ON target.shard = of_shard AND target.revision > after \
-             ORDER BY target.revision, number"
-        );
-        let shards: Vec<i32> =
-            since.iter().map(|(shard, _)| i32::try_from(*shard).unwrap_or(i32::MAX)).collect();
-        let revisions: Vec<i64> = since.iter().map(|(_, revision)| *revision).collect();
-        let mut changed = Vec::new();
-        self.each(&asked, &[&shards, &revisions], |row| changed.push(row)).await?;
-        Ok(changed)
     }
 
     /// What has changed of targets behind what is `known` of their shards, those that are polled no

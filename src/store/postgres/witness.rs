@@ -1,7 +1,9 @@
 //! What recorders note beside outcomes: locations, members that were heard of, gaps.
 
+use deadpool_postgres::Client;
+
 use super::rows::{Us, small};
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, LONGEST, PATIENCE};
 
 /// A member that was heard of by way of the topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,16 +36,18 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn location(&self, name: &str) -> Result<i16, DatabaseError> {
-        let client = self.client().await?;
-        let find = client.prepare_cached("SELECT id FROM location WHERE name = $1").await?;
-        if let Some(row) = client.query_opt(&find, &[&name]).await? {
-            return Ok(row.try_get(0)?);
-        }
-        // A number is used up even where another one was faster.
-        let add = "INSERT INTO location (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-        let add = client.prepare_cached(add).await?;
-        client.execute(&add, &[&name]).await?;
-        Ok(client.query_one(&find, &[&name]).await?.try_get(0)?)
+        self.within(PATIENCE, async |client| {
+            let find = client.prepare_cached("SELECT id FROM location WHERE name = $1").await?;
+            if let Some(row) = client.query_opt(&find, &[&name]).await? {
+                return Ok(row.try_get(0)?);
+            }
+            // A number is used up even where another one was faster.
+            let add = "INSERT INTO location (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
+            let add = client.prepare_cached(add).await?;
+            client.execute(&add, &[&name]).await?;
+            Ok(client.query_one(&find, &[&name]).await?.try_get(0)?)
+        })
+        .await
     }
 
     /// Notes that somebody polls from the locations `names`.
@@ -51,11 +55,13 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn locations_seen(&self, names: &[String]) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
         let note = "UPDATE location SET seen_at = now() WHERE name = ANY($1)";
-        let note = client.prepare_cached(note).await?;
-        client.execute(&note, &[&names]).await?;
-        Ok(())
+        self.within(PATIENCE, async |client| {
+            let note = client.prepare_cached(note).await?;
+            client.execute(&note, &[&names]).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Notes what was heard of `members`, each once.
@@ -63,31 +69,7 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn members_heard(&self, members: &[HeardMember]) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
-        let put = client
-            .prepare_cached(
-                "INSERT INTO member (name, role, location, host, pid, version, started_at, \
-                 seen_at, ahead_ms, facts) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, least($8, now()), $9, $10::text::jsonb) \
-                 ON CONFLICT (name) DO UPDATE SET role = excluded.role, \
-                 location = excluded.location, host = excluded.host, pid = excluded.pid, \
-                 version = excluded.version, started_at = excluded.started_at, \
-                 seen_at = excluded.seen_at, ahead_ms = excluded.ahead_ms, \
-                 facts = excluded.facts WHERE member.seen_at <= excluded.seen_at",
-            )
-            .await?;
-        for member in members {
-            let HeardMember { name, role, location, host, pid, version, .. } = member;
-            let (started, seen) = (Us::of_ms(member.started_ms), Us::of_ms(member.seen_ms));
-            let (pid, ahead_ms, facts) = (small(*pid), member.ahead_ms, &member.facts);
-            client
-                .execute(
-                    &put,
-                    &[name, role, location, host, &pid, version, &started, &seen, &ahead_ms, facts],
-                )
-                .await?;
-        }
-        Ok(())
+        self.within(LONGEST, async |client| put_members(client, members).await).await
     }
 
     /// Forgets the windows of seconds before `second`, in Unix seconds, of `shards`.
@@ -95,11 +77,40 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn forget_seconds(&self, shards: &[u32], second: i64) -> Result<(), DatabaseError> {
-        let client = self.client().await?;
         let drop = "DELETE FROM second WHERE shard = ANY($1) AND second < $2";
-        let drop = client.prepare_cached(drop).await?;
         let shards: Vec<i32> = shards.iter().map(|&shard| small(shard)).collect();
-        client.execute(&drop, &[&shards, &second]).await?;
-        Ok(())
+        self.within(LONGEST, async |client| {
+            let drop = client.prepare_cached(drop).await?;
+            client.execute(&drop, &[&shards, &second]).await?;
+            Ok(())
+        })
+        .await
     }
+}
+
+async fn put_members(client: &Client, members: &[HeardMember]) -> Result<(), DatabaseError> {
+    let put = client
+        .prepare_cached(
+            "INSERT INTO member (name, role, location, host, pid, version, started_at, \
+             seen_at, ahead_ms, facts) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, least($8, now()), $9, $10::text::jsonb) \
+             ON CONFLICT (name) DO UPDATE SET role = excluded.role, \
+             location = excluded.location, host = excluded.host, pid = excluded.pid, \
+             version = excluded.version, started_at = excluded.started_at, \
+             seen_at = excluded.seen_at, ahead_ms = excluded.ahead_ms, \
+             facts = excluded.facts WHERE member.seen_at <= excluded.seen_at",
+        )
+        .await?;
+    for member in members {
+        let HeardMember { name, role, location, host, pid, version, .. } = member;
+        let (started, seen) = (Us::of_ms(member.started_ms), Us::of_ms(member.seen_ms));
+        let (pid, ahead_ms, facts) = (small(*pid), member.ahead_ms, &member.facts);
+        client
+            .execute(
+                &put,
+                &[name, role, location, host, &pid, version, &started, &seen, &ahead_ms, facts],
+            )
+            .await?;
+    }
+    Ok(())
 }

@@ -35,7 +35,7 @@ pub(super) struct Topics<'t> {
 impl Topics<'_> {
     fn add(&mut self, shard: u32, slot: &Slot<'_>, is_missed: bool) -> Result<(), Full> {
         if self.is_away {
-            return Err(Full);
+            return Err(Full::All);
         }
         let due = (slot.due_ms - START_MS) as u32;
         self.partitions[shard as usize].records.push_back(Record {

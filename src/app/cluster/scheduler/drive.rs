@@ -157,11 +157,11 @@ impl Drive {
 
     fn wake_at(&self, turn: Turn) -> Instant {
         let now = Instant::now();
-        if turn.is_full {
-            return now + FULL;
-        }
         if turn.is_behind {
             return now;
+        }
+        if turn.is_full {
+            return now + FULL;
         }
         let next = turn.next_ms.map_or(now + NAP, |at_ms| self.parts.clock.instant_of(at_ms));
         next.clamp(now + GATHER, now + NAP)

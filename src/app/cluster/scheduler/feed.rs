@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::drive::Wish;
 use crate::app::cluster::waiting::Needed;
@@ -13,7 +13,7 @@ use crate::queue::kafka::jobs::fixed;
 use crate::shards::Shards;
 use crate::stage::dispatch::{Change, JobTarget, LONGEST_GAP_MS, Locations, ShardTargets, Taken};
 use crate::store::postgres::leases::Held;
-use crate::store::postgres::targets::{JobRow, Known};
+use crate::store::postgres::targets::{JobRow, Known, LocationRow};
 use crate::store::postgres::{Database, DatabaseError};
 
 /// How often changes are asked for.
@@ -25,12 +25,30 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Shards that are read at the same time.
 const READERS: usize = 2;
 
-/// Which shards have come to us at a time by the database's clock, and which are ours no more.
-#[derive(Debug)]
+/// Which shards are ours no more, and which have come to us after that, at a time by the database's
+/// clock.
+#[derive(Debug, Default)]
 pub(super) struct Turnover {
     pub(super) gained: Vec<Held>,
     pub(super) lost: Vec<u32>,
     pub(super) now_ms: i64,
+}
+
+impl Turnover {
+    /// Whether nothing came and went.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.gained.is_empty() && self.lost.is_empty()
+    }
+
+    /// Takes in what came and went `later`.
+    pub(super) fn follow(&mut self, later: Self) {
+        self.gained.retain(|held| !later.lost.contains(&held.shard));
+        self.gained.extend(later.gained);
+        self.lost.extend(later.lost);
+        self.lost.sort_unstable();
+        self.lost.dedup();
+        self.now_ms = later.now_ms;
+    }
 }
 
 /// Keeps the drive supplied.
@@ -41,6 +59,8 @@ pub(super) struct Feed {
     /// The shards that are ours: the epoch of each and, once it was read, what the drive knows.
     ours: BTreeMap<u32, (i64, Option<Known>)>,
     reading: JoinSet<(Taken, Known)>,
+    /// What is read by which task, of the shard that came to us at a time.
+    tasks: BTreeMap<Id, (Held, i64)>,
     readers: Arc<Semaphore>,
     locations: Option<Locations>,
     needed: Needed,
@@ -54,6 +74,7 @@ impl Feed {
             drive,
             ours: BTreeMap::new(),
             reading: JoinSet::new(),
+            tasks: BTreeMap::new(),
             readers: Arc::new(Semaphore::new(READERS)),
             locations: None,
             needed: Needed::new("the changes of targets"),
@@ -71,9 +92,14 @@ impl Feed {
                     Some(turnover) => self.take_over(turnover).await,
                     None => return,
                 },
-                Some(read) = self.reading.join_next() => {
-                    if let Ok((taken, known)) = read {
-                        self.hand_over(taken, known).await;
+                // Not before it is known from where they are polled.
+                Some(read) = self.reading.join_next_with_id(), if self.locations.is_some() => {
+                    match read {
+                        Ok((task, (taken, known))) => {
+                            self.tasks.remove(&task);
+                            self.hand_over(taken, known).await;
+                        }
+                        Err(error) => self.read_again(&error),
                     }
                 }
                 _ = poll.tick() => match self.poll().await {
@@ -102,8 +128,26 @@ impl Feed {
         }
         for held in turnover.gained {
             self.ours.insert(held.shard, (held.epoch, None));
-            let (database, readers) = (self.database.clone(), Arc::clone(&self.readers));
-            self.reading.spawn(read(database, readers, held, turnover.now_ms));
+            self.begin(held, (turnover.now_ms, Duration::ZERO));
+        }
+    }
+
+    /// Begins after a `pause` to read a shard that has come to us at `now_ms`.
+    fn begin(&mut self, held: Held, (now_ms, pause): (i64, Duration)) {
+        let (database, readers) = (self.database.clone(), Arc::clone(&self.readers));
+        let task = self.reading.spawn(async move {
+            tokio::time::sleep(pause).await;
+            read(database, readers, held, now_ms).await
+        });
+        self.tasks.insert(task.id(), (held, now_ms));
+    }
+
+    /// Has the shard read again of which that broke off: nobody else does.
+    fn read_again(&mut self, error: &JoinError) {
+        let Some((held, now_ms)) = self.tasks.remove(&error.id()) else { return };
+        tracing::error!(shard = held.shard, "reading its targets broke off: {error}");
+        if self.ours.get(&held.shard).is_some_and(|(epoch, _)| *epoch == held.epoch) {
+            self.begin(held, (now_ms, PAUSE));
         }
     }
 
@@ -151,8 +195,7 @@ impl Feed {
 
     async fn follow_locations(&mut self) -> Result<(), DatabaseError> {
         let locations = self.database.locations().await?;
-        let names = locations.into_iter().filter(|location| !location.is_retired);
-        let locations = Locations::new(names.map(|location| location.name).collect());
+        let locations = among(locations);
         if self.locations.as_ref() != Some(&locations) {
             self.wish(Wish::Locate(locations.clone())).await;
             self.locations = Some(locations);
@@ -176,8 +219,17 @@ fn target(row: &JobRow) -> JobTarget {
         fixed: fixed(row.number, row.id, row.revision, &row.entry),
         number: row.number,
         every_ms: row.every_ms,
+        since_s: row.since_s,
         locations: row.locations,
     }
+}
+
+/// The locations to choose among: those that are not retired.
+fn among(rows: Vec<LocationRow>) -> Locations {
+    let has_retired = rows.iter().any(|location| location.is_retired);
+    let names = rows.into_iter().filter(|location| !location.is_retired);
+    let names = names.map(|location| location.name).collect();
+    if has_retired { Locations::without_others(names) } else { Locations::new(names) }
 }
 
 /// Reads the targets of a shard that has come to us at `now_ms`, however often it takes.
@@ -218,4 +270,24 @@ async fn note_gap(database: &Database, held: Held, until_ms: i64) -> Result<(), 
     };
     let reason = "no scheduler had the shard";
     database.note_gap(held.shard, (since_ms, until_ms), reason).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(shard: u32, epoch: i64) -> Held {
+        Held { shard, epoch, produced_until_ms: None }
+    }
+
+    #[test]
+    fn what_waits_to_be_told_becomes_one() {
+        let mut waiting =
+            Turnover { gained: vec![held(1, 1), held(2, 1)], lost: vec![5], now_ms: 1 };
+        waiting.follow(Turnover { gained: vec![held(5, 3)], lost: vec![2], now_ms: 2 });
+        waiting.follow(Turnover { gained: vec![held(1, 7)], lost: vec![1, 5], now_ms: 3 });
+        assert_eq!(waiting.lost, [1, 2, 5]);
+        assert_eq!(waiting.gained, [held(1, 7)]);
+        assert!(waiting.now_ms == 3 && !waiting.is_empty());
+    }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use deadpool_postgres::Client;
+use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::held::Held;
 use super::member::MemberFacts;
 use super::share::Peer;
+use crate::clock::Clock;
 use crate::store::postgres::DatabaseError;
 
 /// What stands of a role.
@@ -73,13 +75,14 @@ fn numbers(shards: &[u32]) -> Vec<i32> {
     shards.iter().filter_map(|shard| i32::try_from(*shard).ok()).collect()
 }
 
-/// Tells the others that we are alive; returns the database's time in Unix milliseconds.
+/// Tells the others that we are alive, by `ahead_ms` ahead of the database; returns by how many
+/// milliseconds `clock` is ahead, give or take half the way there and back, which is told as well.
 pub(super) async fn show(
     client: &Client,
     facts: &MemberFacts,
     told: &str,
-    ahead_ms: i64,
-) -> Result<i64, DatabaseError> {
+    (clock, ahead_ms): (&Clock, i64),
+) -> Result<(i64, Duration), DatabaseError> {
     let statement = client
         .prepare_cached(concat!(
             "INSERT INTO member (name, role, location, host, pid, version, started_at, seen_at, \
@@ -96,13 +99,16 @@ pub(super) async fn show(
     let pid = i32::try_from(facts.pid).unwrap_or(i32::MAX);
     let (MemberFacts { name, role, location, host, version, started_at_ms, .. }, told) =
         (facts, told);
+    let (asked_ms, asked) = (clock.now_ms(), Instant::now());
     let row = client
         .query_one(
             &statement,
             &[name, role, location, host, &pid, version, started_at_ms, &ahead_ms, &told],
         )
         .await?;
-    Ok(row.try_get(0)?)
+    let its_ms: i64 = row.try_get(0)?;
+    let round = asked.elapsed();
+    Ok((asked_ms.saturating_add(ms(round / 2)) - its_ms, round))
 }
 
 /// Prolongs what `owner` has by `length` from now on, and tells what that is.
