@@ -71,10 +71,10 @@ fn fill(url: &str, targets: u32) {
     let fill = format!(
         "UPDATE poller.cluster SET revision = 1; \
          INSERT INTO poller.target (number, shard, id, url, kind, every_ms, timeout_ms, priority, \
-         certificate_days, entry, revision) \
+         certificate_days, entry, revision, polled_since) \
          SELECT n, n % {SHARDS}, ('x' || md5(n::text))::bit(64)::bigint, \
          'https://www.example-' || n || '.com/', 0, {EVERY_MS}, 30000, 1, 14, \
-         '{{\"url\":\"https://www.example-' || n || '.com/\"}}', 1 \
+         '{{\"url\":\"https://www.example-' || n || '.com/\"}}', 1, now() - interval '1 day' \
          FROM generate_series(0, {targets} - 1) AS n; \
          ANALYZE poller.target; \
          UPDATE poller.lease SET produced_until = now() - interval '570 seconds' \
