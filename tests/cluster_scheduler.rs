@@ -47,7 +47,7 @@ fn every_slot_comes_on_its_partition_and_none_early() {
     println!("{slots} slots, {missed} missed");
     for (record, job) in jobs {
         assert_eq!(record.partition, job.target % SHARDS);
-        assert_eq!(record.key, format!("{:016x}", job.id).into_bytes());
+        assert_eq!(record.key, Some(format!("{:016x}", job.id).into_bytes()));
         let entry = format!("{{\"url\":\"http://127.0.0.1:1/{}\"}}", job.target);
         assert_eq!(job.entry, entry.as_bytes());
         assert_eq!((job.valid_until_ms - job.due_ms, job.epoch), (1_000, 1));

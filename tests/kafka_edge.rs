@@ -4,8 +4,12 @@
 
 #[path = "support/engines.rs"]
 mod engines;
+#[path = "kafka_edge/letters.rs"]
+mod letters;
 #[path = "kafka_edge/reading.rs"]
 mod reading;
+#[path = "kafka_edge/refusals.rs"]
+mod refusals;
 #[path = "kafka_edge/taking.rs"]
 mod taking;
 #[path = "support/topic_reader.rs"]

@@ -4,6 +4,7 @@
 
 pub mod consumer;
 pub mod jobs;
+pub mod letters;
 pub mod messages;
 mod offsets;
 pub mod producer;

@@ -233,7 +233,7 @@ impl<'w> Cluster<'w> {
                 headers.iter().map(|one| (one.key.to_owned(), text(one.value))).collect()
             });
             let payload = message.payload().unwrap_or_default().to_vec();
-            assert_eq!(message.key().unwrap_or_default(), b"");
+            assert_eq!(message.key(), None);
             found.push((payload, headers.unwrap_or_default()));
         }
         found

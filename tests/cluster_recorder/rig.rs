@@ -207,8 +207,8 @@ impl Rig {
         closed + open.lines().map(checks).sum::<u64>()
     }
 
-    /// The first so many dead letters: reason and offset of each.
-    pub(crate) fn dead(&self, count: usize) -> Vec<String> {
+    /// The first so many dead letters: reason and offset of each, and what it holds. None has a key.
+    pub(crate) fn dead(&self, count: usize) -> Vec<(String, Vec<u8>)> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.connection.brokers[0])
             .set("group.id", "test")
@@ -228,12 +228,10 @@ impl Rig {
                 let found = all.iter().find(|header| header.key == name).unwrap();
                 String::from_utf8_lossy(found.value.unwrap()).into_owned()
             };
-            told.push(format!(
-                "{} at {} of {}",
-                header("reason"),
-                header("offset"),
-                header("partition")
-            ));
+            assert_eq!(message.key(), None);
+            let place =
+                format!("{} at {} of {}", header("reason"), header("offset"), header("partition"));
+            told.push((place, message.payload().unwrap_or_default().to_vec()));
         }
         told
     }

@@ -23,8 +23,8 @@ fn a_poll_that_the_database_refuses_is_set_aside_and_holds_up_nothing() {
     rig.wait("all but one", "SELECT sum(checks) FROM progress", "199");
     assert_eq!(rig.sql("SELECT count(*) FROM sample"), "199");
     let dead = rig.dead(1);
-    assert!(dead[0].contains("the database refuses to hold it at"), "{dead:?}");
-    assert!(dead[0].contains("of 2"), "{dead:?}");
+    assert!(dead[0].0.contains("the database refuses to hold it at"), "{dead:?}");
+    assert!(dead[0].0.contains("of 2"), "{dead:?}");
     rig.send_polls(&[Poll::new(6, 11, up()), Poll::new(7, 11, up())]);
     rig.wait("what follows", "SELECT sum(checks) FROM progress", "201");
     recorder.stop();

@@ -3,19 +3,21 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::expect_used, reason = "a test ends where it fails")]
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedHeaders, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// A record of a topic.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) partition: u32,
-    pub(crate) key: Vec<u8>,
+    pub(crate) key: Option<Vec<u8>>,
     pub(crate) payload: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
     /// When the broker took it, in Unix milliseconds.
     pub(crate) at_ms: i64,
 }
@@ -44,10 +46,19 @@ pub(crate) fn read(brokers: &str, topic: &str, partitions: u32) -> Vec<Record> {
         left -= 1;
         records.push(Record {
             partition: u32::try_from(message.partition()).expect("a partition"),
-            key: message.key().unwrap_or_default().to_vec(),
+            key: message.key().map(<[u8]>::to_vec),
             payload: message.payload().unwrap_or_default().to_vec(),
+            headers: message.headers().map(headers).unwrap_or_default(),
             at_ms: message.timestamp().to_millis().unwrap_or(0),
         });
     }
     records
+}
+
+fn headers(headers: &BorrowedHeaders) -> BTreeMap<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    headers
+        .iter()
+        .map(|one| (one.key.to_owned(), one.value.map(text).unwrap_or_default()))
+        .collect()
 }

@@ -6,7 +6,6 @@ mod figures;
 mod gain;
 mod holding;
 mod intake;
-mod letters;
 mod locations;
 mod targets;
 mod writer;
@@ -24,6 +23,7 @@ use super::waiting::until_it_works;
 use crate::app::role::RoleError;
 use crate::clock::Clock;
 use crate::queue::kafka::Topic;
+use crate::queue::kafka::letters::Letters;
 use crate::queue::kafka::reader::Reader;
 use crate::queue::kafka::topics::TopicsError;
 use crate::shards::Shards;
@@ -32,7 +32,6 @@ use crate::store::postgres::setup::Cluster;
 use crate::store::postgres::{Database, DatabaseError};
 use desk::{Desk, Parts};
 use figures::Figures;
-use letters::Letters;
 
 /// How long to wait before what did not work is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -45,7 +44,7 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     let (database, connection) = (member.database()?, member.kafka());
     let Some(shards) = begin(&member, &database).await? else { return Ok(()) };
     let clock = Clock::system();
-    let letters = Letters::new(&connection)?;
+    let letters = Letters::new(&connection, Topic::Outcomes, |_| {})?;
     let (reader, arrivals) = Reader::start(&connection)?;
     let figures = Arc::new(Figures::default());
     let facts = member.facts(clock.now_ms());

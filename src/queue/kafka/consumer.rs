@@ -225,12 +225,6 @@ impl Consumer {
         self.is_held
     }
 
-    /// The name of the topic.
-    #[must_use]
-    pub fn topic(&self) -> &str {
-        &self.topic
-    }
-
     /// How many partitions are ours.
     #[must_use]
     pub fn partitions(&self) -> usize {

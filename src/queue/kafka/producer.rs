@@ -137,8 +137,8 @@ impl Producer {
         Ok(Self { inner, context, topics: Arc::new(topics) })
     }
 
-    /// Has `payload` put on `partition` of `topic` with `key`; never waits. What becomes of it is
-    /// told with `token`.
+    /// Has `payload` put on a partition of a topic with `key`, or with none when it is empty; never
+    /// waits. What becomes of it is told with `token`.
     ///
     /// # Errors
     /// It was not taken, and nothing will be told.
@@ -217,7 +217,9 @@ impl Producer {
             Topic::Dead => dead,
         };
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        BaseRecord::with_opaque_to(topic, token).partition(partition).key(key)
+        let record = BaseRecord::with_opaque_to(topic, token).partition(partition);
+        // An empty key would be one.
+        if key.is_empty() { record } else { record.key(key) }
     }
 
     fn put(&self, record: BaseRecord<'_, [u8], [u8], usize>) -> Result<(), SendError> {

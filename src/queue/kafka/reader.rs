@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -27,6 +28,8 @@ use super::{Connection, Topic};
 const AT_ONCE: usize = 500;
 /// Hand-overs that wait at most.
 const WAITING: usize = 8;
+/// Bytes of records that share a piece of memory, at least.
+const PIECE: usize = 65_536;
 /// How long the thread waits for a record before it looks for what it is told.
 const TICK: Duration = Duration::from_millis(20);
 /// How long after a refusal the same is tried again.
@@ -46,19 +49,10 @@ pub struct Arrival {
     pub skipped: i64,
     /// When brokers got it, in Unix milliseconds.
     pub at_ms: Option<i64>,
-    /// What it holds.
-    pub report: Result<Report, Unreadable>,
-}
-
-/// A record that cannot be used.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// Why.
-    pub error: MessageError,
-    /// Its key.
-    pub key: Vec<u8>,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+    /// What it holds, as it was read.
+    pub bytes: Bytes,
+    /// What that says.
+    pub report: Result<Report, MessageError>,
 }
 
 /// Reads partitions of the topic of outcomes.
@@ -110,8 +104,15 @@ impl Reader {
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| settings(&error))?;
         let (sender, receiver) = channel(WAITING);
-        let (parts, again) = (BTreeMap::new(), None);
-        let work = Work { consumer, topic, shared: Arc::clone(&shared), sender, parts, again };
+        let work = Work {
+            consumer,
+            topic,
+            shared: Arc::clone(&shared),
+            sender,
+            parts: BTreeMap::new(),
+            buffer: BytesMut::new(),
+            again: None,
+        };
         let thread = std::thread::Builder::new().name("reader".into()).spawn(move || work.run());
         let thread = thread.map_err(|error: io::Error| settings(&error))?;
         Ok((Self { shared, thread: Some(thread) }, receiver))
@@ -177,6 +178,8 @@ struct Work {
     shared: Arc<Shared>,
     sender: Sender<Vec<Arrival>>,
     parts: BTreeMap<u32, Part>,
+    /// Where the bytes of records go: those of many share one piece of memory.
+    buffer: BytesMut,
     /// When the client is asked again to fetch what it would not, and whether that was told.
     again: Option<(Instant, Told)>,
 }
@@ -304,7 +307,7 @@ impl Work {
                         astray = Some((shard, part.epoch, part.next));
                         continue;
                     }
-                    arrivals.push(arrival(shard, *part, &message));
+                    arrivals.push(arrival(shard, *part, &message, &mut self.buffer));
                     part.next = message.offset() + 1;
                 }
                 Some(Err(error)) => {
@@ -330,16 +333,22 @@ fn partition(shard: u32) -> i32 {
     i32::try_from(shard).unwrap_or(i32::MAX)
 }
 
-fn arrival(shard: u32, part: Part, message: &BorrowedMessage<'_>) -> Arrival {
+fn arrival(
+    shard: u32,
+    part: Part,
+    message: &BorrowedMessage<'_>,
+    buffer: &mut BytesMut,
+) -> Arrival {
     let bytes = message.payload().unwrap_or_default();
-    let report = Report::read(bytes).map_err(|error| Unreadable {
-        error,
-        key: message.key().unwrap_or_default().to_vec(),
-        bytes: bytes.to_vec(),
-    });
+    let report = Report::read(bytes);
+    if buffer.capacity() < bytes.len() {
+        buffer.reserve(bytes.len().max(PIECE));
+    }
+    buffer.extend_from_slice(bytes);
+    let bytes = buffer.split().freeze();
     let at_ms = message.timestamp().to_millis();
     let (epoch, offset) = (part.epoch, message.offset());
-    Arrival { shard, epoch, offset, skipped: offset - part.next, at_ms, report }
+    Arrival { shard, epoch, offset, skipped: offset - part.next, at_ms, bytes, report }
 }
 
 /// What hears of brokers.

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 
 pub(super) use settings::is_too_large;
 
-use super::trouble::Heard;
+use super::trouble::{Heard, is_refusal};
 use super::{Connection, Topic};
 
 /// How long brokers may take to answer one question.
@@ -274,7 +274,7 @@ impl Connection {
     /// `error` in our words, with what was `heard` beside it.
     fn told(&self, error: &KafkaError, heard: &Heard) -> TopicsError {
         let reason = heard.last().unwrap_or_else(|| error.to_string());
-        if heard.is_refused() || error.rdkafka_error_code().is_some_and(super::trouble::refuses) {
+        if heard.is_refused() || is_refusal(error.rdkafka_error_code(), &reason) {
             return TopicsError::Refused(reason);
         }
         TopicsError::Away { brokers: self.brokers.join(", "), reason }

@@ -41,8 +41,7 @@ impl Heard {
     /// Takes in `reason` for what has the number `code`.
     pub(super) fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
         tracing::debug!(reason, "Kafka");
-        // A broker that wants another certificate of us says so by an alert (RFC 8446, section 6).
-        let is_refused = code.is_some_and(refuses) || reason.contains("SSL alert number");
+        let is_refused = is_refusal(code, reason);
         let mut last = self.0.lock();
         // That all brokers are down follows from what was told before it, which says why.
         let is_vague = code == Some(RDKafkaErrorCode::AllBrokersDown) && last.reason.is_some();
@@ -52,19 +51,28 @@ impl Heard {
     }
 }
 
-/// Whether `code` is a refusal, which waiting does not mend.
-pub(super) const fn refuses(code: RDKafkaErrorCode) -> bool {
+/// What librdkafka says when the network failed below TLS.
+const BROKEN_OFF: &str = "SSL transport error";
+
+/// Whether `reason`, which has the number `code`, is a refusal, which waiting does not mend.
+pub(super) fn is_refusal(code: Option<RDKafkaErrorCode>, reason: &str) -> bool {
     use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::Authentication
-            | Code::SSL
+    // A broker that wants another certificate of us says so by an alert (RFC 8446, section 6).
+    if reason.contains("SSL alert number") {
+        return true;
+    }
+    match code {
+        Some(Code::SSL) => !reason.contains(BROKEN_OFF),
+        Some(
+            Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
             | Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-    )
+            | Code::ClusterAuthorizationFailed,
+        ) => true,
+        _ => false,
+    }
 }
 
 impl ClientContext for Heard {
@@ -99,5 +107,26 @@ mod tests {
         assert!(heard.is_refused());
         heard.forget();
         assert_eq!((heard.last(), heard.is_refused()), (None, false));
+    }
+
+    #[test]
+    fn a_certificate_is_refused_and_a_connection_that_breaks_off_is_not() {
+        use RDKafkaErrorCode as Code;
+        let told = |code, reason: &str| {
+            let heard = Heard::default();
+            heard.note(Some(code), reason);
+            heard.is_refused()
+        };
+        for reason in [
+            "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed",
+            "SSL handshake failed: error:0A00010B:SSL routines::wrong version number",
+            "Broker did not provide a certificate",
+        ] {
+            assert!(told(Code::SSL, reason), "{reason}");
+        }
+        let alert = "Receive failed: tlsv13 alert certificate required: SSL alert number 116";
+        assert!(told(Code::BrokerTransportFailure, alert));
+        let broken = "SSL handshake failed: SSL transport error: Connection timed out";
+        assert!(!told(Code::SSL, broken));
     }
 }

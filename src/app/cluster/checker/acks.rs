@@ -1,8 +1,8 @@
 //! `Acks`: what the producer tells of reports, until the relay fetches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -11,18 +11,6 @@ use crate::queue::kafka::producer::{Deliveries, Delivery};
 
 /// What a sign of life is sent with; every other token is one of a job.
 pub(super) const LIFE: usize = usize::MAX;
-/// Added to the token of a job that nobody can read, whose record is put aside.
-const LETTER: usize = 1 << (usize::BITS - 1);
-/// Such records that wait for brokers at most: they share the room for reports.
-const MOST_LETTERS: usize = 10_000;
-/// How often it is told at most that such a record is not kept.
-const QUIET: Duration = Duration::from_secs(10);
-
-/// What the record of the job that is known by `token` is sent with when nobody can read it.
-pub(super) const fn letter(token: usize) -> usize {
-    token | LETTER
-}
-
 /// What the producer tells.
 #[derive(Clone, Debug)]
 pub(super) struct Acks(Arc<Inner>);
@@ -40,10 +28,6 @@ struct Inner {
     lives: AtomicU64,
     /// How far ahead we were when the time was set last, in microseconds.
     set: Mutex<Option<i64>>,
-    /// Records that nobody can read and that wait for brokers.
-    letters: AtomicUsize,
-    /// Records that nobody can read and that are not kept, and when that was told last.
-    unkept: Mutex<(u64, Option<Instant>)>,
 }
 
 impl Acks {
@@ -56,8 +40,6 @@ impl Acks {
             time,
             lives: AtomicU64::new(0),
             set: Mutex::default(),
-            letters: AtomicUsize::new(0),
-            unkept: Mutex::default(),
         }))
     }
 
@@ -96,33 +78,9 @@ impl Acks {
         self.0.set.lock().take()
     }
 
-    /// Makes room for one more record that nobody can read; false: there is none.
-    pub(super) fn admit_letter(&self) -> bool {
-        let is_free = self.0.letters.load(Ordering::Acquire) < MOST_LETTERS;
-        if is_free {
-            self.0.letters.fetch_add(1, Ordering::AcqRel);
-        }
-        is_free
-    }
-
-    /// Gives that room back: it was not sent, or has an end.
-    pub(super) fn end_letter(&self) {
-        self.0.letters.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Notes that the record that was to be sent with `token` is not kept, for `reason`: there is
-    /// nothing else to be done of its job.
-    pub(super) fn give_up(&self, token: usize, reason: &str) {
-        {
-            let (count, told) = &mut *self.0.unkept.lock();
-            *count += 1;
-            if told.is_none_or(|at| at.elapsed() >= QUIET) {
-                *told = Some(Instant::now());
-                let count = std::mem::take(count);
-                tracing::warn!(count, reason, "records that nobody could read are not kept");
-            }
-        }
-        self.0.tokens.lock().push(token & !LETTER);
+    /// Notes that there is nothing left to tell of the job that is known by `token`.
+    pub(super) fn note(&self, token: usize) {
+        self.0.tokens.lock().push(token);
     }
 
     fn fail(&self, reason: &str) {
@@ -132,12 +90,7 @@ impl Acks {
 
 impl Deliveries for Acks {
     fn delivered(&self, token: usize, delivery: Delivery<'_>) {
-        let is_letter = token != LIFE && token & LETTER != 0;
-        if is_letter {
-            self.end_letter();
-        }
         match delivery {
-            Delivery::Failed(reason) if is_letter => self.give_up(token, reason),
             Delivery::Failed(reason) => self.fail(reason),
             Delivery::Acknowledged { at_ms, .. } if token == LIFE => {
                 let asked = self.0.asked.lock().take();
@@ -149,7 +102,7 @@ impl Deliveries for Acks {
                 }
                 self.0.lives.fetch_add(1, Ordering::Release);
             }
-            Delivery::Acknowledged { .. } => self.0.tokens.lock().push(token & !LETTER),
+            Delivery::Acknowledged { .. } => self.note(token),
         }
     }
 
@@ -185,19 +138,5 @@ mod tests {
         let mut tokens = vec![9];
         acks.exchange(&mut tokens);
         assert_eq!((tokens, acks.failure().as_deref()), (vec![3], Some("no")));
-    }
-
-    #[test]
-    fn a_record_that_cannot_be_put_aside_is_done_all_the_same() {
-        let acks = Acks::new(Correction::of(Clock::system()));
-        let admitted = (0..=MOST_LETTERS).filter(|_| acks.admit_letter()).count();
-        assert_eq!(admitted, MOST_LETTERS, "they do not take all of the room");
-        acks.delivered(letter(3), Delivery::Acknowledged { offset: 7, at_ms: None });
-        assert!(acks.admit_letter());
-        acks.delivered(letter(4), Delivery::Failed("unknown topic"));
-        acks.give_up(letter(5), "unknown topic");
-        let mut tokens = Vec::new();
-        acks.exchange(&mut tokens);
-        assert_eq!((tokens, acks.failure()), (vec![3, 4, 5], None));
     }
 }

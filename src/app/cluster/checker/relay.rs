@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::outcome::Outcome;
 use crate::queue::kafka::Ticket;
 use crate::queue::kafka::consumer::Consumer;
+use crate::queue::kafka::letters::Letters;
 use crate::queue::kafka::producer::Producer;
 use crate::queue::local::Outbox;
 use crate::queue::{Fed, Feed, Return};
@@ -46,6 +47,8 @@ pub(super) struct Parts {
     pub(super) producer: Producer,
     /// What becomes of them.
     pub(super) acks: Acks,
+    /// Where jobs go that nobody can read.
+    pub(super) letters: Letters,
     /// The ways to the schedulers, in the order of their shares.
     pub(super) feeds: Vec<Arc<Feed>>,
     /// The schedulers, in the same order.
@@ -84,7 +87,6 @@ struct Relay {
     /// Records that are done already.
     done: Vec<Ticket>,
     told_entry: Option<Instant>,
-    told_dead: Option<Instant>,
     told_behind: Option<Instant>,
     outcomes: Vec<Outcome>,
     returns: Vec<Return>,
@@ -98,7 +100,7 @@ struct Relay {
 /// polled again.
 pub(super) fn run(parts: Parts, ends: &Ends) -> Result<(), String> {
     let fed = parts.feeds.iter().map(|_| Vec::new()).collect();
-    let reports = Reports::new(&parts.location, parts.consumer.topic());
+    let reports = Reports::new(&parts.location);
     let mut relay = Relay {
         parts,
         opens: Opens::default(),
@@ -107,7 +109,6 @@ pub(super) fn run(parts: Parts, ends: &Ends) -> Result<(), String> {
         fed,
         done: Vec::new(),
         told_entry: None,
-        told_dead: None,
         told_behind: None,
         outcomes: Vec::new(),
         returns: Vec::new(),
@@ -130,7 +131,7 @@ impl Relay {
         self.take_returns();
         self.take_outcomes();
         self.hand_in();
-        self.reports.send(&self.parts.producer, &self.parts.acks)?;
+        self.reports.send(&self.parts.producer)?;
         self.take_acks();
         match self.parts.acks.failure() {
             Some(reason) => Err(format!("Kafka does not take reports any more: {reason}")),

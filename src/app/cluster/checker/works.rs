@@ -22,9 +22,10 @@ use crate::check::Checks;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::process::MemoryLimit;
-use crate::queue::kafka::Connection;
 use crate::queue::kafka::consumer::{Consumer, Membership};
+use crate::queue::kafka::letters::Letters;
 use crate::queue::kafka::producer::Producer;
+use crate::queue::kafka::{Connection, Topic};
 use crate::queue::local::Outbox;
 use crate::queue::{Feed, Places};
 use crate::stage::scheduler::Desk;
@@ -89,6 +90,7 @@ impl Works {
         let parts = relay::Parts {
             consumer,
             producer,
+            letters: letters(connection, &acks)?,
             acks,
             feeds,
             desks: engine.desks().to_vec(),
@@ -241,6 +243,12 @@ fn govern(
         shrink: Box::new(move || check.shrink_caches()),
     })?;
     Ok((governing, standing))
+}
+
+/// The way for jobs that nobody can read: with the end of its letter, such a one is done.
+fn letters(connection: &Connection, acks: &Acks) -> Result<Letters, RoleError> {
+    let acks = acks.clone();
+    Ok(Letters::new(connection, Topic::Jobs, move |token| acks.note(token))?)
 }
 
 /// Joins the group of the checkers at our location.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::desk::Desk;
-use super::letters::Letter;
 use crate::health::votes::Slot;
 use crate::outcome::Outcome;
+use crate::queue::kafka::letters::Letter;
 use crate::queue::kafka::messages::{MemberMessage, MissedMessage, OutcomeMessage, Report, Told};
-use crate::queue::kafka::reader::{Arrival, Unreadable};
+use crate::queue::kafka::reader::Arrival;
 use crate::store::postgres::witness::HeardMember;
 
 /// How far ahead of the brokers' clock a due time may lie, in milliseconds: jobs are made on time, and
@@ -29,25 +29,20 @@ impl Desk {
         let mut letters = 0;
         for arrival in arrivals {
             let now_ms = self.now_ms();
-            let Arrival { shard, epoch, offset, skipped, at_ms, report } = arrival;
+            let Arrival { shard, epoch, offset, skipped, at_ms, bytes, report } = arrival;
             let place = (offset, skipped, at_ms.unwrap_or(now_ms));
             let Some(before) = self.following((shard, epoch), place) else { continue };
-            let taken = match report {
-                Ok(report) => {
-                    let bytes = || report.to_bytes();
-                    self.take((shard, offset, at_ms.unwrap_or(now_ms)), &report, now_ms)
-                        .map_err(|reason| (reason, bytes()))
-                }
-                Err(Unreadable { error, bytes, .. }) => Err((error.to_string(), bytes)),
-            };
+            let place = (shard, offset, at_ms.unwrap_or(now_ms));
+            let taken = report.map_err(|error| error.to_string());
+            let taken = taken.and_then(|report| self.take(place, &report, now_ms));
             let Some(docket) = self.dockets.get_mut(&shard) else { continue };
-            if let Err((reason, bytes)) = taken {
+            if let Err(reason) = taken {
                 docket.pass(offset, now_ms);
                 letters += 1;
-                let letter = Letter { shard, offset, bytes: &bytes, reason: &reason };
+                let letter = Letter { partition: shard, offset, bytes: &bytes, reason: &reason };
                 tokio::select! {
                     () = self.parts.stop.cancelled() => return self.dockets.clear(),
-                    () = self.parts.letters.send(&letter) => {}
+                    () = self.parts.letters.insist(0, &letter) => {}
                 }
             } else {
                 self.waiting += docket.pending().saturating_sub(before);

@@ -7,7 +7,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::super::producer::BATCH;
-use super::super::trouble::{Heard, refuses};
+use super::super::trouble::{Heard, is_refusal};
 use super::super::{Connection, Topic};
 use super::TopicsError;
 
@@ -39,7 +39,7 @@ impl Connection {
             tokio::runtime::Handle::current().block_on(admin.describe_configs(&wanted, &options));
         let told = match told {
             Ok(told) => told,
-            Err(error) if error.rdkafka_error_code().is_some_and(refuses) => {
+            Err(error) if is_refusal(error.rdkafka_error_code(), &error.to_string()) => {
                 self.say_unseen(&error.to_string());
                 return Ok(());
             }
@@ -48,7 +48,7 @@ impl Connection {
         for (name, told) in names.iter().zip(told) {
             match told {
                 Ok(settings) => self.fit(name, &settings)?,
-                Err(code) if refuses(code) => self.say_unseen(&code.to_string()),
+                Err(code) if is_refusal(Some(code), "") => self.say_unseen(&code.to_string()),
                 // It was made a moment ago, and not every broker knows of it.
                 Err(code) => return Err(self.told(&KafkaError::AdminOp(code), &Heard::default())),
             }

@@ -10,11 +10,12 @@ use crate::app::cluster::checker::catalogue::Found;
 use crate::app::cluster::checker::opens::Open;
 use crate::queue::kafka::Ticket;
 use crate::queue::kafka::consumer::Taken;
+use crate::queue::kafka::letters::Letter;
 use crate::queue::kafka::messages::{JobMessage, MessageError, Reason};
 use crate::queue::{Fed, Offer, Return};
 use crate::target::{Target, TargetId};
 
-/// How often it is told at most that an entry cannot be polled, or a record not be read.
+/// How often it is told at most that an entry cannot be polled.
 const QUIET: Duration = Duration::from_secs(10);
 
 impl Relay {
@@ -88,21 +89,13 @@ impl Relay {
     /// Puts a record that nobody can read aside.
     fn bury(&mut self, ticket: Ticket, error: &MessageError, payload: &[u8]) {
         self.parts.figures.dead.fetch_add(1, Ordering::Relaxed);
-        if self.told_dead.is_none_or(|at| at.elapsed() >= QUIET) {
-            self.told_dead = Some(Instant::now());
-            let (partition, offset) = (ticket.partition(), ticket.offset());
-            let dead = self.parts.figures.dead.load(Ordering::Relaxed);
-            tracing::warn!(
-                partition,
-                offset,
-                dead,
-                "a job {error}; such ones go on the topic of dead records"
-            );
-        }
         let nobody = JobMessage::default();
         let token =
             self.opens.add(Open { unacknowledged: 1, is_ended: true, ..open(ticket, &nobody) });
-        self.reports.bury(token, ticket, &error.to_string(), payload);
+        let reason = error.to_string();
+        let (partition, offset) = (ticket.partition(), ticket.offset());
+        let letter = Letter { partition, offset, bytes: payload, reason: &reason };
+        self.parts.letters.send(token, &letter);
     }
 
     /// Takes in what comes back without a poll.
