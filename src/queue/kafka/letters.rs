@@ -1,6 +1,7 @@
 //! `Letters`: records that nobody could use, kept on a topic of their own with the reason.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -15,6 +16,8 @@ const MOST: usize = 10_000;
 const MOST_BYTES: usize = 900_000;
 /// How long to wait while Kafka takes no more.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long letters are waited for: those that brokers have not taken by then hold up nobody.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether all have an end.
 const BLINK: Duration = Duration::from_millis(5);
 /// How often the log tells of the same at most.
@@ -40,6 +43,8 @@ pub struct Letters {
     from: String,
     ends: Ends,
     aside: Mutex<Seldom>,
+    /// Letters were waited for in vain, and some of them still wait for brokers.
+    is_stuck: AtomicBool,
 }
 
 impl std::fmt::Debug for Letters {
@@ -61,7 +66,13 @@ impl Letters {
     ) -> Result<Self, TopicsError> {
         let ends = Ends(Arc::new(Told { ended: Box::new(ended), unkept: Mutex::default() }));
         let producer = Producer::new(connection, ends.clone())?;
-        Ok(Self { producer, from: connection.topic(from), ends, aside: Mutex::default() })
+        Ok(Self {
+            producer,
+            from: connection.topic(from),
+            ends,
+            aside: Mutex::default(),
+            is_stuck: AtomicBool::new(false),
+        })
     }
 
     /// Sends `letter`, and gives it up where Kafka takes no more: never waits. Its end is told with
@@ -73,23 +84,46 @@ impl Letters {
         }
     }
 
-    /// The same, which waits until Kafka takes more.
+    /// The same, which waits for some time until Kafka takes more.
     pub async fn insist(&self, token: usize, letter: &Letter<'_>) {
         self.tell(letter);
+        let began = tokio::time::Instant::now();
         loop {
             match self.put(token, letter) {
                 Ok(()) => return,
-                Err(SendError::Full) => tokio::time::sleep(PAUSE).await,
+                Err(SendError::Full) if self.is_waited_for(began) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Err(error) => return self.ends.give_up(token, &error.to_string()),
             }
         }
     }
 
-    /// Waits until all letters have an end.
+    /// Waits until all letters have an end, or for some time: those that brokers do not take, which
+    /// have a topic without a leader, go on waiting by themselves.
     pub async fn settle(&self) {
+        let began = tokio::time::Instant::now();
         while self.producer.in_flight() > 0 {
+            if !self.is_waited_for(began) {
+                return;
+            }
             tokio::time::sleep(BLINK).await;
         }
+        self.is_stuck.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether what is waited for since `began` may still come soon.
+    fn is_waited_for(&self, began: tokio::time::Instant) -> bool {
+        if self.is_stuck.load(Ordering::Relaxed) {
+            return false;
+        }
+        let is_late = began.elapsed() >= PATIENCE;
+        if is_late {
+            let topic = &self.from;
+            tracing::warn!(topic, "brokers take no records that nobody could use: going on");
+            self.is_stuck.store(true, Ordering::Relaxed);
+        }
+        !is_late
     }
 
     fn put(&self, token: usize, letter: &Letter<'_>) -> Result<(), SendError> {

@@ -50,7 +50,7 @@ impl Desk {
         }
         if letters > 0 {
             self.parts.figures.dead.fetch_add(letters, std::sync::atomic::Ordering::Relaxed);
-            // Nothing is noted as done before they are kept.
+            // Nothing is noted as done before they are kept, or brokers have long taken none.
             tokio::select! {
                 () = self.parts.stop.cancelled() => self.dockets.clear(),
                 () = self.parts.letters.settle() => {}
