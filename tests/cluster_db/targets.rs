@@ -236,7 +236,7 @@ pub(crate) async fn a_list_removes_only_what_a_list_named(server: &Postgres) {
     import(&database, &[url(1)], Others::Removed).await;
     assert_eq!(urls(&database).await, shown(&[0, 1, 2]));
     let gone = Some(list(&[url(2)]).targets[0].id);
-    amend(&database, &[], Amendment { gone, ..Amendment::default() }).await;
+    database.amend(Amendment { gone, ..Amendment::default() }).await.expect("removed");
     assert_eq!(urls(&database).await, shown(&[0, 1]));
 }
 
