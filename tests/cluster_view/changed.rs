@@ -154,7 +154,8 @@ fn what_is_not_done_is_said(answering: &Answering, admin: &str) {
     let entry = r#"[{"url": "https://new.example/", "expires": "1h"}]"#;
     for (method, path, body, wanted, word) in [
         ("PUT", "/api/v1/targets", "[]", 409, "poller db import"),
-        ("POST", "/api/v1/targets/id-6/pause", "", 409, "cannot be paused"),
+        ("POST", "/api/v1/targets/id-6/pause", "", 409, "with DELETE"),
+        ("POST", "/api/v1/targets/id-6/resume", "", 409, "names it"),
         ("POST", "/api/v1/targets", entry, 422, "expires"),
         ("POST", "/api/v1/targets", r#"{"url": "nothing"}"#, 422, "index 0"),
         ("PATCH", "/api/v1/targets/nobody", "{}", 404, "nobody"),

@@ -20,12 +20,16 @@ use crate::store::postgres::read::Line;
 use crate::view::{Changed, Paused, Rejected};
 
 /// Why nothing is paused.
-const NO_PAUSES: &str = "targets of a cluster cannot be paused; remove them, or import a list without \
-                         them with poller db import: their history stays, and goes on when they come \
-                         back";
+const NO_PAUSES: &str = "targets of a cluster cannot be paused; remove the target with DELETE, and take \
+                         it out of the list that poller db import takes over, if that names it: its \
+                         history stays, and goes on when it comes back";
+/// Why nothing is resumed.
+const NO_RESUMES: &str = "targets of a cluster are never paused; one that was removed is polled again, \
+                          with its history, when POST or poller db import LIST names it";
 /// Why not all targets are replaced.
-const NOT_ALL: &str = "all targets of a cluster are replaced by poller db import alone; POST adds and \
-                       changes those that it names, and DELETE removes one";
+const NOT_ALL: &str = "targets of a cluster cannot be replaced all at once here; POST adds and changes \
+                       those that it names, DELETE removes one, and poller db import LIST takes a \
+                       whole list over";
 /// Why a target does not go by itself.
 const NO_END: &str = "a target of a cluster does not go by itself; leave \"expires\" out, and remove it \
                       when its time has come";
@@ -50,7 +54,7 @@ impl Changes for Changer {
     }
 
     fn resume(&self, _: Selection) -> Answer<'_, Result<Paused, Refusal>> {
-        Box::pin(async { Err(Refusal::Listed(NO_PAUSES.to_owned())) })
+        Box::pin(async { Err(Refusal::Listed(NO_RESUMES.to_owned())) })
     }
 }
 
