@@ -76,7 +76,7 @@ impl View {
             What::All(..) => return Err(Refusal::Listed(NOT_ALL.to_owned())),
             What::Some(bytes, on_reject) => {
                 let sorted = self.sort(&some(&bytes)?, on_reject)?;
-                let made = self.take(sorted, Amendment { only_at, ..Amendment::default() })?;
+                let made = self.take(&sorted, Amendment { only_at, ..Amendment::default() })?;
                 made.ok_or_else(|| overtaken("a target"))?
             }
             What::Remove(id) => self.remove(id, only_at)?,
@@ -134,7 +134,7 @@ impl View {
         let is_other = sorted.entries.iter().all(|entry| entry.target.id != line.id);
         let gone = is_other.then_some(line.id);
         let made_of = Some((line.id, now));
-        self.take(sorted, Amendment { gone, only_at, made_of, ..Amendment::default() })
+        self.take(&sorted, Amendment { gone, only_at, made_of, ..Amendment::default() })
     }
 
     /// Makes targets of `raws`, and tells apart what cannot be polled.
@@ -160,15 +160,18 @@ impl View {
 
     /// Has the entries polled, and does what else `amendment` says; none when that was made of what is
     /// not so any more.
-    fn take(&self, sorted: Sorted, amendment: Amendment<'_>) -> Result<Option<Made>, Refusal> {
+    fn take<'s>(
+        &self,
+        sorted: &'s Sorted,
+        mut amendment: Amendment<'s>,
+    ) -> Result<Option<Made>, Refusal> {
         let Sorted { entries, rejected, rejected_total } = sorted;
         let targets = entries.iter().map(|entry| &entry.target);
-        let polled = targets.map(|target| (target, write(target))).collect();
-        let Some((made, revision)) = self.amend(Amendment { polled, ..amendment })? else {
-            return Ok(None);
-        };
+        amendment.polled = targets.map(|target| (target, write(target))).collect();
+        let Some((made, revision)) = self.amend(amendment)? else { return Ok(None) };
         let ids = entries.iter().map(|entry| entry.target.shown_id()).collect();
         let Imported { new: added, changed, unchanged: kept, removed } = made;
+        let (rejected, rejected_total) = (rejected.clone(), *rejected_total);
         let changed =
             Changed { ids, added, changed, kept, removed, total: 0, rejected, rejected_total };
         Ok(Some((changed, revision)))
