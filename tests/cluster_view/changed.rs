@@ -42,15 +42,14 @@ impl Answering {
 
     /// What is answered to somebody with `token`; none, when nobody answers.
     fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, Value)> {
-        self.ask_if("*", method, path, token, body)
+        self.ask_if("*", (method, path), token, body)
     }
 
     /// The same, meant for a version of the targets.
     fn ask_if(
         &self,
         version: &str,
-        method: &str,
-        path: &str,
+        (method, path): (&str, &str),
         token: &str,
         body: &str,
     ) -> Option<(u16, Value)> {
@@ -171,7 +170,7 @@ fn changes_at_once_are_all_of_what_they_saw(answering: &Answering, admin: &str) 
         || -> i64 { answering.sql("SELECT revision FROM cluster").parse().expect("a number") };
     // So many changes are read at a time; the others are to try again.
     let insist = |version: &str, method: &str, path: &str, body: &str| loop {
-        let told = answering.ask_if(version, method, path, admin, body).expect("an answer");
+        let told = answering.ask_if(version, (method, path), admin, body).expect("an answer");
         if told.0 != 503 {
             return told;
         }
