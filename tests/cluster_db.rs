@@ -57,6 +57,8 @@ async fn targets_are_imported_and_read() {
     targets::changes_are_seen_by_revision(&server).await;
     targets::changes_come_in_pages_and_none_is_left_out(&server).await;
     targets::two_imports_at_once_are_one_after_the_other(&server).await;
+    targets::a_list_removes_only_what_a_list_named(&server).await;
+    targets::a_change_is_made_of_what_was_seen_or_not_at_all(&server).await;
 }
 
 #[test]

@@ -70,6 +70,13 @@ fn a_cluster_is_shown_as_one_machine_would_be() {
 }
 
 #[test]
+fn figures_are_read_for_the_first_question_that_needs_them() {
+    if is_postgres_here() {
+        pages::the_first_question_has_the_figures_read();
+    }
+}
+
+#[test]
 fn a_database_that_goes_away_leaves_the_last_figures() {
     if is_postgres_here() {
         trouble::the_last_summary_stays_and_says_so();

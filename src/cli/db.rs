@@ -40,7 +40,7 @@ pub enum DbWish {
     },
     /// Bring it up to date with this version of poller; nothing is lost
     Migrate,
-    /// Take the targets of a list over, in the place of those that are there
+    /// Take the targets of a list over, in the place of those of the last one
     Import {
         /// The list, in any of its forms (default what --urls says)
         #[arg(value_name = "FILE|URL")]

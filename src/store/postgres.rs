@@ -3,10 +3,11 @@
 //! Every type of the client library stays in here.
 
 mod append;
-mod change;
+pub mod change;
 mod gaps;
 pub mod import;
 pub mod leases;
+pub mod members;
 pub mod partitions;
 pub mod read;
 mod restore;

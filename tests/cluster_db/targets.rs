@@ -8,6 +8,7 @@ use poller::config::targets::written::{read, write};
 use poller::config::targets::{self, List};
 use poller::shards::Shards;
 use poller::store::postgres::Database;
+use poller::store::postgres::change::{Amended, Amendment};
 use poller::store::postgres::import::{Imported, Others};
 use poller::store::postgres::targets::{JobRow, Known, TargetRow};
 use poller::target::Priority;
@@ -190,4 +191,89 @@ pub(crate) async fn two_imports_at_once_are_one_after_the_other(server: &Postgre
         import(&database, &one, Others::Kept),
     );
     assert_eq!(sql(&address, "SELECT count(*), count(DISTINCT number) FROM target"), "400|400");
+}
+
+/// Has `entries` polled as somebody over the API does.
+async fn amend(database: &Database, entries: &[Value], amendment: Amendment<'_>) -> Amended {
+    let list = list(entries);
+    let polled = list.targets.iter().map(|target| (target, write(target))).collect();
+    let own = Amendment { gone: amendment.gone, polled, ..amendment };
+    database.amend(own).await.expect("answered")
+}
+
+async fn urls(database: &Database) -> Vec<String> {
+    let mut urls: Vec<String> =
+        all(database, 2).await.iter().map(|row| row.url.to_string()).collect();
+    urls.sort();
+    urls
+}
+
+pub(crate) async fn a_list_removes_only_what_a_list_named(server: &Postgres) {
+    let (database, _) = cluster(server, 2).await;
+    let shown = |numbers: &[u32]| -> Vec<String> {
+        numbers.iter().map(|number| format!("https://h{number}.example/")).collect()
+    };
+    import(&database, &[url(0), url(1)], Others::Removed).await;
+    amend(&database, &[url(2), url(3)], Amendment::default()).await;
+    assert_eq!(urls(&database).await, shown(&[0, 1, 2, 3]));
+    // What the list names becomes its own, though nothing else of it changes.
+    let imported = import(&database, &[url(0), url(3)], Others::Removed).await;
+    assert_eq!(imported, Imported { unchanged: 2, removed: 1, ..Imported::default() });
+    assert_eq!(urls(&database).await, shown(&[0, 2, 3]));
+    // What the list has stays its own when it is changed otherwise, and when it gets another address.
+    let other = json!({"url": "https://h0.example/", "interval": 5});
+    amend(&database, &[other], Amendment::default()).await;
+    let three = list(&[url(3)]).targets[0].id;
+    let entry = write(&list(&[url(3)]).targets[0]);
+    let moved =
+        Amendment { gone: Some(three), made_of: Some((three, &entry)), ..Amendment::default() };
+    amend(&database, &[url(4)], moved).await;
+    assert_eq!(urls(&database).await, shown(&[0, 2, 4]));
+    let imported = import(&database, &[url(1)], Others::Removed).await;
+    assert_eq!(imported, Imported { new: 1, removed: 2, ..Imported::default() });
+    // What a list named once and does not any more is nobody's but theirs who add it again.
+    amend(&database, &[url(0)], Amendment::default()).await;
+    import(&database, &[url(1)], Others::Removed).await;
+    assert_eq!(urls(&database).await, shown(&[0, 1, 2]));
+    let gone = Some(list(&[url(2)]).targets[0].id);
+    database.amend(Amendment { gone, ..Amendment::default() }).await.expect("removed");
+    assert_eq!(urls(&database).await, shown(&[0, 1]));
+}
+
+pub(crate) async fn a_change_is_made_of_what_was_seen_or_not_at_all(server: &Postgres) {
+    let (database, _) = cluster(server, 2).await;
+    import(&database, &[url(0), url(1)], Others::Removed).await;
+    let (seen, first) = (database.revision().await.expect("one"), &list(&[url(0)]).targets[0]);
+    let entry = write(first);
+    // Of many that saw the same, one is first; the others change nothing.
+    let mut raced = tokio::task::JoinSet::new();
+    for number in 10..18 {
+        let database = database.clone();
+        raced.spawn(async move {
+            let only_at = Some(&[seen][..]);
+            amend(&database, &[url(number)], Amendment { only_at, ..Amendment::default() }).await
+        });
+    }
+    let raced = raced.join_all().await;
+    let made = |one: &&Amended| matches!(one, Amended::Made(..));
+    assert_eq!(raced.iter().filter(made).count(), 1, "{raced:?}");
+    let stale = raced.iter().filter(|one| **one == Amended::Stale(seen + 1));
+    assert_eq!(stale.count(), 7, "{raced:?}");
+    assert_eq!(urls(&database).await.len(), 3);
+    // An address is changed at one revision: nobody sees both, or none.
+    let moved = Amendment {
+        gone: Some(first.id),
+        made_of: Some((first.id, &entry)),
+        ..Amendment::default()
+    };
+    let done = amend(&database, &[url(2)], moved).await;
+    let once = Imported { new: 1, removed: 1, ..Imported::default() };
+    assert_eq!(done, Amended::Made(once, seen + 2));
+    // What is gone, or changed, is not what it was.
+    let late = Amendment { made_of: Some((first.id, &entry)), ..Amendment::default() };
+    assert_eq!(amend(&database, &[url(3)], late).await, Amended::Overtaken);
+    let second = list(&[url(1)]).targets[0].id;
+    let wrong = Amendment { made_of: Some((second, &entry)), ..Amendment::default() };
+    assert_eq!(amend(&database, &[url(3)], wrong).await, Amended::Overtaken);
+    assert_eq!(database.revision().await.expect("one"), seen + 2);
 }

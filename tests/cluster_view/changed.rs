@@ -42,6 +42,17 @@ impl Answering {
 
     /// What is answered to somebody with `token`; none, when nobody answers.
     fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, Value)> {
+        self.ask_if("*", (method, path), token, body)
+    }
+
+    /// The same, meant for a version of the targets.
+    fn ask_if(
+        &self,
+        version: &str,
+        (method, path): (&str, &str),
+        token: &str,
+        body: &str,
+    ) -> Option<(u16, Value)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         let token = match token {
             "" => String::new(),
@@ -50,7 +61,7 @@ impl Answering {
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+             If-Match: {version}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .ok()?;
@@ -67,9 +78,13 @@ impl Answering {
 
     /// What `poller token` prints.
     fn token(&self, arguments: &[&str]) -> String {
+        self.run("token", arguments)
+    }
+
+    fn run(&self, what: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
         command.env_clear().env("POLLER_POSTGRES", &self.url);
-        let output = command.arg("token").args(arguments).output().expect("it runs");
+        let output = command.arg(what).args(arguments).output().expect("it runs");
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
@@ -94,6 +109,8 @@ pub(crate) fn tokens_and_targets_are_changed_over_the_api() {
     assert_eq!(answering.status("DELETE", "/api/v1/targets/id-12", &reader), 403);
     targets_are_changed(&answering, &admin);
     what_is_not_done_is_said(&answering, &admin);
+    changes_at_once_are_all_of_what_they_saw(&answering, &admin);
+    a_list_leaves_what_came_over_the_api(&answering);
     let id = made["id"].as_str().expect("its id");
     answering.token(&["revoke", id]);
     wait("it is worth nothing", || answering.status("GET", "/api/v1/targets", &admin) == 401);
@@ -136,7 +153,8 @@ fn what_is_not_done_is_said(answering: &Answering, admin: &str) {
     let entry = r#"[{"url": "https://new.example/", "expires": "1h"}]"#;
     for (method, path, body, wanted, word) in [
         ("PUT", "/api/v1/targets", "[]", 409, "poller db import"),
-        ("POST", "/api/v1/targets/id-6/pause", "", 409, "cannot be paused"),
+        ("POST", "/api/v1/targets/id-6/pause", "", 409, "with DELETE"),
+        ("POST", "/api/v1/targets/id-6/resume", "", 409, "names it"),
         ("POST", "/api/v1/targets", entry, 422, "expires"),
         ("POST", "/api/v1/targets", r#"{"url": "nothing"}"#, 422, "index 0"),
         ("PATCH", "/api/v1/targets/nobody", "{}", 404, "nobody"),
@@ -145,4 +163,70 @@ fn what_is_not_done_is_said(answering: &Answering, admin: &str) {
         assert_eq!(status, wanted, "{method} {path}: {told}");
         assert!(told.to_string().contains(word), "{method} {path}: {told}");
     }
+}
+
+fn changes_at_once_are_all_of_what_they_saw(answering: &Answering, admin: &str) {
+    let revision =
+        || -> i64 { answering.sql("SELECT revision FROM cluster").parse().expect("a number") };
+    // So many changes are read at a time; the others are to try again.
+    let insist = |version: &str, method: &str, path: &str, body: &str| loop {
+        let told = answering.ask_if(version, (method, path), admin, body).expect("an answer");
+        if told.0 != 503 {
+            return told;
+        }
+        assert!(told.1.to_string().contains("other changes are being read"), "{told:?}");
+    };
+    // Of those that are meant for one version, the first is made.
+    let before = revision();
+    let version = format!("\"r{before}\"");
+    let statuses: Vec<u16> = at_once(|place| {
+        let entry = format!(r#"{{"url": "https://new.example/{place}"}}"#);
+        insist(&version, "POST", "/api/v1/targets", &entry).0
+    });
+    assert_eq!(statuses.iter().filter(|status| **status < 300).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 412).count(), 3, "{statuses:?}");
+    assert_eq!(revision(), before + 1);
+    // Of those that each change a part, none is lost.
+    at_once(|place| {
+        let patch = format!(r#"{{"labels": {{"part-{place}": "x"}}}}"#);
+        let told = insist("*", "PATCH", "/api/v1/targets/id-6", &patch);
+        assert_eq!(told.0, 200, "{told:?}");
+    });
+    let parts = "SELECT count(*) FROM target, jsonb_object_keys(labels) AS part \
+                 WHERE given_id = 'id-6' AND part LIKE 'part-%'";
+    assert_eq!(answering.sql(parts), "4");
+    // Another address is one change, also where the id follows from it.
+    let (id, before) =
+        (answering.sql("SELECT id FROM target WHERE url = 'https://new.example/'"), revision());
+    let id = id.parse::<i64>().expect("a number").cast_unsigned();
+    let path = format!("/api/v1/targets/{id:016x}");
+    let (status, told) = answering
+        .ask("PATCH", &path, admin, r#"{"url": "https://newer.example/"}"#)
+        .expect("an answer");
+    assert!(status == 200 && told["added"] == 1 && told["removed"] == 1, "{status} {told}");
+    assert_eq!(revision(), before + 1);
+}
+
+/// What four do at the same time, each by its number.
+fn at_once<T: Send>(act: impl Fn(u32) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let all: Vec<_> = (0..4).map(|place| scope.spawn(move || act(place))).collect();
+        all.into_iter().map(|one| one.join().expect("it ends")).collect()
+    })
+}
+
+fn a_list_leaves_what_came_over_the_api(answering: &Answering) {
+    let room = tempfile::tempdir().expect("a folder");
+    let list = room.path().join("list.json");
+    std::fs::write(&list, r#"["https://listed.example/"]"#).expect("written");
+    let export = answering.run("db", &["export"]);
+    assert!(export.contains("newer.example") && export.contains("id-18"), "{export}");
+    let told = answering.run("db", &["import", list.to_str().expect("text")]);
+    assert!(told.contains("1 new"), "{told}");
+    let export = answering.run("db", &["export"]);
+    let mut urls: Vec<&str> = export.split("https://").skip(1).collect();
+    urls.sort_unstable();
+    assert_eq!(urls.len(), 3, "{export}");
+    assert!(urls[0].starts_with("listed") && urls[2].starts_with("newer"), "{export}");
 }

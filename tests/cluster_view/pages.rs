@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use poller::view::TargetPage;
 
 use super::asked::Asked;
+use super::engines::Postgres;
 use super::fed::{Fed, TARGETS};
 use super::server::sql;
 use super::trouble::wait;
@@ -91,4 +92,22 @@ pub(crate) fn pages_of_every_order_hold_each_target_once(fed: &Fed, asked: &Aske
             assert!(rest.is_sorted_by_key(|(number, _)| *number));
         }
     }
+}
+
+/// No index leads to what was never polled, so the first question of it waits for the figures of all.
+pub(crate) fn the_first_question_has_the_figures_read() {
+    let server = Postgres::with(&["--set", "log_statement=all"]);
+    let fed = Fed::new(&server);
+    let asked = Asked::of(&fed.url);
+    let log =
+        || std::fs::read_to_string(server.directory().join("server.log")).expect("what was asked");
+    let page = asked.door.client.targets("state=pending").expect("a page");
+    assert_eq!(numbers(&fed, &page), fed.numbers(|place| place + 1 == TARGETS));
+    let page = asked.door.client.targets("sort=latency&group=Front").expect("a page");
+    assert_eq!(page.total, fed.numbers(|place| place.is_multiple_of(4)).len() as u64);
+    let is_sought = "r.last_at IS NULL ORDER BY t.number";
+    assert!(!log().contains("r.state = 0)") && !log().contains(is_sought), "the database is asked");
+    // A text is nothing that figures know.
+    asked.door.client.targets("state=pending&text=example").expect("a page");
+    wait("it is asked", || log().contains("r.state = 0)"));
 }

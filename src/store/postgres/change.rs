@@ -1,28 +1,75 @@
-//! Targets that are taken out one by one, and how many are left.
+//! Changes of single targets, each made only when all is as whoever wants it has seen it.
 
+use deadpool_postgres::Transaction;
+
+use super::import::{Imported, Origin, bring, merge, revision, rise};
 use super::{Database, DatabaseError};
-use crate::target::TargetId;
+use crate::target::{Target, TargetId};
+
+/// What is to become of single targets: all of it or nothing.
+#[derive(Debug, Default)]
+pub struct Amendment<'a> {
+    /// Targets that are polled in this way from now on, each with its whole entry as JSON.
+    pub polled: Vec<(&'a Target, String)>,
+    /// A target that is polled no more.
+    pub gone: Option<TargetId>,
+    /// The revisions of the targets that it is meant for; none: any.
+    pub only_at: Option<&'a [i64]>,
+    /// The target that it was made of, and its entry then.
+    pub made_of: Option<(TargetId, &'a str)>,
+}
+
+/// What became of an [`Amendment`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amended {
+    /// It was made, and the targets have a revision then.
+    Made(Imported, i64),
+    /// Nothing, for the targets have this revision.
+    Stale(i64),
+    /// Nothing, for the target that it was made of is not what it was.
+    Overtaken,
+}
 
 impl Database {
-    /// Has the targets `ids` be polled no more; tells how many of them were.
+    /// Makes `amendment`, unless the targets are not what it was meant for: that is looked at when
+    /// nobody else can change them any more.
     ///
     /// # Errors
     /// There is no cluster, or the database cannot be reached or refuses.
-    pub async fn remove(&self, ids: &[TargetId]) -> Result<u64, DatabaseError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0.cast_signed()).collect();
+    pub async fn amend(&self, amendment: Amendment<'_>) -> Result<Amended, DatabaseError> {
+        let Amendment { polled, gone, only_at, made_of } = amendment;
+        let shards = self.cluster().await?.shards;
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        // Whoever else changes targets waits from here on.
-        let next = "UPDATE cluster SET revision = revision + 1 RETURNING revision";
-        let row = transaction.query_opt(next, &[]).await?.ok_or(DatabaseError::Empty)?;
-        let revision: i64 = row.try_get(0)?;
-        let remove = "UPDATE target SET removed_at = now(), revision = $1 \
-                      WHERE removed_at IS NULL AND id = ANY ($2)";
-        let removed = transaction.execute(remove, &[&revision, &ids]).await?;
-        if removed > 0 {
-            transaction.commit().await?;
+        let is_any = !polled.is_empty();
+        if is_any {
+            bring(&transaction, shards, polled.into_iter()).await?;
         }
-        Ok(removed)
+        let before = revision(&transaction).await?;
+        if only_at.is_some_and(|revisions| !revisions.contains(&before)) {
+            return Ok(Amended::Stale(before));
+        }
+        let mut origin = Origin::Api;
+        if let Some((id, entry)) = made_of {
+            match polled_as(&transaction, id).await? {
+                // Another address does not make it another's.
+                Some((now, of)) if now == entry => origin = of,
+                _ => return Ok(Amended::Overtaken),
+            }
+        }
+        let mut done = Imported::default();
+        if is_any {
+            done = merge(&transaction, shards, before + 1, origin).await?;
+        }
+        if let Some(id) = gone {
+            done.removed = remove(&transaction, before + 1, id).await?;
+        }
+        if !done.is_any() {
+            return Ok(Amended::Made(done, before));
+        }
+        rise(&transaction, before + 1).await?;
+        transaction.commit().await?;
+        Ok(Amended::Made(done, before + 1))
     }
 
     /// How many targets are polled.
@@ -34,4 +81,27 @@ impl Database {
         let row = self.client().await?.query_one(counted, &[]).await?;
         Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
     }
+}
+
+/// The entry of the target `id`, if that is polled, and who wants it to be.
+async fn polled_as(
+    transaction: &Transaction<'_>,
+    id: TargetId,
+) -> Result<Option<(String, Origin)>, DatabaseError> {
+    let asked = "SELECT entry, origin FROM target WHERE id = $1 AND removed_at IS NULL";
+    let Some(row) = transaction.query_opt(asked, &[&id.0.cast_signed()]).await? else {
+        return Ok(None);
+    };
+    Ok(Some((row.try_get(0)?, Origin::of_code(row.try_get(1)?))))
+}
+
+/// Has the target `id` polled no more; tells how many were.
+async fn remove(
+    transaction: &Transaction<'_>,
+    revision: i64,
+    id: TargetId,
+) -> Result<u64, DatabaseError> {
+    let remove = "UPDATE target SET removed_at = now(), revision = $1 \
+                  WHERE removed_at IS NULL AND id = $2";
+    Ok(transaction.execute(remove, &[&revision, &id.0.cast_signed()]).await?)
 }

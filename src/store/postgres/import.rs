@@ -17,6 +17,30 @@ pub enum Others {
     Kept,
 }
 
+/// Who wants a target polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A list: the next one that does not name it has it removed.
+    List,
+    /// Somebody over the API, and no list: it stays until it is removed there.
+    Api,
+}
+
+impl Origin {
+    /// Its number in the database.
+    const fn code(self) -> i16 {
+        match self {
+            Self::List => 0,
+            Self::Api => 1,
+        }
+    }
+
+    /// The origin that has the number `code` there.
+    pub(super) const fn of_code(code: i16) -> Self {
+        if code == Self::List.code() { Self::List } else { Self::Api }
+    }
+}
+
 /// What an import did, in targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
@@ -108,15 +132,16 @@ const COUNT: &str = concat!(
     "), count(*) FROM incoming LEFT JOIN target USING (id)"
 );
 
-/// A target that was there before keeps its number.
+/// A target that was there before keeps its number, and stays a list's when the API changes it.
 const CHANGE: &str = concat!(
     "UPDATE target SET (given_id, name, url, kind, every_ms, timeout_ms, priority, locations, \
      quorum, certificate_days, is_sentinel, group_name, entry, labels, revision, removed_at, \
-     polled_since) = (",
+     polled_since, origin) = (",
     told!("incoming"),
     ", incoming.labels::jsonb, $1, NULL, CASE WHEN target.removed_at IS NULL \
      THEN target.polled_since \
-     ELSE clock_timestamp() END) FROM incoming WHERE target.id = incoming.id \
+     ELSE clock_timestamp() END, CASE WHEN target.removed_at IS NULL \
+     THEN least(target.origin, $2) ELSE $2 END) FROM incoming WHERE target.id = incoming.id \
      AND (target.removed_at IS NOT NULL OR ",
     differs!(),
     ")"
@@ -127,22 +152,28 @@ const CHANGE: &str = concat!(
 const ADD: &str = concat!(
     "INSERT INTO target (number, shard, id, given_id, name, url, kind, every_ms, timeout_ms, \
      priority, locations, quorum, certificate_days, is_sentinel, group_name, entry, labels, \
-     revision) SELECT (coalesce(last, 0) + row_number() OVER (PARTITION BY incoming.shard \
+     revision, origin) SELECT (coalesce(last, 0) + row_number() OVER (PARTITION BY incoming.shard \
      ORDER BY place)) * $2 + incoming.shard, incoming.shard, incoming.id, ",
     told!("incoming"),
-    ", incoming.labels::jsonb, $1 FROM incoming \
+    ", incoming.labels::jsonb, $1, $3 FROM incoming \
      LEFT JOIN (SELECT shard, max(number) / $2 AS last FROM target GROUP BY shard) AS taken \
      ON taken.shard = incoming.shard \
      WHERE NOT EXISTS (SELECT FROM target WHERE target.id = incoming.id)"
 );
 
-const REMOVE: &str = "UPDATE target SET removed_at = now(), revision = $1 WHERE removed_at IS NULL \
+/// What a list names is the list's from then on, however it came; nobody else has to know.
+const ADOPT: &str = "UPDATE target SET origin = 0 FROM incoming \
+                     WHERE target.id = incoming.id AND target.origin <> 0";
+
+const REMOVE: &str = "UPDATE target SET removed_at = now(), revision = $1 \
+                      WHERE removed_at IS NULL AND origin = 0 \
                       AND NOT EXISTS (SELECT FROM incoming WHERE incoming.id = target.id)";
 
 impl Database {
     /// Takes `list` over, each target with its whole entry as JSON, all of it or nothing. A target
     /// that was there before is known by its id and keeps its number; one that is as it was is left
-    /// alone.
+    /// alone. Of the others, only those are removed that a list named before: not what came over the
+    /// API.
     ///
     /// # Errors
     /// There is no cluster, or the database cannot be reached or does not let us.
@@ -154,15 +185,15 @@ impl Database {
         let shards = self.cluster().await?.shards;
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        transaction.batch_execute(INCOMING).await?;
-        copy(&transaction, shards, list).await?;
-        transaction.batch_execute("ANALYZE incoming").await?;
-        // Whoever else changes targets waits from here on.
-        let next = "SELECT revision + 1 FROM cluster FOR UPDATE";
-        let revision: i64 = transaction.query_one(next, &[]).await?.try_get(0)?;
-        let imported = merge(&transaction, shards, revision, others).await?;
-        if imported.new + imported.changed + imported.removed > 0 {
-            transaction.execute("UPDATE cluster SET revision = $1", &[&revision]).await?;
+        bring(&transaction, shards, list).await?;
+        let revision = revision(&transaction).await? + 1;
+        let mut imported = merge(&transaction, shards, revision, Origin::List).await?;
+        transaction.execute(ADOPT, &[]).await?;
+        if others == Others::Removed {
+            imported.removed = transaction.execute(REMOVE, &[&revision]).await?;
+        }
+        if imported.is_any() {
+            rise(&transaction, revision).await?;
         }
         if imported.new > 1_000 {
             transaction.batch_execute("ANALYZE target").await?;
@@ -172,31 +203,63 @@ impl Database {
     }
 }
 
-async fn merge(
+impl Imported {
+    /// Whether anything is not as it was.
+    pub(super) const fn is_any(&self) -> bool {
+        self.new + self.changed + self.removed > 0
+    }
+}
+
+/// The revision of the targets. Whoever else changes some waits from here on.
+pub(super) async fn revision(transaction: &Transaction<'_>) -> Result<i64, DatabaseError> {
+    let asked = "SELECT revision FROM cluster FOR UPDATE";
+    let row = transaction.query_opt(asked, &[]).await?.ok_or(DatabaseError::Empty)?;
+    Ok(row.try_get(0)?)
+}
+
+/// Tells that the targets are of `revision` now.
+pub(super) async fn rise(
+    transaction: &Transaction<'_>,
+    revision: i64,
+) -> Result<(), DatabaseError> {
+    transaction.execute("UPDATE cluster SET revision = $1", &[&revision]).await?;
+    Ok(())
+}
+
+/// Has what comes in polled, as what `origin` wants.
+pub(super) async fn merge(
     transaction: &Transaction<'_>,
     shards: Shards,
     revision: i64,
-    others: Others,
+    origin: Origin,
 ) -> Result<Imported, DatabaseError> {
     let row = transaction.query_one(COUNT, &[]).await?;
     let (new, changed, all): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    let origin = origin.code();
     if new + changed > 0 {
-        transaction.execute(CHANGE, &[&revision]).await?;
+        transaction.execute(CHANGE, &[&revision, &origin]).await?;
     }
     if new > 0 {
-        transaction.execute(ADD, &[&revision, &i64::from(shards.count())]).await?;
+        transaction.execute(ADD, &[&revision, &i64::from(shards.count()), &origin]).await?;
     }
-    let removed = match others {
-        Others::Removed => transaction.execute(REMOVE, &[&revision]).await?,
-        Others::Kept => 0,
-    };
     Ok(Imported {
         new: count(new),
         changed: count(changed),
         unchanged: count(all - new - changed),
-        removed,
+        removed: 0,
     })
+}
+
+/// Has `list` lie where it is compared.
+pub(super) async fn bring<'t>(
+    transaction: &Transaction<'_>,
+    shards: Shards,
+    list: impl Iterator<Item = (&'t Target, String)>,
+) -> Result<(), DatabaseError> {
+    transaction.batch_execute(INCOMING).await?;
+    copy(transaction, shards, list).await?;
+    Ok(transaction.batch_execute("ANALYZE incoming").await?)
 }
 
 /// Brings `list` into the table for what comes in.

@@ -23,7 +23,7 @@ use super::{Address, Database, DatabaseError, VERSION};
 
 pub use figures::{FigureRow, Since};
 pub use fleet::{ClusterRow, ListFacts, ProgressRow, Room, WindowRow};
-pub use members::{GapRow, LeaseRow, MemberRow};
+pub use members::{GapRow, LeaseRow};
 pub use page::{Order, PageQuery, Place};
 pub use past::{Change, Changes, Incident, IncidentPlace, Incidents};
 pub use polls::{ExportPlace, PollPlace, Span};

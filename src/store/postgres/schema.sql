@@ -47,7 +47,10 @@ CREATE TABLE target (
     revision bigint NOT NULL,
     removed_at timestamptz,
     -- From when on it is polled: since it was imported, or came back.
-    polled_since timestamptz NOT NULL DEFAULT clock_timestamp()
+    polled_since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Who wants it polled: 0 a list, 1 somebody over the API. A list that does not name a target has
+    -- it removed only when it is of a list.
+    origin smallint NOT NULL DEFAULT 0
 );
 CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);

@@ -6,6 +6,7 @@ use std::pin::pin;
 use tokio_postgres::Row;
 use tokio_stream::StreamExt as _;
 
+use super::members::{MEMBERS, MemberRow, member};
 use super::rows::Us;
 use super::targets::LocationRow;
 use super::{Database, DatabaseError};
@@ -32,29 +33,6 @@ pub struct Status {
     pub leases: Vec<Share>,
     /// Spans that nobody made jobs for, the last ones first.
     pub gaps: Vec<GapSpan>,
-}
-
-/// A member of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberRow {
-    /// Its name.
-    pub name: String,
-    /// Its role.
-    pub role: String,
-    /// Where it polls from; empty: it polls nothing.
-    pub location: String,
-    /// Its host.
-    pub host: String,
-    /// Its process.
-    pub pid: i32,
-    /// Its version.
-    pub version: String,
-    /// Milliseconds since it said something, by the database's clock.
-    pub seen_ms_ago: i64,
-    /// By how many milliseconds its clock is ahead.
-    pub ahead_ms: i64,
-    /// Shards that it has.
-    pub shards: i64,
 }
 
 /// How the shards of a role are had.
@@ -87,12 +65,6 @@ pub struct GapSpan {
 
 const TARGETS: &str = "SELECT (SELECT revision FROM cluster), \
                        count(*) FILTER (WHERE removed_at IS NULL), count(removed_at) FROM target";
-const MEMBERS: &str = "SELECT name, role, location, host, pid, version, \
-                       (extract(epoch FROM now() - seen_at) * 1000)::bigint, ahead_ms, \
-                       coalesce(has, 0) FROM member LEFT JOIN \
-                       (SELECT role, split_part(owner, '#', 1) AS name, count(*) AS has \
-                       FROM lease WHERE until >= now() GROUP BY 1, 2) AS owned USING (role, name) \
-                       ORDER BY role, location, name";
 const LEASES: &str = "SELECT role, count(*) FILTER (WHERE until >= now()), \
                       count(*) FILTER (WHERE until IS NULL OR until < now()), \
                       count(DISTINCT owner) FILTER (WHERE until >= now()), max(epoch) \
@@ -113,7 +85,7 @@ impl Database {
         let count = |column| -> Result<u64, DatabaseError> {
             Ok(u64::try_from(counted.try_get::<_, i64>(column)?).unwrap_or(0))
         };
-        let rows = client.query(MEMBERS, &[]).await?;
+        let rows = client.query(MEMBERS, &[&Us(0)]).await?;
         let members = rows.iter().map(member).collect::<Result<_, _>>()?;
         let rows = client.query(LEASES, &[]).await?;
         let leases = rows.iter().map(share).collect::<Result<_, _>>()?;
@@ -165,20 +137,6 @@ impl Database {
         }
         Ok(())
     }
-}
-
-fn member(row: &Row) -> Result<MemberRow, DatabaseError> {
-    Ok(MemberRow {
-        name: row.try_get(0)?,
-        role: row.try_get(1)?,
-        location: row.try_get(2)?,
-        host: row.try_get(3)?,
-        pid: row.try_get(4)?,
-        version: row.try_get(5)?,
-        seen_ms_ago: row.try_get(6)?,
-        ahead_ms: row.try_get(7)?,
-        shards: row.try_get(8)?,
-    })
 }
 
 fn share(row: &Row) -> Result<Share, DatabaseError> {

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
-use crate::store::postgres::status::{GapSpan, MemberRow, Share, Status};
+use crate::store::postgres::members::MemberRow;
+use crate::store::postgres::status::{GapSpan, Share, Status};
 use crate::store::postgres::targets::LocationRow;
 use crate::store::postgres::{Database, DatabaseError};
 use crate::view::table;

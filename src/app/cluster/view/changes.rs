@@ -1,4 +1,4 @@
-//! Changes of a cluster's targets that come over the API: each is an import of what it names.
+//! Changes of a cluster's targets that come over the API: each is one transaction.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,21 +14,28 @@ use crate::app::edit::{TOLD, some, told};
 use crate::config::targets::own::{OwnEntry, read_own};
 use crate::config::targets::written::{as_patchable, write};
 use crate::store::postgres::DatabaseError;
-use crate::store::postgres::import::{Imported, Others};
+use crate::store::postgres::change::{Amended, Amendment};
+use crate::store::postgres::import::Imported;
 use crate::store::postgres::read::Line;
-use crate::target::TargetId;
 use crate::view::{Changed, Paused, Rejected};
 
 /// Why nothing is paused.
-const NO_PAUSES: &str = "targets of a cluster cannot be paused; remove them, or import a list without \
-                         them with poller db import: their history stays, and goes on when they come \
-                         back";
+const NO_PAUSES: &str = "targets of a cluster cannot be paused; remove the target with DELETE, and take \
+                         it out of the list that poller db import takes over, if that names it: its \
+                         history stays, and goes on when it comes back";
+/// Why nothing is resumed.
+const NO_RESUMES: &str = "targets of a cluster are never paused; one that was removed is polled again, \
+                          with its history, when POST or poller db import LIST names it";
 /// Why not all targets are replaced.
-const NOT_ALL: &str = "all targets of a cluster are replaced by poller db import alone; POST adds and \
-                       changes those that it names, and DELETE removes one";
+const NOT_ALL: &str = "targets of a cluster cannot be replaced all at once here; POST adds and changes \
+                       those that it names, DELETE removes one, and poller db import LIST takes a \
+                       whole list over";
 /// Why a target does not go by itself.
 const NO_END: &str = "a target of a cluster does not go by itself; leave \"expires\" out, and remove it \
                       when its time has come";
+
+/// How often a patch is made anew of what others made of its target meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// Changes targets in the database.
 pub(in crate::app) struct Changer(pub(in crate::app) Arc<View>);
@@ -47,7 +54,7 @@ impl Changes for Changer {
     }
 
     fn resume(&self, _: Selection) -> Answer<'_, Result<Paused, Refusal>> {
-        Box::pin(async { Err(Refusal::Listed(NO_PAUSES.to_owned())) })
+        Box::pin(async { Err(Refusal::Listed(NO_RESUMES.to_owned())) })
     }
 }
 
@@ -58,46 +65,65 @@ struct Sorted {
     rejected_total: u64,
 }
 
+/// A change that was made, and the revision of the targets then.
+type Made = (Changed, i64);
+
 impl View {
     fn change(&self, Change { what, if_match }: Change) -> Result<(Changed, String), Refusal> {
-        let etag = self.etag()?;
-        if if_match.is_some_and(|versions| !versions.contains(&etag)) {
-            return Err(Refusal::Stale(etag));
-        }
-        let changed = match what {
+        let only_at = if_match.as_deref().map(revisions);
+        let only_at = only_at.as_deref();
+        let (changed, revision) = match what {
             What::All(..) => return Err(Refusal::Listed(NOT_ALL.to_owned())),
             What::Some(bytes, on_reject) => {
                 let sorted = self.sort(&some(&bytes)?, on_reject)?;
-                self.take(sorted, &[])?
+                let made = self.take(&sorted, Amendment { only_at, ..Amendment::default() })?;
+                made.ok_or_else(|| overtaken("a target"))?
             }
-            What::Remove(id) => {
-                let line = self.meant(&id)?;
-                let removed = self.written(self.writer.remove(&[line.id]))?;
-                Changed { ids: vec![id], removed, ..Changed::default() }
-            }
-            What::Merge(id, patch) => self.merge(&id, &patch)?,
+            What::Remove(id) => self.remove(id, only_at)?,
+            What::Merge(id, patch) => self.merge(&id, &patch, only_at)?,
         };
         // Whoever changed something sees it.
         self.columns.give_up();
         let total = self.written(self.writer.targets_polled())?;
-        Ok((Changed { total, ..changed }, self.etag()?))
+        Ok((Changed { total, ..changed }, etag(revision)))
     }
 
-    /// The version of the targets.
-    fn etag(&self) -> Result<String, Refusal> {
-        let revision = self.written(self.writer.revision())?;
-        Ok(format!("\"r{revision}\""))
+    fn remove(&self, id: String, only_at: Option<&[i64]>) -> Result<Made, Refusal> {
+        let gone = Some(self.meant(&id)?.id);
+        let made = self.amend(Amendment { gone, only_at, ..Amendment::default() })?;
+        match made {
+            // Somebody else was faster.
+            None | Some((Imported { removed: 0, .. }, _)) => Err(Refusal::Unknown(vec![id])),
+            Some((Imported { removed, .. }, revision)) => {
+                Ok((Changed { ids: vec![id], removed, ..Changed::default() }, revision))
+            }
+        }
     }
 
-    fn merge(&self, id: &str, patch: &[u8]) -> Result<Changed, Refusal> {
+    fn merge(&self, id: &str, patch: &[u8], only_at: Option<&[i64]>) -> Result<Made, Refusal> {
+        for _ in 0..ATTEMPTS {
+            if let Some(made) = self.merge_once(id, patch, only_at)? {
+                return Ok(made);
+            }
+        }
+        Err(overtaken(id))
+    }
+
+    /// None when the target became another one meanwhile.
+    fn merge_once(
+        &self,
+        id: &str,
+        patch: &[u8],
+        only_at: Option<&[i64]>,
+    ) -> Result<Option<Made>, Refusal> {
         let patch = patch_of(patch)?;
         let line = self.meant(id)?;
         let entries = self.written(self.reader.entries(&[line.number]))?;
-        let entry = entries.get(&line.number).map_or("", String::as_str);
+        let now = entries.get(&line.number).map_or("", String::as_str);
         let slip = |why: String| {
             Refusal::Listed(format!("{id:?} {why}; change it in the list, and import that"))
         };
-        let entry = as_patchable(entry, line.given_id.as_deref()).map_err(slip)?;
+        let entry = as_patchable(now, line.given_id.as_deref()).map_err(slip)?;
         // What is known by its address may be one of several that have the same.
         let before = self.sort(&[&raw(entry.clone())?], OnReject::LeaveOut)?;
         if before.entries.first().is_some_and(|before| before.target.id != line.id) {
@@ -106,7 +132,9 @@ impl View {
         let sorted = self.sort(&[&raw(merged(&entry, patch)?)?], OnReject::Refuse)?;
         // One whose id follows from its address becomes another with that.
         let is_other = sorted.entries.iter().all(|entry| entry.target.id != line.id);
-        self.take(sorted, if is_other { std::slice::from_ref(&line.id) } else { &[] })
+        let gone = is_other.then_some(line.id);
+        let made_of = Some((line.id, now));
+        self.take(&sorted, Amendment { gone, only_at, made_of, ..Amendment::default() })
     }
 
     /// Makes targets of `raws`, and tells apart what cannot be polled.
@@ -130,17 +158,33 @@ impl View {
         Ok(Sorted { entries, rejected, rejected_total })
     }
 
-    /// Has the entries polled, and `gone` no more.
-    fn take(&self, sorted: Sorted, gone: &[TargetId]) -> Result<Changed, Refusal> {
+    /// Has the entries polled, and does what else `amendment` says; none when that was made of what is
+    /// not so any more.
+    fn take<'s>(
+        &self,
+        sorted: &'s Sorted,
+        mut amendment: Amendment<'s>,
+    ) -> Result<Option<Made>, Refusal> {
         let Sorted { entries, rejected, rejected_total } = sorted;
-        let texts: Vec<String> = entries.iter().map(|entry| write(&entry.target)).collect();
-        let list = entries.iter().map(|entry| &entry.target).zip(texts);
-        let Imported { new, changed, unchanged, .. } =
-            self.written(self.writer.import(list, Others::Kept))?;
-        let removed = if gone.is_empty() { 0 } else { self.written(self.writer.remove(gone))? };
+        let targets = entries.iter().map(|entry| &entry.target);
+        amendment.polled = targets.map(|target| (target, write(target))).collect();
+        let Some((made, revision)) = self.amend(amendment)? else { return Ok(None) };
         let ids = entries.iter().map(|entry| entry.target.shown_id()).collect();
-        let (added, kept) = (new, unchanged);
-        Ok(Changed { ids, added, changed, kept, removed, total: 0, rejected, rejected_total })
+        let Imported { new: added, changed, unchanged: kept, removed } = made;
+        let (rejected, rejected_total) = (rejected.clone(), *rejected_total);
+        let changed =
+            Changed { ids, added, changed, kept, removed, total: 0, rejected, rejected_total };
+        Ok(Some((changed, revision)))
+    }
+
+    /// What became of `amendment`, and the revision of the targets then; none when that was made of what
+    /// is not so any more.
+    fn amend(&self, amendment: Amendment<'_>) -> Result<Option<(Imported, i64)>, Refusal> {
+        match self.written(self.writer.amend(amendment))? {
+            Amended::Made(made, revision) => Ok(Some((made, revision))),
+            Amended::Stale(revision) => Err(Refusal::Stale(etag(revision))),
+            Amended::Overtaken => Ok(None),
+        }
     }
 
     /// The target that `id` means.
@@ -158,6 +202,24 @@ impl View {
     ) -> Result<T, Refusal> {
         self.wait(work).map_err(|error| Refusal::Busy(error.to_string()))
     }
+}
+
+/// The version of the targets at `revision`.
+fn etag(revision: i64) -> String {
+    format!("\"r{revision}\"")
+}
+
+/// The revisions that `versions` are of, as far as they are any of ours.
+fn revisions(versions: &[String]) -> Vec<i64> {
+    let known = versions.iter().filter_map(|version| {
+        let revision = version.strip_prefix("\"r")?.strip_suffix('"')?.parse().ok()?;
+        (etag(revision) == *version).then_some(revision)
+    });
+    known.collect()
+}
+
+fn overtaken(id: &str) -> Refusal {
+    Refusal::Busy(format!("others change {id} all the time; try again"))
 }
 
 fn raw(text: String) -> Result<Box<RawValue>, Refusal> {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use tokio::sync::{Notify, watch};
 
 use self::figures::Figures;
 use super::View;
@@ -28,6 +29,8 @@ const SHARE: i64 = 20;
 const SOONER: i64 = 5;
 /// They are given up when nobody has asked for so many milliseconds.
 const KEPT_MS: i64 = 120_000;
+/// The first question waits for them for as long as a query may take at most.
+const FIRST: Duration = Duration::from_secs(5);
 
 /// The figures of all targets, while somebody asks for them.
 #[derive(Default)]
@@ -37,6 +40,10 @@ pub(super) struct Columns {
     given_up: AtomicU64,
     /// When somebody asked last, in monotonic milliseconds; 0: nobody has.
     asked_ms: AtomicI64,
+    /// Told when somebody waits for them.
+    wanted: Arc<Notify>,
+    /// How often they were there, or could not be read.
+    rounds: watch::Sender<u64>,
 }
 
 struct Held {
@@ -119,29 +126,61 @@ fn is_for_us(query: &TargetQuery) -> bool {
     text.is_none() && *sort != Sort::Downtime && (is_narrow || is_pending || *sort == Sort::Latency)
 }
 
+/// Whether the database would look at all targets for a question, if it were asked.
+fn is_slow_there(query: &TargetQuery) -> bool {
+    let TargetQuery { state, labels, cause, group, sort, .. } = query;
+    let is_narrow = cause.is_some() || group.is_some() || !labels.is_empty();
+    let is_pending = *state == Some(crate::target::State::Pending);
+    is_for_us(query) && (is_pending || (is_narrow && *sort == Sort::Latency))
+}
+
 impl View {
+    /// Has the figures read for the first question of those that the database is slow with: reading
+    /// them takes no longer than its answer, and counts for all that is asked after it.
+    pub(super) fn first_columns(&self, query: &TargetQuery) {
+        if !is_slow_there(query) || self.columns.held(self.monotonic_ms()).is_some() {
+            return;
+        }
+        let mut rounds = self.columns.rounds.subscribe();
+        self.columns.wanted.notify_one();
+        // Where that fails or takes too long the database is asked after all.
+        let read = async { Ok(tokio::time::timeout(FIRST, rounds.changed()).await.is_ok()) };
+        let _ = self.wait(read);
+    }
+
     /// Monotonic milliseconds.
     pub(super) fn monotonic_ms(&self) -> i64 {
         i64::try_from(self.clock.monotonic_us() / 1_000).unwrap_or(i64::MAX)
     }
 
-    /// Reads the figures once a second if that is due, for as long as somebody has the view.
+    /// Reads the figures if that is due, once a second and when somebody waits for them, for as long as
+    /// somebody has the view.
     pub(super) async fn keep_columns(view: std::sync::Weak<Self>) {
         let mut rhythm = tokio::time::interval(ROUND);
         rhythm.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let Some(wanted) = view.upgrade().map(|view| Arc::clone(&view.columns.wanted)) else {
+            return;
+        };
         loop {
-            rhythm.tick().await;
+            tokio::select! {
+                _ = rhythm.tick() => {}
+                () = wanted.notified() => {}
+            }
             let Some(view) = view.upgrade() else { return };
             let revision = view.gathered.lock().cluster.revision;
             match view.columns.due(view.monotonic_ms(), revision) {
                 Due::Nothing => {}
-                Due::GiveUp => *view.columns.held.write() = None,
+                Due::GiveUp => {
+                    *view.columns.held.write() = None;
+                    continue;
+                }
                 Due::Read(before) => {
                     if let Err(error) = view.read_columns(before).await {
                         tracing::debug!("targets are sought in the database alone: {error}");
                     }
                 }
             }
+            view.columns.rounds.send_modify(|rounds| *rounds += 1);
         }
     }
 

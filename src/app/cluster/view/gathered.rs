@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::View;
 use super::windows::Windows;
 use crate::store::postgres::DatabaseError;
+use crate::store::postgres::members::MemberRow;
 use crate::store::postgres::read::{
-    ClusterRow, Expiring, GapRow, LeaseRow, Line, ListFacts, MemberRow, ProgressRow, Room,
+    ClusterRow, Expiring, GapRow, LeaseRow, Line, ListFacts, ProgressRow, Room,
 };
 use crate::store::postgres::targets::LocationRow;
 use crate::store::reader::Named;

@@ -31,6 +31,7 @@ pub(super) type Pages = HashMap<PageQuery, (i64, Vec<(u64, Line)>)>;
 impl View {
     /// The targets that `query` asks for.
     pub(super) fn target_page(&self, query: &TargetQuery) -> Told<TargetPage> {
+        self.first_columns(query);
         let asked_ms = self.monotonic_ms();
         if let Some(found) = self.columns.find(query, asked_ms) {
             return self.found_page(query, &found);

@@ -1,30 +1,8 @@
 //! Who works in the cluster, who has which shard, and what nobody did.
 
 use super::{DatabaseError, PATIENCE, Reader, Us, at, in_time};
+use crate::store::postgres::members::{MEMBERS, MemberRow, member};
 use crate::store::postgres::targets::LocationRow;
-
-/// A member of the cluster, as it last said of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MemberRow {
-    /// Its name.
-    pub name: String,
-    /// `scheduler`, `checker` or `recorder`.
-    pub role: String,
-    /// Where it polls from, if it does.
-    pub location: String,
-    /// Its host.
-    pub host: String,
-    /// Its version.
-    pub version: String,
-    /// When it began, in Unix milliseconds.
-    pub started_ms: i64,
-    /// When it was heard of last, in Unix milliseconds.
-    pub seen_ms: i64,
-    /// By how much its clock is ahead.
-    pub ahead_ms: i64,
-    /// Further figures, as JSON.
-    pub facts: String,
-}
 
 /// Who has a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,25 +38,8 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub async fn members(&self, since_ms: i64) -> Result<Vec<MemberRow>, DatabaseError> {
-        let sql = "SELECT name, role, location, host, version, started_at, seen_at, ahead_ms, \
-                   facts::text AS facts FROM member WHERE seen_at >= $1 \
-                   ORDER BY role, location, name LIMIT 10000";
-        let rows = self.rows(sql, &[&Us::of_ms(since_ms)]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(MemberRow {
-                    name: at(row, "name")?,
-                    role: at(row, "role")?,
-                    location: at(row, "location")?,
-                    host: at(row, "host")?,
-                    version: at(row, "version")?,
-                    started_ms: at::<Us>(row, "started_at")?.ms(),
-                    seen_ms: at::<Us>(row, "seen_at")?.ms(),
-                    ahead_ms: at(row, "ahead_ms")?,
-                    facts: at(row, "facts")?,
-                })
-            })
-            .collect()
+        let rows = self.rows(MEMBERS, &[&Us::of_ms(since_ms)]).await?;
+        rows.iter().map(member).collect()
     }
 
     /// Who has which shard.
