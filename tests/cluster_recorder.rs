@@ -171,16 +171,21 @@ fn what_nobody_can_read_is_set_aside_and_holds_up_nothing() {
     rig.send_polls(&[early]);
     let other = polls.iter().find(|poll| poll.outcome.target % 2 == 0).unwrap();
     rig.send(1, &other.report());
+    // One that no scheduler sent, whose shards would be another one's to share.
+    let told = MemberMessage { name: "s".into(), role: "scheduler".into(), ..Default::default() };
+    rig.send(0, &Report::new("", Told::Member(told)));
     rig.send_polls(&polls[20..]);
     let recorder = rig.recorder("one");
     rig.wait("all", "SELECT sum(checks) FROM progress", "40");
-    let reasons = rig.dead(5);
+    let reasons = rig.dead(6);
+    assert_eq!(rig.sql("SELECT count(*) FROM member WHERE role = 'scheduler'"), "0");
     for (reason, offset) in [
         ("malformed", "10"),
         ("needs version 99", "10"),
         ("location", ""),
         ("due_ms", ""),
         ("belongs to partition 0", ""),
+        ("a scheduler does not give its signs of life", ""),
     ] {
         let is_so = |told: &&String| told.contains(reason) && told.contains(offset);
         assert!(reasons.iter().any(|told| is_so(&told)), "{reason} in {reasons:?}");
