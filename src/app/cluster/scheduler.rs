@@ -204,7 +204,10 @@ impl Work {
         if (tended.clock_ahead_ms - self.off_ms).abs() > OFF_MS {
             self.off_ms = tended.clock_ahead_ms;
             let ahead_ms = self.off_ms;
-            tracing::warn!(ahead_ms, "our clock is not that of the database, which is what counts; set ours right (NTP)");
+            tracing::warn!(
+                ahead_ms,
+                "our clock is not that of the database, which is what counts; set ours right (NTP)"
+            );
         }
         self.figures.note_members(tended.members);
         if !tended.gained.is_empty() || !tended.lost.is_empty() {
