@@ -1,5 +1,7 @@
 //! Clocks that are wrong: a library that is loaded before all others and tells programs another time.
 
+#![allow(clippy::expect_used, reason = "a test fails loudly")]
+
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! Records that nobody can use, on every partition of both topics.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails loudly")]
+
 use std::time::Duration;
 
 use poller::queue::kafka::messages::{
