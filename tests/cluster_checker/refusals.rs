@@ -23,7 +23,7 @@ pub(crate) async fn no_broker_is_waited_for() {
     assert!(took < std::time::Duration::from_secs(5), "{took:?}: {}", member.said());
 }
 
-pub(crate) async fn who_speaks_plainly_to_brokers_that_want_a_password_hears_of_it() {
+pub(crate) fn who_speaks_plainly_to_brokers_that_want_a_password_hears_of_it() {
     let kafka = Kafka::start(Brokers::One, Security::Sasl);
     let mut member = Member::spawn(&["--kafka", kafka.bootstrap()]);
     assert!(eventually(|| member.said().contains("see --kafka-ca")), "{}", member.said());
