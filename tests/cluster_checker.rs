@@ -59,4 +59,5 @@ async fn who_is_not_let_in_says_why() {
     refusals::no_broker_is_waited_for().await;
     refusals::a_wrong_password_ends_it();
     refusals::a_wrong_authority_ends_it();
+    refusals::who_speaks_plainly_to_brokers_that_want_a_password_hears_of_it();
 }

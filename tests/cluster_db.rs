@@ -30,6 +30,7 @@ async fn shards_are_leased() {
     leases::a_member_that_cannot_renew_stops_before_others_begin(&server).await;
     leases::what_was_produced_is_handed_on_and_never_goes_back(&server).await;
     leases::a_namesake_has_to_wait(&server).await;
+    leases::a_name_is_a_seat_of_its_role(&server).await;
     leases::a_connection_that_hangs_is_nobody_elses(&server).await;
     leases::a_late_answer_says_nothing_of_clocks(&server).await;
     leases::a_server_that_hangs_ends_leases_all_the_same(&server).await;

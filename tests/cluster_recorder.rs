@@ -173,16 +173,21 @@ fn what_nobody_can_read_is_set_aside_and_holds_up_nothing() {
     // A newer member says more of it, in a field that this one does not know.
     let newer = [other.report().to_bytes().as_slice(), &[0x98, 0x06, 0x01]].concat();
     rig.send_bytes(1, &newer);
+    // One that no scheduler sent, whose shards would be another one's to share.
+    let told = MemberMessage { name: "s".into(), role: "scheduler".into(), ..Default::default() };
+    rig.send(0, &Report::new("", Told::Member(told)));
     rig.send_polls(&polls[20..]);
     let recorder = rig.recorder("one");
     rig.wait("all", "SELECT sum(checks) FROM progress", "40");
-    let letters = rig.dead(5);
+    let letters = rig.dead(6);
+    assert_eq!(rig.sql("SELECT count(*) FROM member WHERE role = 'scheduler'"), "0");
     for (reason, offset) in [
         ("malformed", "10"),
         ("needs version 99", "10"),
         ("location", ""),
         ("due_ms", ""),
         ("belongs to partition 0", ""),
+        ("a scheduler does not give its signs of life", ""),
     ] {
         let is_so = |told: &str| told.contains(reason) && told.contains(offset);
         assert!(letters.iter().any(|(told, _)| is_so(told)), "{reason} in {letters:?}");

@@ -85,6 +85,24 @@ async fn topics_are_made_once_and_fit_the_shards() {
     );
 }
 
+#[tokio::test]
+async fn a_topic_of_somebody_elses_is_named_and_none_is_made_beside_it() {
+    if !engines::are_here() {
+        return;
+    }
+    shared().make_topic("odd.jobs", 3);
+    let connection = connection(shared().bootstrap(), "odd");
+    let refused = connection.ensure_topics(4).await.expect_err("another number");
+    assert!(refused.to_string().contains("odd.jobs has 3 partitions and the database 4"));
+    let described = connection.describe().await.expect("described");
+    assert_eq!((described.jobs, described.outcomes, described.dead), (Some(3), None, None));
+    shared().make_topic("odd.outcomes", 4);
+    let said = connection.shards().await.expect_err("two numbers").to_string();
+    assert!(said.contains("odd.jobs has 3 partitions and topic odd.outcomes has 4"), "{said}");
+    let refused = connection.look_for_topics(4).await.expect_err("another number");
+    assert!(refused.to_string().contains("odd.jobs has 3 partitions"), "{refused}");
+}
+
 /// Makes the topics of jobs and outcomes of `prefix`, set to `settings`.
 async fn make_topics(prefix: &str, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()

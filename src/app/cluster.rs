@@ -161,7 +161,7 @@ pub(super) fn serve(
         stop: stop.clone(),
     };
     let _face = face::open(role, settings, &viewer)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut work: Pin<Box<dyn Future<Output = Result<(), RoleError>>>> = match role {
             Role::Scheduler => Box::pin(scheduler::run(member)),
             Role::Checker => Box::pin(checker::run(member)),
@@ -180,5 +180,8 @@ pub(super) fn serve(
                 },
             }
         }
-    })
+    });
+    // A question that brokers have not answered yet may take some ten seconds; nobody wants to know.
+    runtime.shutdown_background();
+    ended
 }

@@ -121,7 +121,7 @@ impl DatabaseError {
 
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(told) = error.as_db_error() else { return Self::Away(whole(&error)) };
+        let Some(told) = error.as_db_error() else { return Self::Away(with_advice(whole(&error))) };
         let code = told.code().code();
         let text = format!("{} ({code})", told.message());
         // Classes of SQLSTATE: connection, resources, operator intervention, system, rollback; a
@@ -139,6 +139,17 @@ impl From<deadpool_postgres::PoolError> for DatabaseError {
             deadpool_postgres::PoolError::Backend(error) => error.into(),
             other => Self::Away(other.to_string()),
         }
+    }
+}
+
+/// `reason` why no connection is had, with what to do where nobody else needs to do anything.
+fn with_advice(reason: String) -> String {
+    if reason.contains("invalid peer certificate") {
+        format!("{reason}; name the authority of its certificate with --postgres-ca")
+    } else if reason.contains("server does not support TLS") {
+        format!("{reason}; turn TLS on there, or leave out --postgres-ca and sslmode=require here")
+    } else {
+        reason
     }
 }
 

@@ -16,6 +16,17 @@ pub(crate) async fn no_broker_is_waited_for() {
     );
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(member.said().matches("no broker").count(), 1, "{}", member.said());
+    // It asks again, which takes ten seconds: who is asked to end does not wait for that.
+    let asked = std::time::Instant::now();
+    assert!(member.drain().success(), "{}", member.said());
+    let took = asked.elapsed();
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}: {}", member.said());
+}
+
+pub(crate) fn who_speaks_plainly_to_brokers_that_want_a_password_hears_of_it() {
+    let kafka = Kafka::start(Brokers::One, Security::Sasl);
+    let mut member = Member::spawn(&["--kafka", kafka.bootstrap()]);
+    assert!(eventually(|| member.said().contains("see --kafka-ca")), "{}", member.said());
     assert!(member.drain().success(), "{}", member.said());
 }
 

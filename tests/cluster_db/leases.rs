@@ -22,6 +22,19 @@ fn facts(name: &str) -> MemberFacts {
     }
 }
 
+/// Members of two roles may be called the same, as where both are called as their machine is.
+pub(crate) async fn a_name_is_a_seat_of_its_role(server: &Postgres) {
+    let (database, url) = cluster(server, 4).await;
+    let length = Duration::from_secs(10);
+    for role in ["scheduler", "recorder"] {
+        let facts = MemberFacts { role, ..facts("box") };
+        let mut leases = Leases::new(database.clone(), facts, length, Clock::system());
+        assert_eq!(leases.tend().await.expect("tended").held.len(), 4);
+    }
+    let told = sql(&url, "SELECT role, name FROM member ORDER BY role");
+    assert_eq!(told, "recorder|box\nscheduler|box");
+}
+
 fn leases(database: &Database, name: &str, length: Duration) -> Leases {
     Leases::new(database.clone(), facts(name), length, Clock::system())
 }

@@ -40,7 +40,7 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     // A limit that cannot be raised only makes the places fewer.
     let _ = raise_open_files_limit();
     let connection = member.kafka();
-    let asked = until_it_works("Kafka", &member.stop, || connection.shards()).await?;
+    let asked = until_it_works("Kafka", &member, || connection.shards()).await?;
     let Some(_) = asked else { return Ok(()) };
     let time = Correction::of(Clock::system());
     let acks = Acks::new(time.clone());

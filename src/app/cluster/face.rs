@@ -30,6 +30,8 @@ const STILL: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(in crate::app) struct RoleHealth {
     last: Mutex<Option<Beat>>,
+    /// What it waits for before it can begin.
+    waits: Mutex<Option<String>>,
 }
 
 /// What a role said last.
@@ -46,6 +48,11 @@ impl RoleHealth {
         *self.last.lock() = Some(Beat { at: Instant::now(), readiness, figures });
     }
 
+    /// Notes what the role waits for before it can begin; none: it is there.
+    pub(in crate::app) fn wait(&self, reason: Option<String>) {
+        *self.waits.lock() = reason;
+    }
+
     /// Whether the role does its work.
     ///
     /// # Errors
@@ -53,7 +60,11 @@ impl RoleHealth {
     pub(in crate::app) fn readiness(&self) -> Result<(), String> {
         self.liveness()?;
         let last = self.last.lock();
-        last.as_ref().map_or_else(|| Err("it starts".to_owned()), |beat| beat.readiness.clone())
+        let begins = || {
+            let reason = self.waits.lock().clone();
+            Err(reason.unwrap_or_else(|| "it starts".to_owned()))
+        };
+        last.as_ref().map_or_else(begins, |beat| beat.readiness.clone())
     }
 
     /// Whether the role moves at all. One that waits for its engines, as at the start, does.
@@ -173,6 +184,10 @@ mod tests {
     fn a_role_that_has_not_said_anything_lives_and_is_not_ready() {
         let health = RoleHealth::default();
         assert_eq!(health.liveness(), Ok(()));
+        assert_eq!(health.readiness(), Err("it starts".to_owned()));
+        health.wait(Some("it waits for Kafka".to_owned()));
+        assert_eq!(health.readiness(), Err("it waits for Kafka".to_owned()));
+        health.wait(None);
         assert_eq!(health.readiness(), Err("it starts".to_owned()));
         health.beat(Err("no shards".to_owned()), Value::Null);
         assert_eq!(health.readiness(), Err("no shards".to_owned()));

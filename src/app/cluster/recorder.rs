@@ -25,7 +25,6 @@ use crate::clock::Clock;
 use crate::queue::kafka::Topic;
 use crate::queue::kafka::letters::Letters;
 use crate::queue::kafka::reader::Reader;
-use crate::queue::kafka::topics::TopicsError;
 use crate::shards::Shards;
 use crate::store::postgres::leases::{Leases, Tended};
 use crate::store::postgres::setup::Cluster;
@@ -35,6 +34,8 @@ use figures::Figures;
 
 /// How long to wait before what did not work is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// By how much a clock is off that is worth a word, in milliseconds.
+const OFF_MS: u64 = 1_000;
 
 /// Works as recorder until it is to end.
 ///
@@ -77,17 +78,12 @@ pub(super) async fn run(member: Member) -> Result<(), RoleError> {
 
 /// Waits until database and topics are there, and tells the shards; none when it is to end before.
 async fn begin(member: &Member, database: &Database) -> Result<Option<Shards>, RoleError> {
-    let (stop, kafka) = (&member.stop, member.kafka());
-    let cluster = until_it_works("the database", stop, async || database.cluster().await).await?;
+    let kafka = member.kafka();
+    let cluster = until_it_works("the database", member, async || database.cluster().await).await?;
     let Some(Cluster { shards, .. }) = cluster else { return Ok(None) };
-    let found = until_it_works("the topics", stop, async || kafka.shards().await).await?;
-    let (topic, expected) = (kafka.topic(Topic::Outcomes), shards.count());
-    match found {
-        Some(found) if found != expected => {
-            Err(TopicsError::Partitions { topic, found, expected }.into())
-        }
-        found => Ok(found.map(|_| shards)),
-    }
+    let count = shards.count();
+    let look = async || kafka.look_for_topics(count).await;
+    Ok(until_it_works("Kafka", member, look).await?.map(|()| shards))
 }
 
 /// Keeps the leases until `over`, and gives them up then; `tended` learns what is held.
@@ -97,12 +93,13 @@ async fn tend(
     over: CancellationToken,
     (figures, health): (Arc<Figures>, Arc<RoleHealth>),
 ) -> Result<(), RoleError> {
-    let mut ended = Ok(());
+    let (mut ended, mut off_ms) = (Ok(()), 0);
     while !over.is_cancelled() {
         leases.tell(&figures.told());
         let pause = match leases.tend().await {
             Ok(now) => {
                 figures.database_is(Ok(()));
+                tell_clock(now.clock_ahead_ms, &mut off_ms);
                 let has_shards = !now.held.is_empty() || now.members > 1;
                 let readiness = has_shards.then_some(()).ok_or("it has no shards yet".to_owned());
                 health.beat(readiness.and_then(|()| figures.readiness()), figures.told());
@@ -135,6 +132,17 @@ async fn tend(
         Err(_) => tell_kept(&DatabaseError::Away("it does not answer in time".to_owned())),
     }
     ended
+}
+
+/// Says that our clock is `ahead_ms` ahead of the database's, where it was not `told_ms` already.
+fn tell_clock(ahead_ms: i64, told_ms: &mut i64) {
+    if ahead_ms.abs_diff(*told_ms) > OFF_MS {
+        *told_ms = ahead_ms;
+        tracing::warn!(
+            ahead_ms,
+            "our clock is not that of the database, which is what counts; set ours right (NTP)"
+        );
+    }
 }
 
 fn tell_kept(error: &DatabaseError) {

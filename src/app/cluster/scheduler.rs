@@ -48,18 +48,19 @@ const OFF_MS: i64 = 1_000;
 /// It could not begin, or not go on.
 pub(super) async fn run(member: Member) -> Result<(), RoleError> {
     let (database, connection) = (member.database()?, member.kafka());
-    let stop = &member.stop;
-    let reached = until_it_works("the database", stop, async || database.cluster().await).await?;
+    let reached =
+        until_it_works("the database", &member, async || database.cluster().await).await?;
     let Some(cluster) = reached else { return Ok(()) };
     let count = cluster.shards.count();
     let ready =
-        until_it_works("Kafka", stop, async || connection.ensure_topics(count).await).await?;
+        until_it_works("Kafka", &member, async || connection.ensure_topics(count).await).await?;
     if ready.is_none() {
         return Ok(());
     }
     let sink = JobTopic::new(&connection, count)?;
     let mut work = Work::new(&member, database, sink.producer().clone());
-    let Some(first) = until_it_works("our leases", stop, async || work.tend().await).await? else {
+    let Some(first) = until_it_works("our leases", &member, async || work.tend().await).await?
+    else {
         return Ok(());
     };
     work.go_on(&member, cluster.shards, sink, first).await
@@ -203,7 +204,10 @@ impl Work {
         if (tended.clock_ahead_ms - self.off_ms).abs() > OFF_MS {
             self.off_ms = tended.clock_ahead_ms;
             let ahead_ms = self.off_ms;
-            tracing::warn!(ahead_ms, "our clock is not that of the database, which is what counts");
+            tracing::warn!(
+                ahead_ms,
+                "our clock is not that of the database, which is what counts; set ours right (NTP)"
+            );
         }
         self.figures.note_members(tended.members);
         if !tended.gained.is_empty() || !tended.lost.is_empty() {

@@ -11,6 +11,9 @@ use prost::Message as _;
 
 pub use reason::Reason;
 
+/// The end of the year 9999, in Unix milliseconds: nothing falls due later.
+const LAST_MS: i64 = 253_402_300_799_999;
+
 /// The version that is written.
 pub const VERSION: u32 = 1;
 
@@ -221,8 +224,11 @@ impl JobMessage {
     pub fn read(bytes: &[u8]) -> Result<Self, MessageError> {
         let message = Self::decode(bytes)?;
         understood(message.needs)?;
-        if message.due_ms <= 0 || message.valid_until_ms < message.due_ms {
+        if !(1..=LAST_MS).contains(&message.due_ms) {
             return Err(MessageError::Field("due_ms"));
+        }
+        if !(message.due_ms..=LAST_MS).contains(&message.valid_until_ms) {
+            return Err(MessageError::Field("valid_until_ms"));
         }
         Ok(message)
     }
@@ -280,5 +286,22 @@ mod tests {
     fn what_is_no_message_is_told_as_malformed() {
         assert!(matches!(JobMessage::read(b"{}"), Err(MessageError::Malformed(_))));
         assert_eq!(JobMessage::read(b""), Err(MessageError::Field("due_ms")));
+    }
+
+    #[test]
+    fn a_job_of_no_time_that_can_come_is_refused() {
+        let read = |due_ms, valid_until_ms| {
+            let job = JobMessage { due_ms, valid_until_ms, ..JobMessage::default() };
+            JobMessage::read(&job.to_bytes()).map(|_| ())
+        };
+        let due_ms = 1_800_000_000_000;
+        assert_eq!(read(due_ms, due_ms + 1), Ok(()));
+        for due in [i64::MIN, -1, 0, LAST_MS + 1, i64::MAX] {
+            assert_eq!(read(due, i64::MAX), Err(MessageError::Field("due_ms")), "{due}");
+        }
+        for until in [i64::MIN, 0, due_ms - 1, i64::MAX] {
+            let refused = Err(MessageError::Field("valid_until_ms"));
+            assert_eq!(read(due_ms, until), refused, "{until}");
+        }
     }
 }

@@ -39,7 +39,7 @@ pub enum TopicsError {
     #[error("cannot speak to Kafka: {0}; look at what --kafka and its companions say")]
     Settings(String),
     /// A topic is not there, and is not ours to make.
-    #[error("there is no topic {0}; a scheduler makes it")]
+    #[error("there is no topic {0}, or we may not see it; a scheduler makes it")]
     Missing(String),
     /// A topic is shared out in another way than targets are.
     #[error(
@@ -53,6 +53,22 @@ pub enum TopicsError {
         found: u32,
         /// The shards of the cluster.
         expected: u32,
+    },
+    /// The topics are shared out in different ways.
+    #[error(
+        "topic {jobs} has {found} partitions and topic {outcomes} has {others}, where both need one \
+         for each shard of the database (poller db status); delete the one that is wrong, or name \
+         others with --topics"
+    )]
+    Unequal {
+        /// The name of that of jobs.
+        jobs: String,
+        /// The partitions that it has.
+        found: u32,
+        /// The name of that of outcomes.
+        outcomes: String,
+        /// The partitions that it has.
+        others: u32,
     },
     /// A topic is set to something else than it has to be.
     #[error(
@@ -137,16 +153,35 @@ impl Connection {
     /// # Errors
     /// No broker answers, they refuse, or the topics are not there or do not fit each other.
     pub async fn shards(&self) -> Result<u32, TopicsError> {
+        let description = self.describe().await?;
+        let (jobs, outcomes) = (self.topic(Topic::Jobs), self.topic(Topic::Outcomes));
+        match (description.jobs, description.outcomes) {
+            (None, _) => Err(TopicsError::Missing(jobs)),
+            (_, None) => Err(TopicsError::Missing(outcomes)),
+            (Some(found), Some(others)) if found == others => Ok(found),
+            (Some(found), Some(others)) => {
+                Err(TopicsError::Unequal { jobs, found, outcomes, others })
+            }
+        }
+    }
+
+    /// Whether the topics are there and fit a cluster of `shards`; makes none.
+    ///
+    /// # Errors
+    /// No broker answers, they refuse, or a topic is not there or has another number of partitions.
+    pub async fn look_for_topics(&self, shards: u32) -> Result<(), TopicsError> {
         let found = self.describe().await?;
-        let shards = found.jobs.ok_or_else(|| TopicsError::Missing(self.topic(Topic::Jobs)))?;
-        self.fits(&found, Topic::Outcomes, shards)?;
-        Ok(shards)
+        [Topic::Jobs, Topic::Outcomes]
+            .into_iter()
+            .try_for_each(|topic| self.fits(&found, topic, shards))
     }
 
     fn ensure(&self, shards: u32) -> Result<(), TopicsError> {
         let found = self.ask()?;
-        let missing: Vec<Topic> =
-            ALL.into_iter().filter(|topic| found.partitions(*topic).is_none()).collect();
+        let (missing, there): (Vec<Topic>, Vec<Topic>) =
+            ALL.into_iter().partition(|topic| found.partitions(*topic).is_none());
+        // Where one of them is somebody else's, none is made beside it.
+        there.into_iter().try_for_each(|topic| self.fits(&found, topic, shards))?;
         if !missing.is_empty() {
             self.make(&missing, shards, found.brokers)?;
         }
@@ -260,10 +295,12 @@ impl Connection {
                 // Another scheduler was faster.
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => {
+                    let us = self.sasl.as_ref().map_or(&self.client, |login| &login.user);
+                    let topics: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
                     return Err(TopicsError::Refused(format!(
-                        "topic {name} cannot be made: {code}; make it with {shards} partitions, \
-                         or allow {} to make it",
-                        self.client
+                        "topic {name} cannot be made: {code}; allow {us} to make topics, or make {} \
+                         with {shards} partitions and message.timestamp.type=LogAppendTime",
+                        topics.join(", ")
                     )));
                 }
             }
@@ -276,6 +313,16 @@ impl Connection {
         let reason = heard.last().unwrap_or_else(|| error.to_string());
         if heard.is_refused() || is_refusal(error.rdkafka_error_code(), &reason) {
             return TopicsError::Refused(reason);
+        }
+        let mut reason = reason;
+        if heard.is_vague() {
+            let what = match (&self.ca, &self.sasl) {
+                (None, None) => "if they want TLS or a password, see --kafka-ca and --kafka-user",
+                (None, Some(_)) => "if they want TLS, see --kafka-ca",
+                (Some(_), None) => "if they want a password, see --kafka-user",
+                (Some(_), Some(_)) => "what they listen for may be something else",
+            };
+            reason = format!("{reason}; {what}");
         }
         TopicsError::Away { brokers: self.brokers.join(", "), reason }
     }

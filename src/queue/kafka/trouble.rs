@@ -17,6 +17,8 @@ pub(super) struct Heard(Arc<Mutex<Last>>);
 struct Last {
     reason: Option<String>,
     is_refused: bool,
+    /// Whether it says no more than that nobody is there.
+    is_vague: bool,
 }
 
 impl Heard {
@@ -28,6 +30,13 @@ impl Heard {
     /// Whether that was a refusal, which waiting does not mend.
     pub(super) fn is_refused(&self) -> bool {
         self.0.lock().is_refused
+    }
+
+    /// Whether nothing better was heard than that nobody is there, as where brokers hang up on who
+    /// does not speak as they do.
+    pub(super) fn is_vague(&self) -> bool {
+        let last = self.0.lock();
+        last.is_vague || last.reason.is_none()
     }
 
     /// Brokers do what they are asked.
@@ -44,9 +53,10 @@ impl Heard {
         let is_refused = is_refusal(code, reason);
         let mut last = self.0.lock();
         // That all brokers are down follows from what was told before it, which says why.
-        let is_vague = code == Some(RDKafkaErrorCode::AllBrokersDown) && last.reason.is_some();
-        if is_refused || !(last.is_refused || is_vague) {
-            *last = Last { reason: Some(reason.to_owned()), is_refused };
+        let is_vague = code == Some(RDKafkaErrorCode::AllBrokersDown);
+        let is_covered = is_vague && last.reason.is_some();
+        if is_refused || !(last.is_refused || is_covered) {
+            *last = Last { reason: Some(reason.to_owned()), is_refused, is_vague };
         }
     }
 }
@@ -98,7 +108,10 @@ mod tests {
     #[test]
     fn a_refusal_is_not_covered_by_what_follows_from_it() {
         let heard = Heard::default();
+        heard.note(Some(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        assert!(heard.is_vague());
         heard.note(Some(RDKafkaErrorCode::BrokerTransportFailure), "connection refused");
+        assert!(!heard.is_vague());
         heard.note(Some(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
         assert_eq!(heard.last().as_deref(), Some("connection refused"));
         heard.note(Some(RDKafkaErrorCode::Authentication), "wrong password");

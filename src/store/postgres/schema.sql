@@ -81,7 +81,7 @@ CREATE TABLE lease (
 ) WITH (fillfactor = 50);
 
 CREATE TABLE member (
-    name text PRIMARY KEY,
+    name text NOT NULL,
     role text NOT NULL,
     location text NOT NULL DEFAULT '',
     host text NOT NULL,
@@ -90,7 +90,9 @@ CREATE TABLE member (
     started_at timestamptz NOT NULL,
     seen_at timestamptz NOT NULL,
     ahead_ms bigint NOT NULL DEFAULT 0,
-    facts jsonb NOT NULL DEFAULT '{}'
+    facts jsonb NOT NULL DEFAULT '{}',
+    -- A name is a seat in its role: members of two roles may be called the same.
+    PRIMARY KEY (role, name)
 ) WITH (fillfactor = 50);
 
 -- Every poll and every slot that passed without one (kind 3); partitioned by the day it fell due.

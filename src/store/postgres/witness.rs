@@ -94,7 +94,7 @@ async fn put_members(client: &Client, members: &[HeardMember]) -> Result<(), Dat
             "INSERT INTO member (name, role, location, host, pid, version, started_at, \
              seen_at, ahead_ms, facts) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, least($8, now()), $9, $10::text::jsonb) \
-             ON CONFLICT (name) DO UPDATE SET role = excluded.role, \
+             ON CONFLICT (role, name) DO UPDATE SET \
              location = excluded.location, host = excluded.host, pid = excluded.pid, \
              version = excluded.version, started_at = excluded.started_at, \
              seen_at = excluded.seen_at, ahead_ms = excluded.ahead_ms, \

@@ -8,6 +8,7 @@ use crate::outcome::Outcome;
 use crate::queue::kafka::letters::Letter;
 use crate::queue::kafka::messages::{MemberMessage, MissedMessage, OutcomeMessage, Report, Told};
 use crate::queue::kafka::reader::Arrival;
+use crate::store::postgres::setup::LEASED;
 use crate::store::postgres::witness::HeardMember;
 
 /// How far ahead of the brokers' clock a due time may lie, in milliseconds: jobs are made on time, and
@@ -216,6 +217,10 @@ fn member(location: &str, message: &MemberMessage, at_ms: i64) -> Result<HeardMe
     }
     if !location.is_empty() && is_fit(location).is_err() {
         return Err(bad_location());
+    }
+    // Those tell the database of themselves, and are counted when shards are shared out.
+    if LEASED.contains(&message.role.as_str()) {
+        return Err(format!("a {} does not give its signs of life by this topic", message.role));
     }
     let is_object = |facts: &&String| {
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(facts).is_ok()

@@ -88,7 +88,7 @@ pub(super) async fn show(
             "INSERT INTO member (name, role, location, host, pid, version, started_at, seen_at, \
              ahead_ms, facts) VALUES ($1, $2, $3, $4, $5, $6, timestamptz 'epoch' + ",
             as_span!("$7"),
-            ", now(), $8, $9::text::jsonb) ON CONFLICT (name) DO UPDATE SET role = excluded.role, \
+            ", now(), $8, $9::text::jsonb) ON CONFLICT (role, name) DO UPDATE SET \
              location = excluded.location, host = excluded.host, pid = excluded.pid, \
              version = excluded.version, started_at = excluded.started_at, \
              seen_at = excluded.seen_at, ahead_ms = excluded.ahead_ms, facts = excluded.facts \
