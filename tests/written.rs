@@ -5,7 +5,7 @@
 use poller::config::fields::Fields;
 use poller::config::rules::{Match, Rules};
 use poller::config::substitute::{Origin, Variables};
-use poller::config::targets::written::{Secrets, as_listed, read, write};
+use poller::config::targets::written::{Secrets, as_listed, read, told_elsewhere, write};
 use poller::config::targets::{self, List};
 use poller::target::{Target, TargetId};
 use proptest::prelude::*;
@@ -280,5 +280,21 @@ fn an_entry_of_somebody_else_is_refused_with_a_reason() {
     ] {
         let reason = read(entry.as_bytes(), target.id).expect_err("refused");
         assert!(reason.contains(word), "{reason}");
+    }
+}
+
+#[test]
+fn what_leads_elsewhere_takes_no_secrets_along() {
+    let entry = r#"{"url":"https://a.example/","headers":{"A":"1","B":"2"},"auth":{"bearer":"x"}}"#;
+    let told = |patch: Value| told_elsewhere(entry, patch.as_object().expect("an object"));
+    assert_eq!(told(json!({"interval": 5})), None);
+    assert_eq!(told(json!({"headers": {"A": "3"}})), None, "it stays where it is");
+    for leading in ["url", "proxy", "resolver"] {
+        assert_eq!(told(json!({leading: "x"})), Some("headers"));
+        let half = json!({leading: "x", "headers": {"A": "3"}, "auth": null});
+        assert_eq!(told(half), Some("headers"), "B goes along");
+        assert_eq!(told(json!({leading: "x", "headers": null})), Some("auth"));
+        let whole = json!({leading: "x", "headers": {"A": "3", "B": null}, "auth": null});
+        assert_eq!(told(whole), None);
     }
 }

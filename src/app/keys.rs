@@ -140,8 +140,8 @@ impl<K: Keeping> Keys for KeptKeys<K> {
         let kept = self.keeping.revoke(id, now_ms);
         kept.map(|()| row).map_err(|reason| {
             KeysError::Busy(format!(
-                "it is refused from now on, but that is not stored ({reason}); revoke it again, or it \
-                 is valid again after a restart"
+                "it is refused here from now on, but that is not stored ({reason}); revoke it again, or \
+                 it is valid again after a restart, and still is on other members of a cluster"
             ))
         })
     }

@@ -24,7 +24,7 @@ use crate::config::rules::{INTERVAL_MS, Rules, TIMEOUT_MS};
 use crate::config::substitute::{Origin, Trust, Variables};
 use crate::target::{Priority, Target, TargetId};
 
-pub use shown::{SECRET, Secrets, as_listed, as_patchable};
+pub use shown::{SECRET, Secrets, as_listed, as_patchable, told_elsewhere};
 
 /// The address as its list wrote it, where variables or files were put in.
 const WRITTEN: &str = "written";

@@ -26,6 +26,8 @@ use super::{Connection, Topic};
 
 /// Records that are handed over together at most.
 const AT_ONCE: usize = 500;
+/// Bytes of records after which no more are handed over together: few are as long as they may be.
+const BYTES_AT_ONCE: usize = 1_048_576;
 /// Hand-overs that wait at most.
 const WAITING: usize = 8;
 /// Bytes of records that share a piece of memory, at least.
@@ -295,8 +297,8 @@ impl Work {
 
     fn fetch(&mut self) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
-        let mut astray = None;
-        while arrivals.len() < AT_ONCE && astray.is_none() {
+        let (mut bytes, mut astray) = (0, None);
+        while arrivals.len() < AT_ONCE && bytes < BYTES_AT_ONCE && astray.is_none() {
             let patience = if arrivals.is_empty() { TICK } else { Duration::ZERO };
             match self.consumer.poll(patience) {
                 None => break,
@@ -307,6 +309,7 @@ impl Work {
                         astray = Some((shard, part.epoch, part.next));
                         continue;
                     }
+                    bytes += message.payload_len();
                     arrivals.push(arrival(shard, *part, &message, &mut self.buffer));
                     part.next = message.offset() + 1;
                 }

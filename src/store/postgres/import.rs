@@ -156,7 +156,8 @@ const ADD: &str = concat!(
      ORDER BY place)) * $2 + incoming.shard, incoming.shard, incoming.id, ",
     told!("incoming"),
     ", incoming.labels::jsonb, $1, $3 FROM incoming \
-     LEFT JOIN (SELECT shard, max(number) / $2 AS last FROM target GROUP BY shard) AS taken \
+     LEFT JOIN (SELECT shard, (SELECT max(number) FROM target WHERE target.shard = new.shard) / $2 \
+     AS last FROM (SELECT DISTINCT shard FROM incoming) AS new) AS taken \
      ON taken.shard = incoming.shard \
      WHERE NOT EXISTS (SELECT FROM target WHERE target.id = incoming.id)"
 );

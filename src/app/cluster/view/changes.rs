@@ -12,7 +12,7 @@ use crate::api::{
 use crate::app::edit::merge::{merged, patch_of};
 use crate::app::edit::{TOLD, some, told};
 use crate::config::targets::own::{OwnEntry, read_own};
-use crate::config::targets::written::{as_patchable, write};
+use crate::config::targets::written::{as_patchable, told_elsewhere, write};
 use crate::store::postgres::DatabaseError;
 use crate::store::postgres::change::{Amended, Amendment};
 use crate::store::postgres::import::Imported;
@@ -124,6 +124,12 @@ impl View {
             Refusal::Listed(format!("{id:?} {why}; change it in the list, and import that"))
         };
         let entry = as_patchable(now, line.given_id.as_deref()).map_err(slip)?;
+        if let Some(key) = told_elsewhere(&entry, &patch) {
+            return Err(Refusal::Wrong(format!(
+                "{id:?} would lead elsewhere with the {key:?} that it has, which may be secret; name \
+                 the whole {key:?} in the change too, or null"
+            )));
+        }
         // What is known by its address may be one of several that have the same.
         let before = self.sort(&[&raw(entry.clone())?], OnReject::LeaveOut)?;
         if before.entries.first().is_some_and(|before| before.target.id != line.id) {

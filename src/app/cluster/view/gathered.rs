@@ -97,15 +97,15 @@ impl View {
         let ahead_ms = cluster.now_ms - self.clock.now_ms();
         let now_ms = cluster.now_ms;
         let changes = self.keys.changes();
-        let (progress, members, leases, locations, down, tokens) = tokio::try_join!(
+        // First and by itself: who may ask no more is not to wait for what is slow.
+        self.keys.follow(self.reader.tokens().await?, changes);
+        let (progress, members, leases, locations, down) = tokio::try_join!(
             self.reader.progress(),
             self.reader.members(now_ms - LOST_MS),
             self.reader.leases(),
             self.reader.locations(),
             self.reader.down(SHOWN),
-            self.reader.tokens(),
         )?;
-        self.keys.follow(tokens, changes);
         let wanted = self.gathered.lock().windows.wanted(&progress, now_ms);
         let rows = match &wanted {
             Some(wanted) => self.reader.windows(&wanted.known, wanted.after_s).await?,

@@ -11,6 +11,9 @@ pub const SECRET: &str = "<secret>";
 const HIDDEN: &[&str] =
     &["headers", "body", "auth", "username", "password", "message", "config", "send"];
 
+/// Keys that say whom an entry is told to.
+const LEADING: &[&str] = &["url", "proxy", "resolver"];
+
 /// Whether secrets are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
@@ -61,6 +64,26 @@ pub fn as_patchable(entry: &str, given_id: Option<&str>) -> Result<String, Strin
         keys.insert("id".to_owned(), id.into());
     }
     Ok(Value::Object(keys).to_string())
+}
+
+/// The key of `entry` whose secrets would be told to somebody else after `patch`, a JSON merge patch
+/// (RFC 7396) of one that leads elsewhere and does not say them itself; none where that is not so.
+#[must_use]
+pub fn told_elsewhere(entry: &str, patch: &Map<String, Value>) -> Option<&'static str> {
+    if !LEADING.iter().any(|key| patch.contains_key(*key)) {
+        return None;
+    }
+    let kept: Map<String, Value> = serde_json::from_str(entry).ok()?;
+    let stays = |key: &str| {
+        kept.get(key).is_some_and(|kept| patch.get(key).is_none_or(|patch| stays(kept, patch)))
+    };
+    HIDDEN.iter().copied().find(|key| stays(key))
+}
+
+/// Whether anything of `kept` is still there once `patch` is merged into it.
+fn stays(kept: &Value, patch: &Value) -> bool {
+    let (Value::Object(kept), Value::Object(patch)) = (kept, patch) else { return false };
+    kept.iter().any(|(key, kept)| patch.get(key).is_none_or(|patch| stays(kept, patch)))
 }
 
 fn hide(key: &str, value: &mut Value) {
