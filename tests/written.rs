@@ -5,9 +5,11 @@
 use poller::config::fields::Fields;
 use poller::config::rules::{Match, Rules};
 use poller::config::substitute::{Origin, Variables};
-use poller::config::targets::written::{Secrets, as_listed, read, write};
+use poller::check::Policy;
+use poller::config::targets::own::read_own;
+use poller::config::targets::written::{Secrets, as_listed, as_patchable, read, write};
 use poller::config::targets::{self, List};
-use poller::target::{Target, TargetId};
+use poller::target::{Origin as AskedBy, Target, TargetId};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -280,5 +282,39 @@ fn an_entry_of_somebody_else_is_refused_with_a_reason() {
     ] {
         let reason = read(entry.as_bytes(), target.id).expect_err("refused");
         assert!(reason.contains(word), "{reason}");
+    }
+}
+
+/// What came of `entry` over the API.
+fn own(entry: &str) -> Result<Target, String> {
+    let raw = serde_json::value::RawValue::from_string(entry.to_owned()).expect("JSON");
+    let (mut good, mut bad) = read_own(&[&raw], &Rules::default().for_api(Policy::default()), 0);
+    good.pop().map(|one| one.target).ok_or_else(|| bad.remove(0).reason)
+}
+
+#[test]
+fn who_asked_for_a_target_is_in_its_entry_and_nowhere_else() {
+    let url = r#"{"url":"https://a.example/"}"#;
+    let target = own(url).expect("a target");
+    assert_eq!(target.origin, AskedBy::Api);
+    let entry = survives(&target);
+    assert_eq!(entry, r#"{"origin":"api","url":"https://a.example/"}"#);
+    assert_eq!(read(entry.as_bytes(), target.id).expect("a target").origin, AskedBy::Api);
+    // Neither lists nor the API know of that key.
+    assert_eq!(as_listed(&entry, Secrets::Told).as_deref(), Ok(url));
+    assert_eq!(as_patchable(&entry, None).as_deref(), Ok(url));
+    let reason = own(&entry).expect_err("refused");
+    assert!(reason.contains("\"origin\""), "{reason}");
+    let value: Value = serde_json::from_str(&entry).expect("JSON");
+    let rejects = list(&[value], &Rules::default()).rejects;
+    assert!(rejects.first[0].reason.contains("\"origin\""), "{rejects:?}");
+}
+
+#[test]
+fn who_asked_for_a_target_is_not_guessed() {
+    for other in ["\"list\"", "\"API\"", "null", "1"] {
+        let entry = format!(r#"{{"url":"https://a.example/","origin":{other}}}"#);
+        let reason = read(entry.as_bytes(), TargetId(1)).expect_err("refused");
+        assert!(reason.contains("origin"), "{reason}");
     }
 }
