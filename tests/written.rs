@@ -2,10 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test ends where it fails")]
 
+use poller::check::Policy;
 use poller::config::fields::Fields;
 use poller::config::rules::{Match, Rules};
 use poller::config::substitute::{Origin, Variables};
-use poller::check::Policy;
 use poller::config::targets::own::read_own;
 use poller::config::targets::written::{Secrets, as_listed, as_patchable, read, write};
 use poller::config::targets::{self, List};
