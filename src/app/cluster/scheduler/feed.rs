@@ -51,6 +51,9 @@ impl Turnover {
     }
 }
 
+/// What came of reading a shard: its targets, and what is known of them then.
+type Read = Result<(Taken, Known), DatabaseError>;
+
 /// A shard whose targets are to be read.
 struct Wanted {
     held: Held,
@@ -72,7 +75,7 @@ pub(super) struct Feed {
     drive: mpsc::Sender<Wish>,
     /// The shards that are ours: the epoch of each and, once it was read, what the drive knows.
     ours: BTreeMap<u32, (i64, Option<Known>)>,
-    reading: JoinSet<(Wanted, Result<(Taken, Known), DatabaseError>)>,
+    reading: JoinSet<(Wanted, Read)>,
     /// What is read by which task.
     tasks: BTreeMap<Id, (Held, i64, AbortHandle)>,
     readers: Arc<Semaphore>,
@@ -276,11 +279,7 @@ fn among(rows: Vec<LocationRow>) -> Locations {
 }
 
 /// Reads the targets of a shard that has come to us at `now_ms`.
-async fn read(
-    database: &Database,
-    held: Held,
-    now_ms: i64,
-) -> Result<(Taken, Known), DatabaseError> {
+async fn read(database: &Database, held: Held, now_ms: i64) -> Read {
     let Held { shard, epoch, produced_until_ms } = held;
     let earliest_ms = now_ms - LONGEST_GAP_MS;
     let until_ms = produced_until_ms.unwrap_or(now_ms).max(earliest_ms);
