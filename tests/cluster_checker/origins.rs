@@ -50,7 +50,9 @@ pub(crate) async fn what_came_over_the_api_leads_where_the_policy_lets_it(world:
             ..job(number, due_ms, 60_000, "")
         })
         .collect();
-    jobs.iter().for_each(|job| cluster.produce(job));
+    for job in &jobs {
+        cluster.produce(job);
+    }
     cluster.flush();
     let mut ends = Vec::new();
     let is_all = cluster.read_until(|seen| {
