@@ -14,6 +14,8 @@ mod engines;
 mod fleet;
 #[path = "cluster_checker/member.rs"]
 mod member;
+#[path = "cluster_checker/origins.rs"]
+mod origins;
 #[path = "cluster_checker/polling.rs"]
 mod polling;
 #[path = "cluster_checker/refusals.rs"]
@@ -33,6 +35,7 @@ async fn jobs_are_polled() {
     polling::what_is_no_job_is_put_aside_and_blocks_nobody(&world).await;
     polling::what_cannot_be_put_aside_blocks_nobody_either(&world).await;
     polling::late_jobs_and_slow_targets_leave_no_job_without_an_end(&world).await;
+    origins::what_came_over_the_api_leads_where_the_policy_lets_it(&world).await;
     polling::what_a_checker_says_of_itself_is_on_the_topic(&world).await;
 }
 

@@ -2,12 +2,16 @@
 
 #![expect(clippy::expect_used, reason = "a test ends where it fails")]
 
+use poller::check::Policy;
 use poller::config::fields::Fields;
 use poller::config::rules::{Match, Rules};
 use poller::config::substitute::{Origin, Variables};
-use poller::config::targets::written::{Secrets, as_listed, read, told_elsewhere, write};
+use poller::config::targets::own::read_own;
+use poller::config::targets::written::{
+    Secrets, as_listed, as_patchable, read, told_elsewhere, write,
+};
 use poller::config::targets::{self, List};
-use poller::target::{Target, TargetId};
+use poller::target::{Origin as AskedBy, Target, TargetId};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -296,5 +300,40 @@ fn what_leads_elsewhere_takes_no_secrets_along() {
         assert_eq!(told(json!({leading: "x", "headers": null})), Some("auth"));
         let whole = json!({leading: "x", "headers": {"A": "3", "B": null}, "auth": null});
         assert_eq!(told(whole), None);
+    }
+}
+
+/// What came of `entry` over the API.
+fn own(entry: &str) -> Result<Target, String> {
+    let raw = serde_json::value::RawValue::from_string(entry.to_owned()).expect("JSON");
+    let (mut good, mut bad) = read_own(&[&raw], &Rules::default().for_api(Policy::default()), 0);
+    good.pop().map(|one| one.target).ok_or_else(|| bad.remove(0).reason)
+}
+
+#[test]
+fn who_asked_for_a_target_is_in_its_entry_and_nowhere_else() {
+    let url = r#"{"url":"https://a.example/"}"#;
+    let target = own(url).expect("a target");
+    assert_eq!(target.origin, AskedBy::Api);
+    let entry = survives(&target);
+    assert_eq!(entry, r#"{"origin":"api","url":"https://a.example/"}"#);
+    assert_eq!(read(entry.as_bytes(), target.id).expect("a target").origin, AskedBy::Api);
+    // Neither lists nor the API know of that key.
+    assert_eq!(as_listed(&entry, Secrets::Told).as_deref(), Ok(url));
+    assert_eq!(as_patchable(&entry, None).as_deref(), Ok(url));
+    let reason = own(&entry).expect_err("refused");
+    assert!(reason.contains("\"origin\""), "{reason}");
+    let text = format!("[{entry}]");
+    let read = targets::read(&mut text.as_bytes(), "urls.json", &origin(), &Rules::default());
+    let reason = read.expect_err("refused").to_string();
+    assert!(reason.contains("\"origin\""), "{reason}");
+}
+
+#[test]
+fn who_asked_for_a_target_is_not_guessed() {
+    for other in ["\"list\"", "\"API\"", "null", "1"] {
+        let entry = format!(r#"{{"url":"https://a.example/","origin":{other}}}"#);
+        let reason = read(entry.as_bytes(), TargetId(1)).expect_err("refused");
+        assert!(reason.contains("origin"), "{reason}");
     }
 }

@@ -4,6 +4,7 @@ mod alone;
 mod drive;
 mod feed;
 mod figures;
+mod fitness;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use alone::Alone;
 use drive::{Kept, Parts, Reins};
 use feed::{Feed, Turnover};
 use figures::{Figures, SchedulerFigures};
+use fitness::Fitness;
 
 /// How often a line says how it goes.
 const BEAT: Duration = Duration::from_mins(1);
@@ -81,6 +83,7 @@ struct Work {
     health: Arc<RoleHealth>,
     /// Looks at the time when they were seen to go on last.
     turns: u64,
+    fitness: Fitness,
 }
 
 impl Work {
@@ -101,6 +104,7 @@ impl Work {
             beat: (Instant::now(), Figures::default()),
             health: Arc::clone(&member.health),
             turns: 0,
+            fitness: Fitness::default(),
         }
     }
 
@@ -158,9 +162,7 @@ impl Work {
         let mut waiting = Turnover::default();
         let mut done: Result<Tended, DatabaseError> = Ok(first);
         loop {
-            self.tell_health(
-                done.as_ref().map(|tended| !tended.held.is_empty() || tended.members > 1),
-            );
+            self.tell_health(done.as_ref(), kept);
             let pause = match done {
                 Ok(tended) => {
                     database.note_there();
@@ -231,16 +233,21 @@ impl Work {
         Ok(())
     }
 
-    /// Tells whoever asks whether shards are had, by us or by others, while jobs are made.
-    fn tell_health(&mut self, has_shards: Result<bool, &DatabaseError>) {
+    /// Tells whoever asks whether shards are had, by us or by others, while jobs of ours are made.
+    fn tell_health(&mut self, tended: Result<&Tended, &DatabaseError>, kept: &Kept) {
         let figures = self.figures.now();
         if figures.turns == self.turns {
             return;
         }
         self.turns = figures.turns;
-        let readiness = match has_shards {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("it has no shards yet".to_owned()),
+        let readiness = match tended {
+            Ok(Tended { held, members: 0 | 1, .. }) if held.is_empty() => {
+                Err("it has no shards yet".to_owned())
+            }
+            Ok(Tended { held, .. }) => {
+                let is_driven = |shard, epoch| kept.has(shard, epoch);
+                self.fitness.judge(figures.unkept_ms, held, is_driven)
+            }
             Err(error) => Err(error.to_string()),
         };
         self.health.beat(readiness, serde_json::to_value(figures).unwrap_or_default());

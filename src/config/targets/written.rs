@@ -1,8 +1,9 @@
 //! Entries written out of targets, so that each says all by itself: for databases and other hosts.
 //!
-//! Rules, variables and files have been put in. An entry is one of a list, and may hold two keys
-//! more: `written`, the address as its list wrote it, with what stands for a secret in it; and
-//! `defaults`, what rules filled in and its kind of check has no use for.
+//! Rules, variables and files have been put in. An entry is one of a list, and may hold three keys
+//! more: `written`, the address as its list wrote it, with what stands for a secret in it;
+//! `defaults`, what rules filled in and its kind of check has no use for; and `origin`, which is
+//! `api` where the target came through the API and so may lead only where the policy lets it.
 
 mod expect;
 mod plan;
@@ -22,7 +23,7 @@ use crate::address::Address;
 use crate::config::checks::COMMON;
 use crate::config::rules::{INTERVAL_MS, Rules, TIMEOUT_MS};
 use crate::config::substitute::{Origin, Trust, Variables};
-use crate::target::{Priority, Target, TargetId};
+use crate::target::{self, Priority, Target, TargetId};
 
 pub use shown::{SECRET, Secrets, as_listed, as_patchable, told_elsewhere};
 
@@ -30,6 +31,10 @@ pub use shown::{SECRET, Secrets, as_listed, as_patchable, told_elsewhere};
 const WRITTEN: &str = "written";
 /// What rules filled in and the kind of check has no use for.
 const DEFAULTS: &str = "defaults";
+/// Who asked for the target, where that was nobody who writes lists.
+const ORIGIN: &str = "origin";
+/// That it was somebody by the API.
+const API: &str = "api";
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::default);
 
@@ -64,6 +69,11 @@ pub fn write(target: &Target) -> String {
         Priority::Low => Some("low"),
     };
     put(&mut keys, "priority", priority);
+    let asked_by = match target.origin {
+        target::Origin::List => None,
+        target::Origin::Api => Some(API),
+    };
+    put(&mut keys, ORIGIN, asked_by);
     Value::Object(keys).to_string()
 }
 
@@ -74,11 +84,13 @@ pub fn write(target: &Target) -> String {
 pub fn read(entry: &[u8], id: TargetId) -> Result<Target, String> {
     let mut value: Value =
         serde_json::from_slice(entry).map_err(|error| format!("is not valid JSON: {error}"))?;
-    let (mut written, mut defaults) = (None, None);
+    let (mut written, mut defaults, mut asked_by) = (None, None, None);
     if let Some(keys) = value.as_object_mut() {
         written = keys.remove(WRITTEN);
         defaults = keys.remove(DEFAULTS);
+        asked_by = keys.remove(ORIGIN);
     }
+    let asked_by = asked_by.as_ref().map_or(Ok(target::Origin::List), who)?;
     let origin = done();
     let rules = defaults.map(|defaults| with_defaults(&defaults, &origin)).transpose()?;
     let mut made = Err("is no entry".to_owned());
@@ -94,7 +106,19 @@ pub fn read(entry: &[u8], id: TargetId) -> Result<Target, String> {
     if let Some(text) = written.as_ref().and_then(Value::as_str) {
         target.address = target.address.written_as(text);
     }
-    Ok(Target { id, ..target })
+    // It is not judged here, but by whoever connects: names may mean other addresses by then.
+    Ok(Target { id, origin: asked_by, ..target })
+}
+
+/// Who asked for a target, where its entry says that.
+///
+/// # Errors
+/// It is nobody known: it must not be taken for one who may have anything polled.
+fn who(asked_by: &Value) -> Result<target::Origin, String> {
+    match asked_by.as_str() {
+        Some(API) => Ok(target::Origin::Api),
+        _ => Err(format!("has an \"{ORIGIN}\" that is not \"{API}\"; it is of another version")),
+    }
 }
 
 /// Where entries come from that are to be taken as they stand.

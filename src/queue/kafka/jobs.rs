@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prost::encoding;
@@ -19,6 +19,11 @@ use crate::target::TargetId;
 const KIND_BITS: u32 = 1;
 /// Bits of a token that tell the shard: [`crate::shards::Shards::MOST`] of them.
 const SHARD_BITS: u32 = 12;
+/// How long after they refused a job for its size brokers are asked again: what they take can be
+/// changed. That costs the shard of the job a second.
+const ASKED_AGAIN: Duration = Duration::from_mins(10);
+/// How long it is remembered which targets that concerned, so that it is not said each time.
+const FORGOTTEN: Duration = Duration::from_hours(1);
 
 /// What is the same in all jobs of a target with `number`, `id` and `entry` (JSON), as of
 /// `revision`: the beginning of its [`JobMessage`].
@@ -102,8 +107,7 @@ impl JobTopic {
     /// Whether brokers have refused the job in the buffer, of the target `number`, for its size.
     fn is_refused(&self, number: u32) -> bool {
         let bytes = self.buffer.len();
-        bytes > BATCH
-            && self.tallies.large.lock().get(&number).is_some_and(|refused| bytes >= *refused)
+        bytes > BATCH && self.tallies.large.lock().is_refused(number, bytes, Instant::now())
     }
 
     fn send(&mut self, (shard, is_job): (u32, bool), id: TargetId) -> Result<(), SendError> {
@@ -211,8 +215,26 @@ impl JobSink for JobTopic {
 #[derive(Clone, Debug)]
 struct Tallies {
     shards: Arc<[Mutex<Tally>]>,
-    /// Targets whose jobs they refuse for their size, and how many bytes one had.
-    large: Arc<Mutex<BTreeMap<u32, usize>>>,
+    large: Arc<Mutex<Large>>,
+}
+
+/// Targets whose jobs brokers refuse for their size: how many bytes one had, and when that was.
+#[derive(Debug, Default)]
+struct Large(BTreeMap<u32, (usize, Instant)>);
+
+impl Large {
+    /// Whether they have refused `bytes` of the target `number`, and are not to be asked again yet.
+    fn is_refused(&self, number: u32, bytes: usize, now: Instant) -> bool {
+        self.0.get(&number).is_some_and(|(refused, at)| {
+            bytes >= *refused && now.saturating_duration_since(*at) < ASKED_AGAIN
+        })
+    }
+
+    /// Notes that they do; whether nobody knew.
+    fn note(&mut self, number: u32, bytes: usize, now: Instant) -> bool {
+        self.0.retain(|_, (_, at)| now.saturating_duration_since(*at) < FORGOTTEN);
+        self.0.insert(number, (bytes, now)).is_none()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -239,8 +261,8 @@ impl Deliveries for Tallies {
 
     fn refused(&self, token: usize, payload: &[u8], reason: &str) {
         if let Ok(JobMessage { target, .. }) = JobMessage::read(payload) {
-            let (bytes, before) = (payload.len(), self.large.lock().insert(target, payload.len()));
-            if before.is_none() {
+            let bytes = payload.len();
+            if self.large.lock().note(target, bytes, Instant::now()) {
                 tracing::warn!(number = target, bytes, "Kafka takes no job of that size: {reason}");
             }
         }
@@ -280,6 +302,20 @@ mod tests {
             entry: bytes::Bytes::from_static(entry),
         };
         assert_eq!(JobMessage::read(&buffer), Ok(whole));
+    }
+
+    #[test]
+    fn brokers_are_asked_again_about_a_large_job_after_a_while() {
+        let (begun, mut large) = (Instant::now(), Large::default());
+        let after = |time| begun + time;
+        assert!(large.note(7, 2_000_000, begun));
+        assert!(large.is_refused(7, 2_000_000, begun) && large.is_refused(7, 3_000_000, begun));
+        assert!(!large.is_refused(7, 1_999_999, begun) && !large.is_refused(8, 2_000_000, begun));
+        assert!(!large.is_refused(7, 2_000_000, after(ASKED_AGAIN)));
+        assert!(!large.note(7, 2_000_000, after(ASKED_AGAIN)), "said already");
+        assert!(large.is_refused(7, 2_000_000, after(ASKED_AGAIN)));
+        assert!(large.note(8, 2_000_000, after(ASKED_AGAIN + FORGOTTEN)));
+        assert_eq!(large.0.len(), 1, "of the other one nothing is kept");
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Kept {
         moved
     }
 
+    /// Whether jobs of `shard` are made, with this epoch.
+    pub(super) fn has(&self, shard: u32, epoch: i64) -> bool {
+        self.0.lock().get(&shard).is_some_and(|(ours, _)| *ours == epoch)
+    }
+
     /// The time of the shard that lies furthest behind.
     fn oldest_ms(&self) -> Option<i64> {
         self.0.lock().values().map(|(_, ms)| *ms).min()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::drive::Wish;
 use crate::app::cluster::waiting::Needed;
@@ -51,6 +51,23 @@ impl Turnover {
     }
 }
 
+/// What came of reading a shard: its targets, and what is known of them then.
+type Read = Result<(Taken, Known), DatabaseError>;
+
+/// A shard whose targets are to be read.
+struct Wanted {
+    held: Held,
+    /// When it came to us, in Unix milliseconds.
+    now_ms: i64,
+    needed: Needed,
+}
+
+impl Wanted {
+    const fn new(held: Held, now_ms: i64) -> Self {
+        Self { held, now_ms, needed: Needed::new("the targets of a shard") }
+    }
+}
+
 /// Keeps the drive supplied.
 pub(super) struct Feed {
     database: Database,
@@ -58,9 +75,9 @@ pub(super) struct Feed {
     drive: mpsc::Sender<Wish>,
     /// The shards that are ours: the epoch of each and, once it was read, what the drive knows.
     ours: BTreeMap<u32, (i64, Option<Known>)>,
-    reading: JoinSet<(Taken, Known)>,
-    /// What is read by which task, of the shard that came to us at a time.
-    tasks: BTreeMap<Id, (Held, i64)>,
+    reading: JoinSet<(Wanted, Read)>,
+    /// What is read by which task.
+    tasks: BTreeMap<Id, (Held, i64, AbortHandle)>,
     readers: Arc<Semaphore>,
     locations: Option<Locations>,
     needed: Needed,
@@ -95,11 +112,11 @@ impl Feed {
                 // Not before it is known from where they are polled.
                 Some(read) = self.reading.join_next_with_id(), if self.locations.is_some() => {
                     match read {
-                        Ok((task, (taken, known))) => {
+                        Ok((task, (wanted, read))) => {
                             self.tasks.remove(&task);
-                            self.hand_over(taken, known).await;
+                            self.note_read(wanted, read).await;
                         }
-                        Err(error) => self.read_again(&error),
+                        Err(error) => self.note_broken(&error),
                     }
                 }
                 _ = poll.tick() => match self.poll().await {
@@ -118,6 +135,9 @@ impl Feed {
     async fn take_over(&mut self, turnover: Turnover) {
         for shard in turnover.lost {
             self.ours.remove(&shard);
+            // Others wait for a turn to read.
+            let tasks = self.tasks.values().filter(|(held, ..)| held.shard == shard);
+            tasks.for_each(|(.., task)| task.abort());
             self.wish(Wish::GiveUp(shard)).await;
         }
         let earliest_ms = turnover.now_ms - LONGEST_GAP_MS;
@@ -128,26 +148,52 @@ impl Feed {
         }
         for held in turnover.gained {
             self.ours.insert(held.shard, (held.epoch, None));
-            self.begin(held, (turnover.now_ms, Duration::ZERO));
+            self.begin(Wanted::new(held, turnover.now_ms), Duration::ZERO);
         }
     }
 
-    /// Begins after a `pause` to read a shard that has come to us at `now_ms`.
-    fn begin(&mut self, held: Held, (now_ms, pause): (i64, Duration)) {
+    /// Begins after a `pause` to read a shard.
+    fn begin(&mut self, wanted: Wanted, pause: Duration) {
         let (database, readers) = (self.database.clone(), Arc::clone(&self.readers));
+        let (held, now_ms) = (wanted.held, wanted.now_ms);
         let task = self.reading.spawn(async move {
             tokio::time::sleep(pause).await;
-            read(database, readers, held, now_ms).await
+            // Whoever pauses has no turn: others may be read while one cannot be.
+            let _turn = readers.acquire().await;
+            let read = read(&database, held, now_ms).await;
+            (wanted, read)
         });
-        self.tasks.insert(task.id(), (held, now_ms));
+        self.tasks.insert(task.id(), (held, now_ms, task));
     }
 
-    /// Has the shard read again of which that broke off: nobody else does.
-    fn read_again(&mut self, error: &JoinError) {
-        let Some((held, now_ms)) = self.tasks.remove(&error.id()) else { return };
-        tracing::error!(shard = held.shard, "reading its targets broke off: {error}");
-        if self.ours.get(&held.shard).is_some_and(|(epoch, _)| *epoch == held.epoch) {
-            self.begin(held, (now_ms, PAUSE));
+    /// Takes in what came of reading a shard: what fails is done again while the shard is ours.
+    async fn note_read(&mut self, mut wanted: Wanted, read: Result<(Taken, Known), DatabaseError>) {
+        match read {
+            Ok((taken, known)) => {
+                wanted.needed.note_there();
+                self.hand_over(taken, known).await;
+            }
+            Err(error) => {
+                wanted.needed.note_away(&error);
+                self.read_again(wanted);
+            }
+        }
+    }
+
+    /// Notes that reading a shard broke off: nobody else does it.
+    fn note_broken(&mut self, error: &JoinError) {
+        let Some((held, now_ms, _)) = self.tasks.remove(&error.id()) else { return };
+        if !error.is_cancelled() {
+            tracing::error!(shard = held.shard, "reading its targets broke off: {error}");
+        }
+        self.read_again(Wanted::new(held, now_ms));
+    }
+
+    /// Has a shard read again, if it is still ours.
+    fn read_again(&mut self, wanted: Wanted) {
+        let Held { shard, epoch, .. } = wanted.held;
+        if self.ours.get(&shard).is_some_and(|(ours, _)| *ours == epoch) {
+            self.begin(wanted, PAUSE);
         }
     }
 
@@ -232,35 +278,17 @@ fn among(rows: Vec<LocationRow>) -> Locations {
     if has_retired { Locations::without_others(names) } else { Locations::new(names) }
 }
 
-/// Reads the targets of a shard that has come to us at `now_ms`, however often it takes.
-async fn read(
-    database: Database,
-    readers: Arc<Semaphore>,
-    held: Held,
-    now_ms: i64,
-) -> (Taken, Known) {
+/// Reads the targets of a shard that has come to us at `now_ms`.
+async fn read(database: &Database, held: Held, now_ms: i64) -> Read {
     let Held { shard, epoch, produced_until_ms } = held;
-    let _turn = readers.acquire().await;
     let earliest_ms = now_ms - LONGEST_GAP_MS;
     let until_ms = produced_until_ms.unwrap_or(now_ms).max(earliest_ms);
-    let mut needed = Needed::new("the targets of a shard");
-    loop {
-        let mut targets = ShardTargets::default();
-        let keep = |row: JobRow| targets.push(target(&row));
-        let done = match database.targets::<JobRow>(shard, keep).await {
-            Ok(revision) => note_gap(&database, held, earliest_ms).await.map(|()| revision),
-            Err(error) => Err(error),
-        };
-        match done {
-            Ok(revision) => {
-                needed.note_there();
-                targets.close();
-                return (Taken { shard, epoch, until_ms, targets }, Known::up_to(revision));
-            }
-            Err(error) => needed.note_away(&error),
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    let mut targets = ShardTargets::default();
+    let keep = |row: JobRow| targets.push(target(&row));
+    let revision = database.targets::<JobRow>(shard, keep).await?;
+    note_gap(database, held, earliest_ms).await?;
+    targets.close();
+    Ok((Taken { shard, epoch, until_ms, targets }, Known::up_to(revision)))
 }
 
 /// Notes what is not made up for, because nobody had the shard for too long.
@@ -275,9 +303,40 @@ async fn note_gap(database: &Database, held: Held, until_ms: i64) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::postgres::Address;
 
     fn held(shard: u32, epoch: i64) -> Held {
         Held { shard, epoch, produced_until_ms: None }
+    }
+
+    #[tokio::test]
+    async fn who_cannot_read_a_shard_has_no_turn_and_ends_when_it_is_not_ours() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("postgres://{}/none", nobody.local_addr().expect("one"));
+        drop(nobody);
+        let address = Address { url, ca: None, client: "test".to_owned() };
+        let database = Database::at(&address, 2).expect("an address");
+        let (wishes, mut drive) = mpsc::channel(16);
+        let mut feed = Feed::new(database, Shards::new(8).expect("some"), wishes);
+        let gained = (1..=3).map(|shard| held(shard, 1)).collect();
+        feed.take_over(Turnover { gained, lost: Vec::new(), now_ms: 0 }).await;
+        // More than have a turn, and none of them can be read.
+        for _ in 0..3 {
+            let (task, (wanted, read)) =
+                feed.reading.join_next_with_id().await.expect("three").expect("no panic");
+            feed.tasks.remove(&task);
+            assert!(read.is_err());
+            feed.note_read(wanted, read).await;
+        }
+        assert_eq!((feed.reading.len(), feed.readers.available_permits()), (3, READERS));
+        feed.take_over(Turnover { gained: Vec::new(), lost: vec![1, 2, 3], now_ms: 1 }).await;
+        while let Some(read) = feed.reading.join_next_with_id().await {
+            feed.note_broken(&read.err().expect("it was ended"));
+        }
+        assert!(feed.tasks.is_empty() && feed.reading.is_empty());
+        for shard in 1..=3 {
+            assert!(matches!(drive.try_recv(), Ok(Wish::GiveUp(lost)) if lost == shard));
+        }
     }
 
     #[test]

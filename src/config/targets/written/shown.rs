@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{DEFAULTS, WRITTEN};
+use super::{DEFAULTS, ORIGIN, WRITTEN};
 use crate::address::Address;
 
 /// What stands in the place of a secret.
@@ -31,6 +31,7 @@ pub fn as_listed(entry: &str, secrets: Secrets) -> Result<String, String> {
     let mut keys: Map<String, Value> =
         serde_json::from_str(entry).map_err(|error| format!("is no entry: {error}"))?;
     keys.remove(DEFAULTS);
+    keys.remove(ORIGIN);
     let written = keys.remove(WRITTEN);
     for (key, value) in &mut keys {
         if secrets == Secrets::Hidden {
@@ -59,6 +60,8 @@ pub fn as_patchable(entry: &str, given_id: Option<&str>) -> Result<String, Strin
     if keys.contains_key(DEFAULTS) {
         return Err("rests on settings of its import".to_owned());
     }
+    // Whoever changes it says anew who asks for it.
+    keys.remove(ORIGIN);
     keys.values_mut().for_each(escape);
     if let Some(id) = given_id {
         keys.insert("id".to_owned(), id.into());

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Context;
@@ -187,13 +187,12 @@ fn run(consumer: &Weak<BaseConsumer<Context>>, now_ms: &dyn Fn() -> i64) {
         let asked = shared.lock().unknown();
         if !asked.is_empty() {
             let partitions: Vec<u32> = asked.keys().copied().collect();
-            match places(&consumer, &partitions, now_ms() - BEGINS_BACK_MS) {
-                Ok(places) => shared.lock().note_places(&asked, places),
-                Err(error) => {
-                    heard.note(error.rdkafka_error_code(), &error.to_string());
-                    shared.lock().try_again(&[]);
-                }
+            let (places, trouble) = places(&consumer, &partitions, now_ms() - BEGINS_BACK_MS);
+            if let Some(error) = trouble {
+                heard.note(error.rdkafka_error_code(), &error.to_string());
             }
+            // Those that are missing are asked for again, after a while.
+            shared.lock().note_places(&asked, places);
         }
         if surveyed.is_none_or(|at| at.elapsed() >= SURVEY) {
             let ours: Vec<u32> = shared.lock().offsets.nexts().map(|(ours, _)| ours).collect();
@@ -211,38 +210,61 @@ fn run(consumer: &Weak<BaseConsumer<Context>>, now_ms: &dyn Fn() -> i64) {
 }
 
 /// Where each of `partitions` goes on: where the group is, or where the records of `begins_ms` (Unix
-/// milliseconds) begin if it never was there.
+/// milliseconds) begin if it never was there. One of which that cannot be said is left out, so that it
+/// holds up no other; and why.
 fn places(
     consumer: &BaseConsumer<Context>,
     partitions: &[u32],
     begins_ms: i64,
-) -> KafkaResult<Vec<Place>> {
-    let asked = list(consumer, partitions, Offset::Invalid)?;
-    let committed = known(&consumer.committed_offsets(asked, PATIENCE)?)?;
+) -> (Vec<Place>, Option<KafkaError>) {
+    let committed = list(consumer, partitions, Offset::Invalid)
+        .and_then(|asked| consumer.committed_offsets(asked, PATIENCE));
+    let (committed, mut trouble) = match committed {
+        Ok(committed) => known(&committed),
+        Err(error) => return (Vec::new(), Some(error)),
+    };
     let fresh = committed.iter().filter(|(_, offset)| offset.is_none());
     let fresh: Vec<u32> = fresh.map(|(partition, _)| *partition).collect();
     let place =
         |is_fresh| move |(partition, offset)| Some(Place { partition, offset: offset?, is_fresh });
     let mut places: Vec<Place> = committed.into_iter().filter_map(place(false)).collect();
     if !fresh.is_empty() {
-        // The ends first: what comes in between is not passed over.
-        let ends: BTreeMap<u32, i64> = ends(consumer, &fresh)?.into_iter().collect();
-        let asked = list(consumer, &fresh, Offset::Offset(begins_ms.max(0)))?;
-        let found = known(&consumer.offsets_for_times(asked, PATIENCE)?)?;
-        let found = found.into_iter().map(|(partition, offset)| {
-            // Where nothing is so young it goes on at the end.
-            (partition, offset.or_else(|| ends.get(&partition).copied()))
-        });
-        places.extend(found.filter_map(place(true)));
+        match begins(consumer, &fresh, begins_ms) {
+            Ok((found, why)) => {
+                places.extend(found.into_iter().filter_map(place(true)));
+                trouble = trouble.or(why);
+            }
+            Err(error) => trouble = Some(error),
+        }
     }
-    Ok(places)
+    (places, trouble)
 }
 
-/// Where each of `partitions` ends.
+/// Partitions, each with an offset where there is one; and why some are left out.
+type Known = (Vec<(u32, Option<i64>)>, Option<KafkaError>);
+
+/// Where in each of `partitions` the records of `begins_ms` (Unix milliseconds) begin.
+fn begins(
+    consumer: &BaseConsumer<Context>,
+    partitions: &[u32],
+    begins_ms: i64,
+) -> KafkaResult<Known> {
+    // The ends first: what comes in between is not passed over.
+    let ends: BTreeMap<u32, i64> = ends(consumer, partitions)?.into_iter().collect();
+    let asked = list(consumer, partitions, Offset::Offset(begins_ms.max(0)))?;
+    let (found, trouble) = known(&consumer.offsets_for_times(asked, PATIENCE)?);
+    let found = found.into_iter().map(|(partition, offset)| {
+        // Where nothing is so young it goes on at the end.
+        (partition, offset.or_else(|| ends.get(&partition).copied()))
+    });
+    Ok((found.collect(), trouble))
+}
+
+/// Where each of `partitions` ends of which brokers say it.
 fn ends(consumer: &BaseConsumer<Context>, partitions: &[u32]) -> KafkaResult<Vec<(u32, i64)>> {
     // The end is a time as well to brokers (ListOffsets, Kafka protocol): one question for all.
     let asked = list(consumer, partitions, Offset::End)?;
-    let found = known(&consumer.offsets_for_times(asked, PATIENCE)?)?;
+    let (found, _) = known(&consumer.offsets_for_times(asked, PATIENCE)?);
     Ok(found.into_iter().filter_map(|(partition, end)| Some((partition, end?))).collect())
 }
 
@@ -259,19 +281,54 @@ fn list(
     Ok(list)
 }
 
-/// The partitions of `list`, each with its offset where there is one.
-///
-/// # Errors
-/// Brokers could not say it of one: what stands in its place is what was asked.
-fn known(list: &TopicPartitionList) -> KafkaResult<Vec<(u32, Option<i64>)>> {
-    let mut known = Vec::with_capacity(list.count());
-    for element in list.elements() {
-        element.error()?;
-        let offset = match element.offset() {
+/// The partitions of `list`, each with its offset where there is one. Those of which brokers could
+/// not say it are left out, because what stands in its place is what was asked; and why the first was.
+fn known(list: &TopicPartitionList) -> Known {
+    let elements = list.elements();
+    sorted(elements.iter().map(|one| (one.partition(), one.offset(), one.error())))
+}
+
+fn sorted(elements: impl Iterator<Item = (i32, Offset, KafkaResult<()>)>) -> Known {
+    let (mut known, mut trouble) = (Vec::new(), None);
+    for (partition, offset, said) in elements {
+        if let Err(error) = said {
+            trouble = trouble.or(Some(error));
+            continue;
+        }
+        let offset = match offset {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         };
-        known.extend(u32::try_from(element.partition()).ok().map(|partition| (partition, offset)));
+        known.extend(u32::try_from(partition).ok().map(|partition| (partition, offset)));
     }
-    Ok(known)
+    (known, trouble)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::types::RDKafkaErrorCode;
+
+    #[test]
+    fn a_partition_of_which_brokers_say_nothing_holds_up_no_other() {
+        let mut state = State::default();
+        state.await_places([1, 2].into_iter());
+        let asked = state.unknown();
+        let refused = KafkaError::OffsetFetch(RDKafkaErrorCode::LeaderNotAvailable);
+        let said = [(1, Offset::Invalid, Err(refused.clone())), (2, Offset::Offset(7), Ok(()))];
+        let (found, trouble) = sorted(said.into_iter());
+        assert_eq!((&*found, trouble), (&[(2, Some(7))][..], Some(refused)));
+        let place = |(partition, offset): (u32, Option<i64>)| Place {
+            partition,
+            offset: offset.unwrap_or(0),
+            is_fresh: false,
+        };
+        state.note_places(&asked, found.into_iter().map(place).collect());
+        let places = state.take_places().expect("some are waited for");
+        assert_eq!(places.iter().map(|place| place.partition).collect::<Vec<_>>(), [2]);
+        state.begin(&places);
+        assert!(state.unknown().is_empty(), "not at once");
+        state.again_at = None;
+        assert!(state.unknown().keys().eq([&1]), "it is asked for again");
+    }
 }
