@@ -2,6 +2,7 @@
 
 mod chores;
 mod desk;
+mod doubts;
 mod figures;
 mod gain;
 mod holding;
@@ -9,6 +10,7 @@ mod intake;
 mod letters;
 mod locations;
 mod targets;
+mod troubles;
 mod writer;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use crate::store::postgres::{Database, DatabaseError};
 use desk::{Desk, Parts};
 use figures::Figures;
 use letters::Letters;
+use troubles::Work;
 
 /// How long to wait before what did not work is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -103,7 +106,7 @@ async fn tend(
         leases.tell(&figures.told());
         let pause = match leases.tend().await {
             Ok(now) => {
-                figures.database_is(Ok(()));
+                figures.troubles.is_over(Work::Leases);
                 let has_shards = !now.held.is_empty() || now.members > 1;
                 let readiness = has_shards.then_some(()).ok_or("it has no shards yet".to_owned());
                 health.beat(readiness.and_then(|()| figures.readiness()), figures.told());
@@ -113,7 +116,7 @@ async fn tend(
                 pause
             }
             Err(error) if error.is_passing() => {
-                figures.database_is(Err(&error));
+                figures.troubles.fails(Work::Leases, &error);
                 health.beat(Err(error.to_string()), figures.told());
                 PAUSE
             }

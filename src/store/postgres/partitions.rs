@@ -205,10 +205,7 @@ fn week_of(hour: i64) -> i64 {
     hour.div_euclid(WEEK_HOURS)
 }
 
-async fn drop_one(
-    client: &mut Client,
-    partition: &Partition,
-) -> Result<(), DatabaseError> {
+async fn drop_one(client: &mut Client, partition: &Partition) -> Result<(), DatabaseError> {
     let transaction = client.transaction().await?;
     be_impatient(&transaction).await?;
     lock(&transaction, Lock::Partitions).await?;

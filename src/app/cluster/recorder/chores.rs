@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::desk::{Done, Parts};
 use super::figures::Figures;
+use super::troubles::Work;
 use super::writer::in_time;
 use crate::store::postgres::partitions::Keep;
 use crate::store::postgres::witness::HeardMember;
@@ -119,10 +120,13 @@ impl Chores {
         match chore {
             Chore::Span(span) => {
                 self.figures.partitions_are(Ok(()));
+                self.figures.troubles.is_over(Work::Partitions);
                 self.span = Some(span);
             }
             Chore::NoSpan(error) => {
-                if !error.is_passing() {
+                if error.is_passing() {
+                    self.figures.troubles.fails(Work::Partitions, &error);
+                } else {
                     self.figures.partitions_are(Err(&error.to_string()));
                 }
                 self.partitions_at = Instant::now() + PARTITIONS.1;
@@ -168,6 +172,7 @@ impl Chores {
         }
         if now >= self.partitions_at {
             self.partitions_at = now + PARTITIONS.0;
+            parts.figures.troubles.begins(Work::Partitions);
             self.tasks.spawn(make_partitions(parts.database.clone(), now_ms, self.keep));
         }
         // It takes long where much is old, and what is to be written waits for partitions alone.
