@@ -6,6 +6,8 @@
 
 #[path = "support/engines.rs"]
 mod engines;
+#[path = "cluster_recorder/held.rs"]
+mod held;
 #[path = "cluster_recorder/rig.rs"]
 mod rig;
 #[path = "cluster_recorder/stream.rs"]

@@ -154,17 +154,19 @@ impl Rig {
 
     /// Starts a recorder.
     pub(crate) fn recorder(&self, name: &str) -> Recorder {
+        self.start(name, &[])
+    }
+
+    /// Starts a recorder that answers at `port`.
+    pub(crate) fn recorder_at(&self, name: &str, port: u16) -> Recorder {
+        self.start(name, &["--listen", &format!("127.0.0.1:{port}")])
+    }
+
+    fn start(&self, name: &str, more: &[&str]) -> Recorder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
         command.args(["--postgres", &self.url, "--topics", &self.connection.prefix]);
-        command.args([
-            "--kafka",
-            &self.connection.brokers[0],
-            "--member",
-            name,
-            "--lease",
-            "2s",
-            "recorder",
-        ]);
+        command.args(["--kafka", &self.connection.brokers[0], "--member", name, "--lease", "2s"]);
+        command.args(more).arg("recorder");
         command.current_dir(std::env::temp_dir()).stdout(Stdio::null()).stderr(Stdio::piped());
         Recorder(Some(command.spawn().unwrap()))
     }
@@ -173,7 +175,8 @@ impl Rig {
         self.try_sql(asked).unwrap_or_else(|error| panic!("{asked}: {error}"))
     }
 
-    fn try_sql(&self, asked: &str) -> Result<String, String> {
+    /// What `asked` gives, or why it does not.
+    pub(crate) fn try_sql(&self, asked: &str) -> Result<String, String> {
         engines::sql_at(&self.url, &format!("SET search_path = poller; {asked}"))
     }
 

@@ -2,12 +2,14 @@
 
 mod chores;
 mod desk;
+mod doubts;
 mod figures;
 mod gain;
 mod holding;
 mod intake;
 mod locations;
 mod targets;
+mod troubles;
 mod writer;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use crate::store::postgres::setup::Cluster;
 use crate::store::postgres::{Database, DatabaseError};
 use desk::{Desk, Parts};
 use figures::Figures;
+use troubles::Work;
 
 /// How long to wait before what did not work is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -98,7 +101,7 @@ async fn tend(
         leases.tell(&figures.told());
         let pause = match leases.tend().await {
             Ok(now) => {
-                figures.database_is(Ok(()));
+                figures.troubles.is_over(Work::Leases);
                 tell_clock(now.clock_ahead_ms, &mut off_ms);
                 let has_shards = !now.held.is_empty() || now.members > 1;
                 let readiness = has_shards.then_some(()).ok_or("it has no shards yet".to_owned());
@@ -109,7 +112,7 @@ async fn tend(
                 pause
             }
             Err(error) if error.is_passing() => {
-                figures.database_is(Err(&error));
+                figures.troubles.fails(Work::Leases, &error);
                 health.beat(Err(error.to_string()), figures.told());
                 PAUSE
             }

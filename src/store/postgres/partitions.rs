@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Client, Transaction};
+use tokio_postgres::types::ToSql;
 
 use super::setup::{Lock, lock};
 use super::{Database, DatabaseError};
@@ -174,22 +175,24 @@ impl Database {
     /// day: a few at a time, so that nobody waits for it.
     ///
     /// # Errors
-    /// The database cannot be reached or does not let us.
+    /// The database cannot be reached or does not let us; somebody holds a table for long. What the
+    /// other tables hold is forgotten all the same.
     pub async fn forget_past(&self, now_ms: i64, keep: Keep) -> Result<(), DatabaseError> {
         let first_day = now_ms.div_euclid(DAY_MS) - i64::from(keep.day_days);
         let mut lent = self.lend().await?;
         let client = lent.client()?;
+        let mut failed = None;
         for (table, is_old) in PAST {
             let sql = format!(
                 "DELETE FROM {table} WHERE ctid = ANY (ARRAY \
                  (SELECT ctid FROM {table} WHERE {is_old} LIMIT {AT_ONCE}))"
             );
-            while client.execute(&sql, &[&first_day]).await? == AT_ONCE {}
+            failed = delete_all(client, &sql, &[&first_day]).await.err().or(failed);
         }
         let gone = "DELETE FROM member WHERE seen_at < now() - interval '1 day'";
-        client.execute(gone, &[]).await?;
+        failed = delete_some(client, gone, &[]).await.err().or(failed);
         lent.give_back();
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -202,10 +205,7 @@ fn week_of(hour: i64) -> i64 {
     hour.div_euclid(WEEK_HOURS)
 }
 
-async fn drop_one(
-    client: &mut deadpool_postgres::Client,
-    partition: &Partition,
-) -> Result<(), DatabaseError> {
+async fn drop_one(client: &mut Client, partition: &Partition) -> Result<(), DatabaseError> {
     let transaction = client.transaction().await?;
     be_impatient(&transaction).await?;
     lock(&transaction, Lock::Partitions).await?;
@@ -213,6 +213,29 @@ async fn drop_one(
     let name = partition.name();
     transaction.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Deletes by `sql` until there is nothing left to delete.
+async fn delete_all(
+    client: &mut Client,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<(), DatabaseError> {
+    while delete_some(client, sql, parameters).await? == AT_ONCE {}
+    Ok(())
+}
+
+/// Deletes once by `sql`; tells how many rows went.
+async fn delete_some(
+    client: &mut Client,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<u64, DatabaseError> {
+    let transaction = client.transaction().await?;
+    be_impatient(&transaction).await?;
+    let count = transaction.execute(sql, parameters).await?;
+    transaction.commit().await?;
+    Ok(count)
 }
 
 /// The most days for which a recorder that is alive keeps samples.

@@ -11,15 +11,18 @@ use tokio::time::Instant;
 
 use super::desk::{Done, Parts};
 use super::figures::Figures;
+use super::troubles::Work;
 use super::writer::in_time;
 use crate::store::postgres::partitions::Keep;
 use crate::store::postgres::witness::HeardMember;
 use crate::store::postgres::{Database, DatabaseError};
 
-/// How often partitions are made and dropped, and how soon again when that did not work.
+/// How often partitions are made, and how soon again when that did not work.
 const PARTITIONS: (Duration, Duration) = (Duration::from_hours(1), Duration::from_secs(2));
 /// How many days ahead there are partitions.
 const AHEAD_DAYS: u32 = 3;
+/// How long to wait after what is old was dropped before it is looked for again.
+const TIDYING: Duration = Duration::from_hours(1);
 /// How often old windows are dropped.
 const WINDOWS: Duration = Duration::from_secs(15);
 /// Seconds for which windows are kept.
@@ -40,6 +43,8 @@ pub(super) enum Chore {
     Span(Range<i64>),
     /// They could not be made.
     NoSpan(DatabaseError),
+    /// What is old was dropped, or as much of it as could be.
+    Tidied,
     /// A gap could not be noted.
     NoGap(Gap),
     /// Nothing that matters further.
@@ -63,6 +68,8 @@ pub(super) struct Chores {
     gaps: VecDeque<Gap>,
     figures: Arc<Figures>,
     partitions_at: Instant,
+    /// None while it is done.
+    tidying_at: Option<Instant>,
     windows_at: Instant,
     second_at: Instant,
     told_at: Instant,
@@ -84,6 +91,7 @@ impl Chores {
             gaps: VecDeque::new(),
             figures: Arc::clone(&parts.figures),
             partitions_at: now,
+            tidying_at: Some(now),
             windows_at: now + WINDOWS,
             second_at: now,
             told_at: now,
@@ -112,14 +120,18 @@ impl Chores {
         match chore {
             Chore::Span(span) => {
                 self.figures.partitions_are(Ok(()));
+                self.figures.troubles.is_over(Work::Partitions);
                 self.span = Some(span);
             }
             Chore::NoSpan(error) => {
-                if !error.is_passing() {
+                if error.is_passing() {
+                    self.figures.troubles.fails(Work::Partitions, &error);
+                } else {
                     self.figures.partitions_are(Err(&error.to_string()));
                 }
                 self.partitions_at = Instant::now() + PARTITIONS.1;
             }
+            Chore::Tidied => self.tidying_at = Some(Instant::now() + TIDYING),
             Chore::NoGap(gap) => self.gaps.push_back(gap),
             Chore::Done => {}
         }
@@ -160,7 +172,13 @@ impl Chores {
         }
         if now >= self.partitions_at {
             self.partitions_at = now + PARTITIONS.0;
-            self.tasks.spawn(partitions(parts.database.clone(), now_ms, self.keep));
+            parts.figures.troubles.begins(Work::Partitions);
+            self.tasks.spawn(make_partitions(parts.database.clone(), now_ms, self.keep));
+        }
+        // It takes long where much is old, and what is to be written waits for partitions alone.
+        if self.tidying_at.is_some_and(|at| now >= at) {
+            self.tidying_at = None;
+            self.tasks.spawn(tidy_up(parts.database.clone(), now_ms, self.keep));
         }
         if now >= self.windows_at {
             self.windows_at = now + WINDOWS;
@@ -203,9 +221,12 @@ impl Chores {
     }
 }
 
-async fn partitions(database: Database, now_ms: i64, keep: Keep) -> Chore {
+async fn make_partitions(database: Database, now_ms: i64, keep: Keep) -> Chore {
     let made = database.partitions_ahead(now_ms, keep.sample_days, AHEAD_DAYS);
-    let made = in_time(LIMIT, made).await;
+    in_time(LIMIT, made).await.map_or_else(Chore::NoSpan, Chore::Span)
+}
+
+async fn tidy_up(database: Database, now_ms: i64, keep: Keep) -> Chore {
     // What somebody took in yesterday may be written today: it goes a day later than it is refused.
     let keep = Keep { sample_days: keep.sample_days + 1, ..keep };
     match in_time(LONG, database.drop_partitions(now_ms, keep)).await {
@@ -220,7 +241,7 @@ async fn partitions(database: Database, now_ms: i64, keep: Keep) -> Chore {
     if let Err(error) = in_time(LONG, database.forget_past(now_ms, keep)).await {
         tracing::warn!(%error, "not all that is older than what is kept is forgotten yet");
     }
-    made.map_or_else(Chore::NoSpan, Chore::Span)
+    Chore::Tidied
 }
 
 /// What did not work is done again the next time.

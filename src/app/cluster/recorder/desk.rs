@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::chores::{Chore, Chores};
+use super::doubts::Doubts;
 use super::figures::Figures;
 use super::holding::Holding;
 use super::locations::Locations;
 use super::targets::Targets;
+use super::troubles::Work;
 use super::writer::{Writer, Written, in_time};
 use crate::app::role::RoleError;
 use crate::clock::Clock;
@@ -66,6 +68,7 @@ pub(super) struct Desk {
     pub(super) writing: JoinSet<Written>,
     pub(super) locations: Locations,
     pub(super) targets: Targets,
+    pub(super) doubts: Doubts,
     pub(super) chores: Chores,
     /// By how much our clock is ahead of the database's, in milliseconds; none until it was asked.
     pub(super) ahead_ms: Option<i64>,
@@ -86,6 +89,7 @@ impl Desk {
             writing: JoinSet::new(),
             locations: Locations::default(),
             targets: Targets::default(),
+            doubts: Doubts::new(),
             ahead_ms: None,
             waiting: 0,
             handed_at: now,
@@ -190,16 +194,18 @@ impl Desk {
         self.parts.clock.now_ms() - self.ahead_ms.unwrap_or(0)
     }
 
-    /// What `asked` of the database says; none when it does not do so in time or we are to stop.
+    /// What `asked` of the database for `work` says; none when it does not do so in time or we are to
+    /// stop.
     pub(super) async fn ask<T>(
         &self,
+        work: Work,
         asked: impl Future<Output = Result<T, DatabaseError>>,
     ) -> Option<T> {
         let said = tokio::select! {
             () = self.parts.stop.cancelled() => return None,
             said = in_time(PATIENCE, asked) => said,
         };
-        self.parts.figures.database_is(said.as_ref().map(|_| ()));
+        self.parts.figures.troubles.went(work, said.as_ref().map(|_| ()));
         match said {
             Ok(said) => Some(said),
             Err(error) => {
@@ -250,14 +256,12 @@ impl Desk {
     async fn hand_over(&mut self) {
         self.handed_at = Instant::now();
         let is_noted = self.noted_at.elapsed() >= NOTE_EVERY;
-        let doubted: Vec<_> = self.dockets.values().flat_map(Docket::doubted).collect();
-        if !doubted.is_empty() {
-            let Some(stored) = self.ask(self.parts.database.stored(&doubted)).await else { return };
-            let now_ms = self.now_ms();
-            self.dockets.values_mut().for_each(|docket| docket.resolve(&stored, now_ms));
-        }
+        self.resolve_doubts().await;
         let now_ms = self.now_ms();
-        let is_due = |docket: &Docket| docket.has_news() || (is_noted && docket.is_behind());
+        let is_due = |docket: &Docket| {
+            let is_due = docket.has_news() || (is_noted && docket.is_behind());
+            is_due && docket.doubted().next().is_none()
+        };
         let mut due: Vec<&mut Docket> =
             self.dockets.values_mut().filter(|docket| is_due(docket)).collect();
         let (mut batches, mut room) = (Vec::with_capacity(due.len()), RECORDS);
@@ -270,7 +274,7 @@ impl Desk {
         if is_noted {
             self.noted_at = self.handed_at;
         }
-        self.waiting = 0;
+        self.waiting = self.dockets.values().map(Docket::pending).sum();
         if !batches.is_empty() {
             let writer = self.writer();
             self.writing.spawn(writer.write(batches));

@@ -7,9 +7,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::troubles::Troubles;
 use crate::stats::{Grain, Sketch};
 use crate::store::ShardSample;
-use crate::store::postgres::DatabaseError;
 
 /// How long the desk may be busy with one thing.
 const STILL: Duration = Duration::from_secs(30);
@@ -27,7 +27,8 @@ pub(super) struct Figures {
     pub(super) dead: AtomicU64,
     /// Days for which it keeps every single result.
     pub(super) keep_days: AtomicU64,
-    is_database_away: AtomicBool,
+    /// What does not work as it should.
+    pub(super) troubles: Troubles,
     is_kafka_away: AtomicBool,
     /// Shards that cannot be written, and why.
     stuck: Mutex<BTreeMap<u32, String>>,
@@ -147,19 +148,7 @@ impl Figures {
             Some(still) if still > STILL => {
                 Err(format!("it has taken in nothing for {} s", still.as_secs()))
             }
-            _ => Ok(()),
-        }
-    }
-
-    /// Notes whether the database does what it is asked, and tells when that changes.
-    pub(super) fn database_is(&self, now: Result<(), &DatabaseError>) {
-        let was_away = self.is_database_away.swap(now.is_err(), Ordering::Relaxed);
-        match now {
-            Err(error) if !was_away => {
-                tracing::warn!(%error, "the database is away: outcomes wait on Kafka until it is back");
-            }
-            Ok(()) if was_away => tracing::info!("the database is back"),
-            _ => {}
+            _ => self.troubles.readiness(),
         }
     }
 

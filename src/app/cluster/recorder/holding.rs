@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::desk::{Desk, Parts};
 use super::gain::{Gained, gain};
+use super::troubles::Work;
 use super::writer::{Refusal, Written};
 use crate::health::votes::Slot;
 use crate::store::ShardBatch;
@@ -95,6 +96,7 @@ impl Desk {
             self.holding.refused.remove(&shard);
             self.holding.stuck.remove(&shard);
             self.parts.figures.shard_is(shard, Ok(()));
+            self.parts.figures.troubles.is_over(Work::Shard(shard));
         }
         for shard in gained {
             self.holding.want(shard, Duration::ZERO, None);
@@ -104,6 +106,7 @@ impl Desk {
     pub(super) fn drop_docket(&mut self, shard: u32) {
         self.parts.reader.release(shard);
         self.targets.forget(shard);
+        self.doubts.forget(shard);
         if let Some(docket) = self.dockets.remove(&shard) {
             self.waiting = self.waiting.saturating_sub(docket.pending());
         }
@@ -119,6 +122,7 @@ impl Desk {
             let Parts { database, shards, .. } = &self.parts;
             let gaining = gain(database.clone(), *shards, (shard, epoch, anew), self.now_ms());
             let id = self.holding.gains.spawn(gaining).id();
+            self.parts.figures.troubles.begins(Work::Shard(shard));
             self.holding.running.insert(id, shard);
         }
     }
@@ -139,9 +143,10 @@ impl Desk {
         if self.holding.epochs.get(&shard) != Some(&epoch) {
             return;
         }
+        let troubles = &self.parts.figures.troubles;
         match docket {
             Ok((mut docket, revision)) => {
-                self.parts.figures.database_is(Ok(()));
+                troubles.is_over(Work::Shard(shard));
                 docket.locations_are(self.locations.count());
                 self.drop_docket(shard);
                 self.parts.reader.assign(shard, epoch, docket.next_offset());
@@ -149,9 +154,9 @@ impl Desk {
                 self.dockets.insert(shard, docket);
             }
             // Its lease is no more ours, which we are told soon.
-            Err(DatabaseError::Fenced { .. }) => {}
+            Err(DatabaseError::Fenced { .. }) => troubles.is_over(Work::Shard(shard)),
             Err(error) if error.is_passing() => {
-                self.parts.figures.database_is(Err(&error));
+                troubles.fails(Work::Shard(shard), &error);
                 self.holding.want(shard, super::PAUSE, anew);
             }
             Err(error) => self.is_stuck(shard, &error.to_string()),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::Desk;
+use super::troubles::Work;
 use crate::store::postgres::targets::LocationRow;
 
 /// The numbers of locations, by name.
@@ -67,7 +68,9 @@ impl Desk {
             return true;
         }
         loop {
-            if let Some(number) = self.ask(self.parts.database.location(name)).await {
+            if let Some(number) =
+                self.ask(Work::Locations, self.parts.database.location(name)).await
+            {
                 self.locations.add(name, number);
                 self.locations_changed();
                 return true;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::desk::Desk;
 use super::gain::terms;
+use super::troubles::Work;
 use crate::store::postgres::targets::Known;
 use crate::store::postgres::terms::TermsRow;
 
@@ -60,7 +61,7 @@ impl Desk {
         }
         self.targets.asked_at = Some(Instant::now());
         self.targets.unheard_of.clear();
-        if let Some(rows) = self.ask(self.parts.database.locations()).await {
+        if let Some(rows) = self.ask(Work::Locations, self.parts.database.locations()).await {
             self.locations.learn(&rows);
             self.locations_changed();
             // The next ones are asked for as soon as the desk has looked around.
@@ -86,8 +87,8 @@ impl Desk {
     /// Takes in some of what has changed of targets.
     async fn learn_targets(&mut self) -> Learned {
         let known: Vec<(u32, Known)> = self.targets.known.clone().into_iter().collect();
-        let asked = self.ask(self.parts.database.changes_since::<TermsRow>(&known, PAGE)).await;
-        let Some(rows) = asked else { return Learned::Nothing };
+        let asked = self.parts.database.changes_since::<TermsRow>(&known, PAGE);
+        let Some(rows) = self.ask(Work::Targets, asked).await else { return Learned::Nothing };
         let learned = if rows.len() < PAGE as usize { Learned::All } else { Learned::Some };
         let is_new = |row: &&TermsRow| {
             let docket = self.dockets.get(&row.shard);
@@ -95,9 +96,13 @@ impl Desk {
         };
         let new: Vec<u32> = rows.iter().filter(is_new).map(|row| row.number).collect();
         let mut kept = BTreeMap::new();
-        if !new.is_empty() {
-            let asked = self.ask(self.parts.database.records_of(&new)).await;
-            let Some(records) = asked else { return Learned::Nothing };
+        if new.is_empty() {
+            self.parts.figures.troubles.is_over(Work::Records);
+        } else {
+            let asked = self.parts.database.records_of(&new);
+            let Some(records) = self.ask(Work::Records, asked).await else {
+                return Learned::Nothing;
+            };
             kept = records.into_iter().map(|kept| (kept.record.target, kept)).collect();
         }
         let now_ms = self.now_ms();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::figures::Figures;
+use super::troubles::Work;
 use crate::health::votes::Slot;
 use crate::store::postgres::{Database, DatabaseError};
 use crate::store::{Blamed, ShardBatch};
@@ -93,18 +94,22 @@ impl Writer {
     }
 
     async fn blamed(&self, batch: &ShardBatch) -> Blamed {
+        let troubles = &self.figures.troubles;
         let (mut pause, mut patience) = (PAUSES.0, PATIENCE.0);
-        loop {
+        troubles.begins(Work::Batch);
+        let blamed = loop {
             match in_time(patience, self.database.blamed(batch)).await {
-                Ok(blamed) => return blamed,
-                Err(error) if error.is_passing() => self.figures.database_is(Err(&error)),
+                Ok(blamed) => break blamed,
+                Err(error) if error.is_passing() => troubles.fails(Work::Batch, &error),
                 Err(error) => {
                     tracing::debug!(%error, "nobody knows what is refused");
-                    return Blamed::default();
+                    break Blamed::default();
                 }
             }
-            (pause, patience) = self.wait(pause, patience).await;
-        }
+            (pause, patience) = wait(pause, patience).await;
+        };
+        troubles.is_over(Work::Batch);
+        blamed
     }
 
     /// Writes `batches` as soon as the database answers.
@@ -112,24 +117,27 @@ impl Writer {
     /// # Errors
     /// It refuses, and will again.
     async fn insist(&self, batches: &[ShardBatch]) -> Result<Vec<u32>, DatabaseError> {
+        let troubles = &self.figures.troubles;
         let (mut pause, mut patience) = (PAUSES.0, PATIENCE.0);
+        // It counts from here on: a try that never ends is no better than one that fails.
+        troubles.begins(Work::Batch);
         loop {
             match in_time(patience, self.database.append(batches)).await {
-                Ok(fenced) => {
-                    self.figures.database_is(Ok(()));
-                    return Ok(fenced);
+                Err(error) if error.is_passing() => troubles.fails(Work::Batch, &error),
+                said => {
+                    troubles.is_over(Work::Batch);
+                    return said;
                 }
-                Err(error) if error.is_passing() => self.figures.database_is(Err(&error)),
-                Err(error) => return Err(error),
             }
-            (pause, patience) = self.wait(pause, patience).await;
+            (pause, patience) = wait(pause, patience).await;
         }
     }
+}
 
-    async fn wait(&self, pause: Duration, patience: Duration) -> (Duration, Duration) {
-        tokio::time::sleep(pause).await;
-        ((pause * 2).min(PAUSES.1), (patience * 2).min(PATIENCE.1))
-    }
+/// Waits before the next try; how long to wait before the one after it, and how long it may take.
+async fn wait(pause: Duration, patience: Duration) -> (Duration, Duration) {
+    tokio::time::sleep(pause).await;
+    ((pause * 2).min(PAUSES.1), (patience * 2).min(PATIENCE.1))
 }
 
 /// What `asked` says within `limit`.

@@ -27,10 +27,12 @@ impl Database {
     /// # Errors
     /// The database cannot be reached, or refuses for another reason than what is to be written.
     pub async fn blamed(&self, batch: &ShardBatch) -> Result<Blamed, DatabaseError> {
-        let mut client = self.client().await?;
-        let slots = blamed_slots(&mut client, batch).await?;
+        let mut lent = self.lend().await?;
+        let client = lent.client()?;
+        let slots = blamed_slots(client, batch).await?;
         let targets =
-            if slots.is_empty() { blamed_targets(&mut client, batch).await? } else { Vec::new() };
+            if slots.is_empty() { blamed_targets(client, batch).await? } else { Vec::new() };
+        lent.give_back();
         Ok(Blamed { slots, targets })
     }
 }
