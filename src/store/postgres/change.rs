@@ -1,10 +1,16 @@
 //! Changes of single targets, each made only when all is as whoever wants it has seen it.
 
-use deadpool_postgres::Transaction;
+use std::time::Duration;
 
-use super::import::{Imported, Origin, bring, merge, revision, rise};
-use super::{Database, DatabaseError};
+use deadpool_postgres::{Client, Transaction};
+
+use super::import::{Imported, Origin, bring, let_go, merge, revision, rise};
+use super::{Database, DatabaseError, LONGEST};
+use crate::shards::Shards;
 use crate::target::{Target, TargetId};
+
+/// How long a change may take: it may be of many targets.
+const LONGEST_CHANGE: Duration = Duration::from_mins(5);
 
 /// What is to become of single targets: all of it or nothing.
 #[derive(Debug, Default)]
@@ -37,39 +43,8 @@ impl Database {
     /// # Errors
     /// There is no cluster, or the database cannot be reached or refuses.
     pub async fn amend(&self, amendment: Amendment<'_>) -> Result<Amended, DatabaseError> {
-        let Amendment { polled, gone, only_at, made_of } = amendment;
         let shards = self.cluster().await?.shards;
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        let is_any = !polled.is_empty();
-        if is_any {
-            bring(&transaction, shards, polled.into_iter()).await?;
-        }
-        let before = revision(&transaction).await?;
-        if only_at.is_some_and(|revisions| !revisions.contains(&before)) {
-            return Ok(Amended::Stale(before));
-        }
-        let mut origin = Origin::Api;
-        if let Some((id, entry)) = made_of {
-            match polled_as(&transaction, id).await? {
-                // Another address does not make it another's.
-                Some((now, of)) if now == entry => origin = of,
-                _ => return Ok(Amended::Overtaken),
-            }
-        }
-        let mut done = Imported::default();
-        if is_any {
-            done = merge(&transaction, shards, before + 1, origin).await?;
-        }
-        if let Some(id) = gone {
-            done.removed = remove(&transaction, before + 1, id).await?;
-        }
-        if !done.is_any() {
-            return Ok(Amended::Made(done, before));
-        }
-        rise(&transaction, before + 1).await?;
-        transaction.commit().await?;
-        Ok(Amended::Made(done, before + 1))
+        self.within(LONGEST_CHANGE, async |client| amended(client, shards, amendment).await).await
     }
 
     /// How many targets are polled.
@@ -78,9 +53,53 @@ impl Database {
     /// The database cannot be reached or refuses.
     pub async fn targets_polled(&self) -> Result<u64, DatabaseError> {
         let counted = "SELECT count(*) FROM target WHERE removed_at IS NULL";
-        let row = self.client().await?.query_one(counted, &[]).await?;
-        Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
+        self.within(LONGEST, async |client| {
+            let row = client.query_one(counted, &[]).await?;
+            Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
+        })
+        .await
     }
+}
+
+async fn amended(
+    client: &mut Client,
+    shards: Shards,
+    amendment: Amendment<'_>,
+) -> Result<Amended, DatabaseError> {
+    let Amendment { polled, gone, only_at, made_of } = amendment;
+    let transaction = client.transaction().await?;
+    // An import that takes its time is no reason to wait for it, nor is one that hangs.
+    transaction.batch_execute("SET LOCAL lock_timeout = '10s'").await?;
+    let_go(&transaction).await?;
+    let is_any = !polled.is_empty();
+    if is_any {
+        bring(&transaction, shards, polled.into_iter()).await?;
+    }
+    let before = revision(&transaction).await?;
+    if only_at.is_some_and(|revisions| !revisions.contains(&before)) {
+        return Ok(Amended::Stale(before));
+    }
+    let mut origin = Origin::Api;
+    if let Some((id, entry)) = made_of {
+        match polled_as(&transaction, id).await? {
+            // Another address does not make it another's.
+            Some((now, of)) if now == entry => origin = of,
+            _ => return Ok(Amended::Overtaken),
+        }
+    }
+    let mut done = Imported::default();
+    if is_any {
+        done = merge(&transaction, shards, before + 1, origin).await?;
+    }
+    if let Some(id) = gone {
+        done.removed = remove(&transaction, before + 1, id).await?;
+    }
+    if !done.is_any() {
+        return Ok(Amended::Made(done, before));
+    }
+    rise(&transaction, before + 1).await?;
+    transaction.commit().await?;
+    Ok(Amended::Made(done, before + 1))
 }
 
 /// The entry of the target `id`, if that is polled, and who wants it to be.

@@ -186,6 +186,7 @@ impl Database {
         let shards = self.cluster().await?.shards;
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        let_go(&transaction).await?;
         bring(&transaction, shards, list).await?;
         let revision = revision(&transaction).await? + 1;
         let mut imported = merge(&transaction, shards, revision, Origin::List).await?;
@@ -209,6 +210,12 @@ impl Imported {
     pub(super) const fn is_any(&self) -> bool {
         self.new + self.changed + self.removed > 0
     }
+}
+
+/// Has `transaction` end when we say nothing for a minute: others wait for it.
+pub(super) async fn let_go(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
+    let set = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
+    Ok(transaction.batch_execute(set).await?)
 }
 
 /// The revision of the targets. Whoever else changes some waits from here on.

@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::rows::Us;
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, PATIENCE};
 use crate::store::tokens::KeptToken;
 
 /// How long a token that is worth nothing any more stays in lists, in milliseconds.
@@ -28,17 +28,19 @@ impl Database {
     /// The database cannot be reached or refuses.
     pub async fn keep_token(&self, token: &KeptToken) -> Result<(), DatabaseError> {
         let bound = Us::of_ms(token.created_ms - REMEMBERED_MS);
-        let client = self.client().await?;
         let forget = "DELETE FROM token WHERE revoked_at < $1 OR expires_at < $1";
-        client.execute(forget, &[&bound]).await?;
         let put = "INSERT INTO token (id, name, role, digest, created_at, expires_at, revoked_at) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let KeptToken { id, name, role, digest, created_ms, expires_ms, revoked_ms } = token;
         let times = [Some(*created_ms), *expires_ms, *revoked_ms].map(|ms| ms.map(Us::of_ms));
         let [created, expires, revoked] = &times;
         let digest = &digest[..];
-        client.execute(put, &[id, name, role, &digest, created, expires, revoked]).await?;
-        Ok(())
+        self.within(PATIENCE, async |client| {
+            client.execute(forget, &[&bound]).await?;
+            client.execute(put, &[id, name, role, &digest, created, expires, revoked]).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Notes that the token `id` is revoked since `now_ms` (Unix milliseconds), unless it is already;
@@ -48,8 +50,10 @@ impl Database {
     /// The database cannot be reached or refuses.
     pub async fn revoke_token(&self, id: &str, now_ms: i64) -> Result<bool, DatabaseError> {
         let revoke = "UPDATE token SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1";
-        let client = self.client().await?;
-        Ok(client.execute(revoke, &[&id, &Us::of_ms(now_ms)]).await? > 0)
+        self.within(PATIENCE, async |client| {
+            Ok(client.execute(revoke, &[&id, &Us::of_ms(now_ms)]).await? > 0)
+        })
+        .await
     }
 }
 
