@@ -38,7 +38,12 @@ impl ToldChanges {
         // Of very many the rest is read the next time. Whoever writes one of them later than all
         // these is not waited for.
         let is_cut = changes.all.len() >= CHANGES;
-        let first = if is_cut { last } else { changes.complete_until };
+        let first = match self.first {
+            // One transaction wrote more than are read: what else it did is more than is ever told.
+            Some(first) if is_cut && first == last => last + 1,
+            _ if is_cut => last,
+            _ => changes.complete_until,
+        };
         if self.first.replace(first).is_none() {
             fresh.clear();
         }
@@ -136,5 +141,13 @@ mod tests {
         assert!(own.told.is_empty(), "nothing is kept of what is told for good");
         all.push(change(8, 500, 1));
         assert_eq!(told(&mut own, &all, 9), [1]);
+    }
+    #[test]
+    fn a_transaction_of_very_many_changes_holds_up_no_others() {
+        let mut own = ToldChanges { first: Some(5), ..ToldChanges::default() };
+        let many = |count| (0..count).map(|target| change(5, 9_000, target)).collect();
+        let read = Changes { all: many(20_000), complete_until: 7 };
+        assert_eq!(own.take(&read).len(), CHANGES);
+        assert_eq!(told(&mut own, &[change(6, 9_100, 1)], 7), [1]);
     }
 }
