@@ -82,8 +82,8 @@ impl View {
             What::Remove(id) => self.remove(id, only_at)?,
             What::Merge(id, patch) => self.merge(&id, &patch, only_at)?,
         };
-        // Whoever changed something sees it.
-        self.columns.give_up();
+        // Whoever changed something sees it, unless there are too many targets for that.
+        self.columns.give_up(self.monotonic_ms());
         let total = self.written(self.writer.targets_polled())?;
         Ok((Changed { total, ..changed }, etag(revision)))
     }

@@ -80,9 +80,14 @@ impl Columns {
         self.held.read().clone()
     }
 
-    /// Gives up what was read before now: the targets were changed here.
-    pub(super) fn give_up(&self) {
+    /// Gives up what was read before `now_ms` (monotonic milliseconds): the targets were changed here.
+    /// Where reading is long and was lately it stays, so that many changes do not have all read without
+    /// end; what was changed is seen then when it is read the next time.
+    pub(super) fn give_up(&self, now_ms: i64) {
         let mut held = self.held.write();
+        if held.as_ref().is_some_and(|held| now_ms - held.read_ms < held.took_ms * SHARE / SOONER) {
+            return;
+        }
         self.given_up.fetch_add(1, Ordering::Relaxed);
         *held = None;
     }
