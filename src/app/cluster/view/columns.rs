@@ -212,3 +212,25 @@ impl View {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_changes_do_not_have_what_is_long_read_without_end() {
+        let columns = Columns::default();
+        let hold = |took_ms| {
+            let held = Held { figures: Figures::default(), revision: 1, read_ms: 10_000, took_ms };
+            columns.take(held, columns.given_up.load(Ordering::Relaxed));
+        };
+        hold(1_000);
+        columns.give_up(13_999);
+        assert!(columns.held(14_000).is_some());
+        columns.give_up(14_000);
+        assert!(columns.held(14_000).is_none());
+        hold(0);
+        columns.give_up(10_000);
+        assert!(columns.held(10_000).is_none(), "where it is quick it is read at once");
+    }
+}
