@@ -203,7 +203,7 @@ impl OfRow for TargetRow {
 
 impl Database {
     /// Hands every target of `shard` that is polled to `sink`, by number, as it comes; returns the
-    /// revision from which on [`Database::changes`] tells what came later.
+    /// revision from which on [`Database::changes_since`] tells what came later.
     ///
     /// # Errors
     /// The database cannot be reached, refuses, or holds what makes no sense.
