@@ -35,12 +35,13 @@ fn every_slot_comes_on_its_partition_and_none_early() {
     let cluster = cluster("steady", "3s");
     cluster.fill(1_000, 1_000);
     let scheduler = cluster.scheduler("one");
+    // From when it has begun, which takes its time on a busy machine.
+    cluster.work_on(0);
     cluster.work_on(20_000);
     let (code, text) = scheduler.end();
     assert_eq!(code, Some(0), "{text}");
     let (slots, missed) = cluster.assert_complete(1_000);
-    // From when it has begun, which takes its time on a busy machine.
-    assert!(slots >= 10_000, "{slots}");
+    assert!(slots >= 20_000, "{slots}");
     let jobs = cluster.jobs();
     let once: BTreeSet<(u32, i64)> = jobs.iter().map(|(_, job)| (job.target, job.due_ms)).collect();
     assert_eq!(once.len(), jobs.len(), "one scheduler makes none twice");
