@@ -1,8 +1,9 @@
 //! A cluster with targets, whose jobs nobody makes and whose polls the test tells.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use poller::queue::kafka::messages::Report;
@@ -168,7 +169,7 @@ impl Rig {
         command.args(["--kafka", &self.connection.brokers[0], "--member", name, "--lease", "2s"]);
         command.args(more).arg("recorder");
         command.current_dir(std::env::temp_dir()).stdout(Stdio::null()).stderr(Stdio::piped());
-        Recorder(Some(command.spawn().unwrap()))
+        Recorder::new(command.spawn().unwrap())
     }
 
     pub(crate) fn sql(&self, asked: &str) -> String {
@@ -241,30 +242,52 @@ impl Rig {
 }
 
 /// A recorder that runs.
-pub(crate) struct Recorder(Option<Child>);
+pub(crate) struct Recorder {
+    child: Child,
+    said: Arc<Mutex<String>>,
+    listener: Option<JoinHandle<()>>,
+}
 
 impl Recorder {
+    fn new(mut child: Child) -> Self {
+        let said = Arc::new(Mutex::new(String::new()));
+        let (lines, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
+        let listener = std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                heard.lock().unwrap().extend([&line, "\n"]);
+            }
+        });
+        Self { child, said, listener: Some(listener) }
+    }
+
     fn signal(&self, name: &str) {
-        let id = self.0.as_ref().unwrap().id().to_string();
+        let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// Kills it.
     pub(crate) fn kill(mut self) {
-        let mut child = self.0.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Has it end by itself; what it said.
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
-        let mut child = self.0.take().unwrap();
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let status = child.wait().unwrap();
+        let status = self.child.wait().unwrap();
+        self.listener.take().unwrap().join().unwrap();
+        let said = self.said.lock().unwrap().clone();
         assert!(status.success(), "{said}");
         said
+    }
+
+    /// Waits until it says `what`.
+    pub(crate) fn says(&self, what: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.said.lock().unwrap().contains(what) {
+            assert!(Instant::now() < end, "it never said {what:?}");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
     }
 
     /// Has it do nothing.
@@ -280,15 +303,14 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let Some(mut child) = self.0.take() else { return };
-        let _ = child.kill();
-        let mut said = String::new();
-        let _ = child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
-        let _ = child.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let Some(listener) = self.listener.take() else { return };
+        let _ = listener.join();
         if std::thread::panicking() {
             #[expect(clippy::print_stdout, reason = "a test that fails says why")]
             {
-                println!("the recorder said:\n{said}");
+                println!("the recorder said:\n{}", self.said.lock().unwrap());
             }
         }
     }
