@@ -4,6 +4,8 @@
 //! for it is bounded. The broker that leads a partition keeps each record once and in the order in
 //! which they were sent (an idempotent producer).
 
+mod telling;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,8 +16,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{
     DeliveryResult, Header as KafkaHeader, Message as _, OwnedHeaders, Timestamp,
 };
-use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext};
 
+use self::telling::Telling;
 use super::topics::is_too_large;
 use super::trouble::Heard;
 use super::{Connection, Topic};
@@ -81,7 +84,7 @@ pub enum SendError {
 /// Puts records on the topics. Clones are the same producer.
 #[derive(Clone)]
 pub struct Producer {
-    inner: ThreadedProducer<Context>,
+    inner: Arc<Telling>,
     context: Shared,
     topics: Arc<[String; 3]>,
 }
@@ -129,9 +132,7 @@ impl Producer {
             .set("queue.buffering.max.kbytes", MOST_KB)
             .set("batch.num.messages", "10000")
             .set("batch.size", BATCH.to_string());
-        let inner = config
-            .create_with_context(told)
-            .map_err(|error| super::topics::TopicsError::Settings(error.to_string()))?;
+        let inner = Arc::new(Telling::start(&config, told)?);
         let topics =
             [Topic::Jobs, Topic::Outcomes, Topic::Dead].map(|topic| connection.topic(topic));
         Ok(Self { inner, context, topics: Arc::new(topics) })
@@ -226,7 +227,7 @@ impl Producer {
         use RDKafkaErrorCode as Code;
         // Before it is sent, since its end may be told before we go on.
         self.context.in_flight.fetch_add(1, Ordering::AcqRel);
-        let Err((error, _)) = self.inner.send(record) else { return Ok(()) };
+        let Err((error, _)) = self.inner.client().send(record) else { return Ok(()) };
         self.context.in_flight.fetch_sub(1, Ordering::AcqRel);
         match error.rdkafka_error_code() {
             Some(Code::QueueFull) => Err(SendError::Full),
