@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use poller::queue::kafka::messages::{JobMessage, Told};
 use serde_json::Value;
 
-use crate::cluster::{Cluster, End, SHARDS, World, job, now_ms};
+use crate::cluster::{Cluster, End, PATIENCE, SHARDS, World, job, now_ms};
 use crate::member::Member;
 
 /// Has jobs of 200 targets fall due every second, always of others, as long as `goes_on` says.
@@ -30,7 +30,7 @@ fn flow(
         if !goes_on(cluster) {
             return;
         }
-        assert!(began.elapsed() < Duration::from_mins(1), "{:?}", cluster.members());
+        assert!(began.elapsed() < PATIENCE, "{:?}", cluster.members());
     }
 }
 
