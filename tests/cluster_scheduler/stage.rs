@@ -182,7 +182,8 @@ impl Process {
         wait(what, || self.text().contains(what));
     }
 
-    fn text(&self) -> String {
+    /// What it has said so far.
+    pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(self.log.path()).expect("text")
     }
 
