@@ -58,12 +58,12 @@ pub(crate) async fn a_second_checker_takes_half_and_nobody_waits_long(world: &Wo
     let mut jobs = Vec::new();
     flow(&mut cluster, &mut jobs, |cluster| partitions(cluster, "one") < SHARDS.into());
     // How long jobs wait here while nothing moves, which on a busy machine is long as well.
-    let (calm_ms, mut rounds) = (now_ms(), 0);
+    let (since_ms, mut rounds) = (now_ms(), 0);
     flow(&mut cluster, &mut jobs, |_| {
         rounds += 1;
         rounds < 4
     });
-    let calm_us = longest_lag_us(&cluster.seen, calm_ms);
+    let calm_us = longest_lag_us(&cluster.seen, since_ms);
     let mut other = Member::start(&cluster.connection, "other", "eu", &[]);
     let half = u64::from(SHARDS / 2);
     flow(&mut cluster, &mut jobs, |cluster| {
