@@ -36,6 +36,7 @@ fn poll(row: &str) -> String {
     let detail = Detail::from_code(code()).map_or("no detail", Detail::as_str);
     let names = ["", " due ", " finished ", " lag_us ", " latency_us ", " connect_us "];
     let names = names.into_iter().chain([" first_byte_us ", " code ", " tries "]);
-    let facts: String = names.zip(fields).map(|(name, field)| format!("{name}{field}")).collect();
-    format!("{cause} ({detail}): {facts}")
+    let facts: Vec<String> =
+        names.zip(fields).map(|(name, field)| format!("{name}{field}")).collect();
+    format!("{cause} ({detail}): {}", facts.concat())
 }
