@@ -10,5 +10,6 @@ pub mod recorder;
 pub mod scheduler;
 pub mod shortage;
 mod starved;
+mod tended;
 pub mod throttle;
 pub mod worker;

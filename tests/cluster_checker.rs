@@ -6,6 +6,8 @@
     reason = "a test ends where it fails, and says what its processes said"
 )]
 
+#[path = "support/away.rs"]
+mod away;
 #[path = "cluster_checker/cluster.rs"]
 mod cluster;
 #[path = "support/engines.rs"]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use line::{Line, NOW_MS, busiest_second, fails, slots, target, up};
+use line::{Line, NOW_MS, Step, busiest_second, fails, slots, target, up};
 use poller::expectation::Expectation;
 use poller::outcome::{Cause, Detail, Finding, Outcome, SampleKind, Verdict};
 use poller::target::{Plan, State, Target};
@@ -195,6 +195,19 @@ async fn a_poll_whose_time_ran_out_while_we_stood_still_says_nothing_of_its_targ
     assert_eq!(verdict(1_000, 3_000).await, ours, "it hears of its end late");
     assert_eq!(verdict(10_000, 900).await, its_own, "a small part of its time");
     assert_eq!(verdict(10_000, 2_100).await, ours);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_whose_thread_alone_stood_still_says_nothing_of_its_target() {
+    let timeout = Finding::default().with_cause(Cause::Timeout, Detail::Connecting);
+    let stalled = move |_: &Target, _| Step::Stall(Duration::from_millis(600), timeout);
+    let mut line = Line::start([Arc::new(target(1, 1_000))], 5, stalled);
+    while line.outcomes().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let Finding { verdict, cause, detail, .. } = line.of(1)[0].finding;
+    let ours = (Verdict::Unknown, Some(Cause::NoResources), Detail::Processor);
+    assert_eq!((verdict, cause, detail), ours);
 }
 
 #[tokio::test(start_paused = true)]

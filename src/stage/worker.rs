@@ -1,5 +1,6 @@
 //! The worker: turns jobs into outcomes, as many at once as there are places.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::outcome::{Cause, Detail, Finding, Job, Outcome, SampleKind};
 use crate::queue::{Launch, Pass, Places, Sink, Source};
 use crate::stage::lateness::{Lateness, Mark};
 use crate::stage::starved::excused;
+use crate::stage::tended::tended;
 use crate::target::{State, Target};
 
 /// How long after a failed poll its first and its second recheck come.
@@ -96,16 +98,21 @@ impl<C: Check, K: Sink<C::Facts>> Poll<C, K> {
         target.flight().begin_running(self.bench.clock.monotonic_us());
         self.bench.places.note_begun(target.number);
         self.started_us = self.bench.clock.now_us();
-        let (finding, facts) = self.bench.check.check(target).await;
-        self.finish(finding, facts);
+        let (found, left_lying) = {
+            let checked = pin!(self.bench.check.check(target));
+            tended(checked).await
+        };
+        self.finish(found, left_lying);
     }
 
-    fn finish(&mut self, finding: Finding, facts: C::Facts) {
+    /// Tells what was `found`, by a poll that its thread left lying for so long.
+    fn finish(&mut self, (finding, facts): (Finding, C::Facts), left_lying: Duration) {
         let Some(job) = self.job.take() else { return };
         let now = Instant::now();
         let latency = now.saturating_duration_since(self.started);
         let latency_us = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
-        let stood_still = || self.bench.lateness.since(self.mark, now);
+        // One thread may stand still while the others of its runtime go on.
+        let stood_still = || self.bench.lateness.since(self.mark, now).max(left_lying);
         let finding = excused(finding, &job.target, stood_still);
         let finished_us = self.started_us + i64::from(latency_us);
         let recheck = recheck_after(&job, &finding, self.bench.clock.now_ms());
@@ -157,7 +164,7 @@ impl<C: Check, K: Sink<C::Facts>> Drop for Poll<C, K> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let finding = Finding::default().with_cause(Cause::Internal, Detail::Panic);
-            self.finish(finding, C::Facts::default());
+            self.finish((finding, C::Facts::default()), Duration::ZERO);
         } else if let Some(job) = self.job.take() {
             // Given up when the daemon stops: no answer, and nobody's fault.
             self.bench.places.note_ended(job.target.number);

@@ -19,7 +19,7 @@ use crate::engines::{self, Brokers, Kafka, Security};
 use crate::fleet::{Fleet, Options};
 
 /// How long anything may take that is not being measured.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 /// Partitions of a cluster.
 pub(crate) const SHARDS: u32 = 8;
 

@@ -19,7 +19,8 @@ pub(crate) async fn every_job_has_one_end_and_all_are_committed(world: &World) {
         let due_ms = now_ms();
         for number in 0..300 {
             let url = world.fleet.url(number, if number % 10 == 0 { "/s500" } else { "/d5" });
-            let one = job(number, due_ms, 1_000, &url);
+            // Neither it nor its target, a thread of this test, is short of time.
+            let one = job(number, due_ms, 60_000, &url);
             cluster.produce(&one);
             // Another scheduler that does not know yet that it is none makes the same.
             if number % 7 == 0 {
@@ -102,7 +103,7 @@ pub(crate) async fn late_jobs_and_slow_targets_leave_no_job_without_an_end(world
     let mut cluster = world.cluster("slow").await;
     let mut member = Member::start(&cluster.connection, "one", "eu", &["--max-workers", "1"]);
     // It has the only place for longer than the others mean something.
-    let slow = job(1, now_ms(), 60_000, &world.fleet.url(1, "/d15000"));
+    let slow = job(1, now_ms(), 120_000, &world.fleet.url(1, "/d30000"));
     cluster.produce(&slow);
     cluster.flush();
     assert!(eventually(|| world.fleet.statistics().in_flight > 0), "{}", member.said());
@@ -110,7 +111,7 @@ pub(crate) async fn late_jobs_and_slow_targets_leave_no_job_without_an_end(world
     let (due_ms, mut jobs) = (now_ms(), vec![slow.clone()]);
     jobs.extend((2..3_000).map(|number| {
         let url = world.fleet.url(number, "/d1");
-        job(number, due_ms, 5_000, &url)
+        job(number, due_ms, 10_000, &url)
     }));
     jobs.push(job(5_000, due_ms - 60_000, 60_000, &world.fleet.url(5_000, "/d1")));
     for one in &jobs[1..] {

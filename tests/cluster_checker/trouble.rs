@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use poller::queue::kafka::Topic;
 
+use crate::away;
 use crate::cluster::{End, SHARDS, World, eventually, job, now_ms};
 use crate::member::Member;
 
@@ -25,8 +26,8 @@ pub(crate) async fn nothing_is_lost_while_brokers_are_away(world: &World) {
     world.kafka.start_node(1);
     let ends = cluster.all_ends(&jobs);
     assert!(ends.values().all(|ends| ends.contains(&End::Polled(0))), "{ends:?}");
-    assert!(eventually(|| member.said().contains("Kafka is there again")), "{}", member.said());
-    assert_eq!(member.said().matches("waiting for Kafka").count(), 1, "{}", member.said());
+    assert!(eventually(|| away::is_back(&member.said(), "Kafka")), "{}", member.said());
+    away::assert_said_once(&member.said(), "Kafka");
     let is_all = || cluster.uncommitted("eu") == vec![0; SHARDS as usize];
     assert!(eventually(is_all), "{:?}", cluster.uncommitted("eu"));
     assert!(member.drain().success(), "{}", member.said());

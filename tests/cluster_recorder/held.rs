@@ -1,13 +1,14 @@
 //! What somebody holds in the database: it holds up nothing that does not need it, and is told.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use poller::store::postgres::DatabaseError;
 use poller::store::postgres::partitions::Keep;
 
-use crate::rig::{Rig, engines};
+use crate::engines::free_port;
+use crate::rig::{PATIENCE, Rig, engines};
 use crate::stream::{Poll, Stream, up};
 
 /// Whether a lock on a table is held, or waited for, of which the test is not the owner.
@@ -18,22 +19,35 @@ fn is_held(table: &str) -> String {
     )
 }
 
-/// Has somebody hold `table` while `work` is done, and for so many `seconds` at most.
-fn holding(rig: &Rig, table: &str, seconds: u32, work: impl FnOnce()) {
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_locks \
-               WHERE mode = 'AccessExclusiveLock' AND granted AND relation = ";
+/// Has somebody hold `table` while `work` is done, however long that takes.
+fn holding(rig: &Rig, table: &str, work: impl FnOnce()) {
     std::thread::scope(|scope| {
-        // It is broken off when the work is done.
-        scope.spawn(|| rig.try_sql(&format!("BEGIN; LOCK {table}; SELECT pg_sleep({seconds})")));
+        scope.spawn(|| rig.try_sql(&format!("BEGIN; LOCK {table}; SELECT pg_sleep(3600)")));
+        let _held = Held { rig, table };
         rig.until("somebody holds it", &is_held(table), |count| count != "0");
         work();
-        rig.sql(&format!("{end}'{table}'::regclass"));
     });
+}
+
+/// A table that somebody holds until this is dropped, also where the work fails.
+struct Held<'a> {
+    rig: &'a Rig,
+    table: &'a str,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_locks \
+                   WHERE mode = 'AccessExclusiveLock' AND relation = ";
+        // Where nobody can be asked, nobody holds anything any more.
+        let _ = self.rig.try_sql(&format!("{end}'{}'::regclass", self.table));
+    }
 }
 
 /// What `/readyz` answers at `port`.
 fn readiness(port: u16) -> String {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+    let _ = stream.set_read_timeout(Some(PATIENCE));
     let ask = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let mut told = String::new();
     let _ = stream.write_all(ask.as_bytes());
@@ -42,13 +56,13 @@ fn readiness(port: u16) -> String {
 }
 
 fn until_ready(port: u16, is_so: impl Fn(&str) -> bool) {
-    let end = std::time::Instant::now() + Duration::from_mins(2);
+    let end = Instant::now() + PATIENCE;
     loop {
         let told = readiness(port);
         if is_so(&told) {
             return;
         }
-        assert!(std::time::Instant::now() < end, "it says {told}");
+        assert!(Instant::now() < end, "it says {told}");
         std::thread::park_timeout(Duration::from_millis(200));
     }
 }
@@ -58,7 +72,7 @@ fn what_is_old_and_cannot_be_dropped_keeps_nobody_from_recording() {
     let Some(engines) = engines() else { return };
     let rig = Rig::new(engines, "tidying", 1, 2);
     rig.send_polls(&Stream::new(2, 10).polls());
-    holding(&rig, "day", 50, || {
+    holding(&rig, "day", || {
         let recorder = rig.recorder("one");
         rig.wait("all", "SELECT sum(checks) FROM progress", "20");
         assert_ne!(rig.sql(&is_held("day")), "0", "it is held all the time");
@@ -76,7 +90,7 @@ fn what_somebody_holds_is_not_waited_for_and_the_rest_is_forgotten() {
     );
     let now_ms = poller::clock::Clock::system().now_ms();
     let keep = Keep::default();
-    holding(&rig, "day", 50, || {
+    holding(&rig, "day", || {
         let done = rig.database(async |database| database.forget_past(now_ms, keep).await);
         assert!(
             matches!(&done, Err(DatabaseError::Away(why)) if why.contains("55P03")),
@@ -92,12 +106,12 @@ fn who_cannot_write_for_long_is_not_ready_and_writes_all_in_the_end() {
     let Some(engines) = engines() else { return };
     let rig = Rig::new(engines, "late", 2, 4);
     let polls = Stream::new(4, 20).polls();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let recorder = rig.recorder_at("one", port);
     rig.send_polls(&polls[..40]);
     rig.wait("the first", "SELECT sum(checks) FROM progress", "40");
     until_ready(port, |told| told.starts_with("HTTP/1.1 200"));
-    holding(&rig, "sample", 120, || {
+    holding(&rig, "sample", || {
         rig.send_polls(&polls[40..]);
         until_ready(port, |told| told.contains("outcomes are not written since"));
         assert!(readiness(port).starts_with("HTTP/1.1 503"));

@@ -20,7 +20,7 @@ use crate::engines::{self, Brokers, Kafka, Postgres, Security};
 use crate::stream::Poll;
 
 /// How long something may take before the test gives up.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Everything that is kept, as text, but for when it was written.
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -155,18 +155,24 @@ impl Rig {
 
     /// Starts a recorder.
     pub(crate) fn recorder(&self, name: &str) -> Recorder {
-        self.start(name, &[])
+        self.start(name, "2s", &[])
+    }
+
+    /// Starts a recorder with a `lease` that says how long it waits for an answer of the database, too:
+    /// one that is slow is soon away.
+    pub(crate) fn recorder_with(&self, name: &str, lease: &str) -> Recorder {
+        self.start(name, lease, &[])
     }
 
     /// Starts a recorder that answers at `port`.
     pub(crate) fn recorder_at(&self, name: &str, port: u16) -> Recorder {
-        self.start(name, &["--listen", &format!("127.0.0.1:{port}")])
+        self.start(name, "6s", &["--listen", &format!("127.0.0.1:{port}")])
     }
 
-    fn start(&self, name: &str, more: &[&str]) -> Recorder {
+    fn start(&self, name: &str, lease: &str, more: &[&str]) -> Recorder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poller"));
         command.args(["--postgres", &self.url, "--topics", &self.connection.prefix]);
-        command.args(["--kafka", &self.connection.brokers[0], "--member", name, "--lease", "2s"]);
+        command.args(["--kafka", &self.connection.brokers[0], "--member", name, "--lease", lease]);
         command.args(more).arg("recorder");
         command.current_dir(std::env::temp_dir()).stdout(Stdio::null()).stderr(Stdio::piped());
         Recorder::new(command.spawn().unwrap())

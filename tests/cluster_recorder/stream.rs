@@ -4,7 +4,7 @@ use poller::outcome::{Cause, Detail, Finding, Micros, Outcome, Phases, SampleKin
 use poller::queue::kafka::messages::{OutcomeMessage, Report, Told};
 
 /// Milliseconds from one slot to the next.
-pub(crate) const EVERY_MS: i64 = 60_000;
+const EVERY_MS: i64 = 60_000;
 
 /// A poll that answered.
 pub(crate) fn up() -> Finding {

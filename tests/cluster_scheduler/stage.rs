@@ -1,6 +1,7 @@
 //! A cluster for tests of schedulers: its database, its topics, and schedulers as processes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use crate::engines::sql_at;
 use crate::topic_reader::{Record, read};
 
 pub(crate) const SHARDS: u32 = 8;
+/// How long anything may take that is not being measured.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A cluster of [`SHARDS`].
 pub(crate) struct Cluster {
@@ -56,6 +59,8 @@ impl Cluster {
     }
 
     pub(crate) fn scheduler(&self, name: &str) -> Process {
+        let log = tempfile::NamedTempFile::new().expect("a log");
+        let said = File::options().append(true).open(log.path()).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_poller"))
             .arg("scheduler")
             .env("POLLER_POSTGRES", &self.url)
@@ -64,10 +69,10 @@ impl Cluster {
             .env("POLLER_LEASE", self.lease)
             .env("POLLER_MEMBER", name)
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(said)
             .spawn()
             .expect("started");
-        Process(child)
+        Process { child, log }
     }
 
     /// How many shards `name` has, by the database.
@@ -153,41 +158,59 @@ impl Cluster {
 pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < Duration::from_mins(2), "{what}: never");
+        assert!(begun.elapsed() < PATIENCE, "{what}: never");
         std::thread::park_timeout(Duration::from_millis(50));
     }
     begun.elapsed()
 }
 
 /// A scheduler as a process.
-pub(crate) struct Process(Child);
+pub(crate) struct Process {
+    child: Child,
+    log: tempfile::NamedTempFile,
+}
 
 impl Process {
     /// Ends it as the system does when it crashes.
     pub(crate) fn kill(&mut self) {
-        self.0.kill().expect("killed");
-        self.0.wait().expect("gone");
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    /// Waits until it has said `what`.
+    pub(crate) fn says(&self, what: &str) {
+        wait(what, || self.text().contains(what));
+    }
+
+    /// What it has said so far.
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(self.log.path()).expect("text")
     }
 
     /// Asks it to end, and returns its exit code and what it said.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
-        let pid = rustix::process::Pid::from_child(&self.0);
+        let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("asked");
         self.said()
     }
 
     /// Waits until it ends by itself; its exit code and what it said.
     pub(crate) fn said(&mut self) -> (Option<i32>, String) {
-        let mut text = String::new();
-        let error = self.0.stderr.take().expect("piped");
-        std::io::Read::read_to_string(&mut { error }, &mut text).expect("text");
-        (self.0.wait().expect("ended").code(), text)
+        let mut status = None;
+        wait("it ends", || {
+            status = self.child.try_wait().expect("a child");
+            status.is_some()
+        });
+        (status.expect("ended").code(), self.text())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            println!("a scheduler said:\n{}", self.text());
+        }
     }
 }

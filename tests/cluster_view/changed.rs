@@ -1,12 +1,12 @@
 //! What is changed over the API of a cluster: targets and tokens.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::engines::{Postgres, sql_at};
+use super::engines::{Postgres, free_port, sql_at};
 use super::fed::{Fed, TARGETS};
 use super::trouble::wait;
 
@@ -26,8 +26,7 @@ impl Drop for Answering {
 
 impl Answering {
     fn of(url: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
-        let port = free.expect("one").port();
+        let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_poller"))
             .env_clear()
             .args(["--postgres", url, "--kafka", "127.0.0.1:1", "--listen"])

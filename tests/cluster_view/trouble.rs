@@ -1,7 +1,7 @@
 //! What is said when something is not there.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use poller::view::Lists;
 
 use super::asked::Asked;
-use super::engines::Postgres;
+use super::engines::{Postgres, free_port};
 use super::fed::Fed;
 use super::server::{fresh, sql};
 
@@ -89,7 +89,7 @@ pub(crate) fn commands_say_what_is_wrong() {
 pub(crate) fn a_scheduler_without_kafka_lives_and_is_not_ready() {
     let server = Postgres::start();
     let fed = Fed::new(&server);
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
+    let port = free_port();
     let mut scheduler = Command::new(env!("CARGO_BIN_EXE_poller"))
         .env_clear()
         .args(["--postgres", &fed.url, "--kafka", "127.0.0.1:1", "--listen"])

@@ -7,6 +7,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 #![allow(clippy::expect_used, reason = "a test ends where it fails")]
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -36,6 +39,15 @@ pub fn are_here() -> bool {
     assert!(!are_required(), "{reason}, and POLLER_ENGINES_REQUIRED=required");
     println!("skipped: {reason}");
     false
+}
+
+/// A port of this machine that nobody listens on. It is below those that the system hands out, so that
+/// no connection and no other test gets it before whoever is told to listen there.
+pub fn free_port() -> u16 {
+    let random = RandomState::new();
+    let picked = (0_u64..).map(|nth| 15_000 + random.hash_one(nth) % 17_000);
+    let mut picked = picked.filter_map(|port| u16::try_from(port).ok());
+    picked.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free one")
 }
 
 /// How many nodes a Kafka has; each is a broker and a controller.

@@ -37,6 +37,8 @@ mod fault;
 mod harbour;
 #[path = "fleet/list.rs"]
 pub(crate) mod list;
+#[path = "fleet/standstill.rs"]
+pub(crate) mod standstill;
 #[path = "fleet/state.rs"]
 mod state;
 #[path = "fleet/statistics.rs"]
@@ -62,6 +64,7 @@ pub(crate) use statistics::Snapshot;
 use blackhole::BlackHole;
 use certificate::Authority;
 use harbour::Berth;
+use standstill::Standstill;
 use state::State;
 use statistics::OfAddress;
 
@@ -136,7 +139,8 @@ impl Fleet {
         let serve = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = harbour::serve(berth, state) => {}
+                    () = harbour::serve(berth, Arc::clone(&state)) => {}
+                    () = state.standstills.watch() => {}
                     _ = stopped.changed() => {}
                 }
             });
@@ -204,6 +208,11 @@ impl Fleet {
     /// The figures of this moment.
     pub(crate) fn statistics(&self) -> Snapshot {
         self.state.statistics.snapshot()
+    }
+
+    /// When its threads stood still, as far as that was noticed: for 100 ms and longer.
+    pub(crate) fn standstills(&self) -> Vec<Standstill> {
+        self.state.standstills.told()
     }
 
     /// What is known of target `number`.

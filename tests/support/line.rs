@@ -52,6 +52,8 @@ pub(crate) enum Step {
     Find(Duration, Finding),
     /// Takes so long and panics.
     Panic(Duration),
+    /// Keeps its thread from all else for so long, by the time of the wall, and finds this.
+    Stall(Duration, Finding),
 }
 
 /// A poll that finds its target up after `ms` milliseconds.
@@ -97,6 +99,13 @@ impl Check for Scripted {
             Step::Panic(takes) => {
                 tokio::time::sleep(takes).await;
                 panic!("the script says so")
+            }
+            Step::Stall(takes, finding) => {
+                let end = std::time::Instant::now() + takes;
+                while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
+                    std::thread::park_timeout(left);
+                }
+                (finding, ())
             }
         }
     }

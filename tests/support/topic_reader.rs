@@ -30,7 +30,7 @@ pub(crate) fn read(brokers: &str, topic: &str, partitions: u32) -> Vec<Record> {
         .set("enable.auto.commit", "false")
         .create()
         .expect("a consumer");
-    let patience = Duration::from_secs(20);
+    let patience = Duration::from_mins(1);
     let (mut left, mut assigned) = (0_i64, TopicPartitionList::new());
     for partition in 0..i32::try_from(partitions).expect("few") {
         let (low, high) =
@@ -39,7 +39,7 @@ pub(crate) fn read(brokers: &str, topic: &str, partitions: u32) -> Vec<Record> {
         assigned.add_partition_offset(topic, partition, Offset::Beginning).expect("assigned");
     }
     consumer.assign(&assigned).expect("assigned");
-    let (mut records, deadline) = (Vec::new(), Instant::now() + Duration::from_mins(1));
+    let (mut records, deadline) = (Vec::new(), Instant::now() + Duration::from_mins(3));
     while left > 0 {
         assert!(Instant::now() < deadline, "{left} records of {topic} do not come");
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else { continue };

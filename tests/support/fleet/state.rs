@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::Ports;
 use super::address::{fraction, number};
 use super::behaviour::{Act, Behaviour};
+use super::standstill::Standstills;
 use super::statistics::{Statistics, lock};
 
 /// Which addresses of the fleet accept and read, but say nothing.
@@ -58,6 +59,7 @@ struct Script {
 /// The shared state of a fleet.
 pub(crate) struct State {
     pub(crate) statistics: Statistics,
+    pub(crate) standstills: Standstills,
     pub(crate) ports: OnceLock<Ports>,
     pub(crate) dns_dead: AtomicBool,
     pub(crate) dns_ttl: u32,
@@ -71,6 +73,7 @@ impl State {
     pub(crate) fn new(dns_ttl: u32) -> Self {
         Self {
             statistics: Statistics::new(),
+            standstills: Standstills::default(),
             ports: OnceLock::new(),
             dns_dead: AtomicBool::new(false),
             dns_ttl,
