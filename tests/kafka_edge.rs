@@ -330,5 +330,6 @@ async fn certificates_are_shown_and_wrong_ones_told() {
     let nobody = with(file("ca.pem"), None).describe().await.expect_err("without a certificate");
     assert!(matches!(nobody, TopicsError::Refused(_)), "{nobody}");
     let missing = with(file("none.pem"), None).describe().await.expect_err("no such file");
-    assert!(matches!(missing, TopicsError::Settings(_)), "{missing}");
+    assert!(matches!(missing, TopicsError::Files(_)), "{missing}");
+    assert!(missing.to_string().contains("--kafka-ca names"), "{missing}");
 }

@@ -129,9 +129,7 @@ impl Producer {
             .set("queue.buffering.max.kbytes", MOST_KB)
             .set("batch.num.messages", "10000")
             .set("batch.size", BATCH.to_string());
-        let inner = config
-            .create_with_context(told)
-            .map_err(|error| super::topics::TopicsError::Settings(error.to_string()))?;
+        let inner = config.create_with_context(told).map_err(|error| connection.blamed(&error))?;
         let topics =
             [Topic::Jobs, Topic::Outcomes, Topic::Dead].map(|topic| connection.topic(topic));
         Ok(Self { inner, context, topics: Arc::new(topics) })

@@ -88,7 +88,6 @@ impl Reader {
     /// # Errors
     /// What `connection` says makes no sense, or the system allows no thread.
     pub fn start(connection: &Connection) -> Result<(Self, Receiver<Vec<Arrival>>), TopicsError> {
-        let settings = |error: &dyn std::fmt::Display| TopicsError::Settings(error.to_string());
         let shared = Arc::new(Shared::default());
         let topic = connection.topic(Topic::Outcomes);
         let context = Context { shared: Arc::clone(&shared), topic: topic.clone() };
@@ -104,7 +103,7 @@ impl Reader {
             .set("queued.max.messages.kbytes", "32768")
             .set("statistics.interval.ms", "2000");
         let consumer: BaseConsumer<Context> =
-            config.create_with_context(context).map_err(|error| settings(&error))?;
+            config.create_with_context(context).map_err(|error| connection.blamed(&error))?;
         let (sender, receiver) = channel(WAITING);
         let work = Work {
             consumer,
@@ -116,7 +115,7 @@ impl Reader {
             again: None,
         };
         let thread = std::thread::Builder::new().name("reader".into()).spawn(move || work.run());
-        let thread = thread.map_err(|error: io::Error| settings(&error))?;
+        let thread = thread.map_err(|error: io::Error| TopicsError::Settings(error.to_string()))?;
         Ok((Self { shared, thread: Some(thread) }, receiver))
     }
 

@@ -38,6 +38,9 @@ pub enum TopicsError {
     /// What we are told to show or to trust makes no sense.
     #[error("cannot speak to Kafka: {0}; look at what --kafka and its companions say")]
     Settings(String),
+    /// Files that we are told to show or to trust cannot be used.
+    #[error("cannot speak to Kafka: {0}")]
+    Files(String),
     /// A topic is not there, and is not ours to make.
     #[error("there is no topic {0}, or we may not see it; a scheduler makes it")]
     Missing(String),
@@ -241,7 +244,7 @@ impl Connection {
         let client: BaseProducer<Heard> = self
             .config()
             .create_with_context(heard.clone())
-            .map_err(|error| TopicsError::Settings(error.to_string()))?;
+            .map_err(|error| self.blamed(&error))?;
         // Of all topics: who asks for one of them by its name may have it made, as others like.
         let asked = client.client().fetch_metadata(None, PATIENCE);
         let metadata = asked.map_err(|error| {
@@ -277,7 +280,7 @@ impl Connection {
 
     fn make(&self, missing: &[Topic], shards: u32, brokers: usize) -> Result<(), TopicsError> {
         let admin: AdminClient<DefaultClientContext> =
-            self.config().create().map_err(|error| TopicsError::Settings(error.to_string()))?;
+            self.config().create().map_err(|error| self.blamed(&error))?;
         let copies = brokers.clamp(1, COPIES);
         let names: Vec<(String, Topic)> =
             missing.iter().map(|topic| (self.topic(*topic), *topic)).collect();

@@ -31,7 +31,7 @@ impl Connection {
     pub(super) fn look_at_settings(&self) -> Result<(), TopicsError> {
         let names = [Topic::Jobs, Topic::Outcomes].map(|topic| self.topic(topic));
         let admin: AdminClient<DefaultClientContext> =
-            self.config().create().map_err(|error| TopicsError::Settings(error.to_string()))?;
+            self.config().create().map_err(|error| self.blamed(&error))?;
         let wanted: Vec<ResourceSpecifier<'_>> =
             names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
