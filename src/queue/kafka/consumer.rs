@@ -116,10 +116,8 @@ impl Consumer {
             wait = Duration::ZERO;
             match polled {
                 None => break,
-                Some(Err(error)) => {
-                    let code = error.rdkafka_error_code();
-                    self.inner.context().heard.note(code, &error.to_string());
-                }
+                // The context has heard of it, and in better words.
+                Some(Err(_)) => {}
                 Some(Ok(message)) => {
                     self.inner.context().heard.forget();
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };

@@ -247,6 +247,15 @@ struct Context {
     deliveries: Box<dyn Deliveries>,
 }
 
+impl Context {
+    fn fail(&self, reason: &str) {
+        // Errors are told twice.
+        if self.shared.fatal.set(reason.to_owned()).is_ok() {
+            self.deliveries.fatal(reason);
+        }
+    }
+}
+
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.shared.heard.log(level, facility, text);
@@ -254,13 +263,13 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            // Errors are told twice.
-            if self.shared.fatal.set(reason.to_owned()).is_ok() {
-                self.deliveries.fatal(reason);
-            }
-            return;
+            return self.fail(reason);
         }
         self.shared.heard.error(error, reason);
+        // A new one reads its certificates anew.
+        if let Some(reason) = self.shared.heard.shut_out() {
+            self.fail(&reason);
+        }
     }
 }
 

@@ -312,9 +312,8 @@ impl Work {
                     arrivals.push(arrival(shard, *part, &message, &mut self.buffer));
                     part.next = message.offset() + 1;
                 }
-                Some(Err(error)) => {
-                    self.shared.heard.note(error.rdkafka_error_code(), &error.to_string());
-                }
+                // The context has heard of it, and in better words.
+                Some(Err(_)) => {}
             }
         }
         if let Some((shard, epoch, offset)) = astray {

@@ -16,6 +16,8 @@ use super::{Connection, Topic};
 
 /// How long brokers may take to answer one question.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was said of trouble is listened to.
+const LISTENING: Duration = Duration::from_secs(1);
 /// How long a topic may take from being made until it is seen.
 const SPREADING: Duration = Duration::from_secs(20);
 /// Copies of each record at most.
@@ -248,8 +250,11 @@ impl Connection {
         // Of all topics: who asks for one of them by its name may have it made, as others like.
         let asked = client.client().fetch_metadata(None, PATIENCE);
         let metadata = asked.map_err(|error| {
-            // What went wrong waits to be heard.
-            client.poll(Duration::from_millis(50));
+            // What went wrong waits to be heard, and last that nobody is left.
+            let until = Instant::now() + LISTENING;
+            while !heard.is_nobody_left() && Instant::now() < until {
+                client.poll(Duration::from_millis(50));
+            }
             self.told(&error, &heard)
         })?;
         let mut found = Description { brokers: metadata.brokers().len(), ..Description::default() };
@@ -314,7 +319,7 @@ impl Connection {
     /// `error` in our words, with what was `heard` beside it.
     fn told(&self, error: &KafkaError, heard: &Heard) -> TopicsError {
         let reason = heard.last().unwrap_or_else(|| error.to_string());
-        if heard.is_refused() || is_refusal(error.rdkafka_error_code(), &reason) {
+        if heard.is_refused() || is_refusal(error.rdkafka_error_code()) {
             return TopicsError::Refused(reason);
         }
         let mut reason = reason;
