@@ -226,6 +226,35 @@ async fn a_shard_whose_partition_stands_still_leaves_room_for_others() {
 async fn a_broker_that_is_not_there_is_told_with_its_reason() {
     let away = connection("127.0.0.1:1", "away").describe().await.expect_err("nobody");
     assert!(away.is_passing());
+#[tokio::test]
+async fn what_waits_for_brokers_is_bounded_in_bytes_for_each_shard() {
+    // Nobody leads any partition.
+    let nobody = connection("127.0.0.1:1", "none");
+    let entry = vec![b' '; 65_536];
+    let fixed = fixed(1, TargetId(1), 1, &entry);
+    let (due_ms, valid_until_ms) = (1_000, 2_000);
+    let slot = Slot {
+        number: 1,
+        id: TargetId(1),
+        due_ms,
+        valid_until_ms,
+        epoch: 1,
+        locations: &[],
+        fixed: &fixed,
+    };
+    let share = 128 * 1_024 * 1_024 / 64;
+    let mut topic = JobTopic::new(&nobody, 64).expect("a sink");
+    for shard in 0..64 {
+        let taken = (0..1_000).take_while(|_| topic.offer(shard, &slot).is_ok()).count();
+        let most = share / fixed.len();
+        assert!((most - 3..=most).contains(&taken), "{taken} of {most}");
+        assert_eq!(topic.offer(shard, &slot), Err(Full::Shard));
+    }
+    let mut topic = JobTopic::new(&nobody, 4_096).expect("a sink");
+    assert_eq!(topic.offer(0, &slot), Ok(()), "one of them, however small a share is");
+    assert_eq!((topic.offer(0, &slot), topic.offer(1, &slot)), (Err(Full::Shard), Ok(())));
+}
+
     assert!(away.to_string().contains("refused"), "{away}");
 }
 

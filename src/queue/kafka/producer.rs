@@ -25,7 +25,7 @@ pub(super) const MOST_RECORDS: u32 = 100_000;
 /// Bytes that go to a partition at once at most, unless a record alone is larger.
 pub(super) const BATCH: usize = 262_144;
 /// What they hold at most, in KB.
-const MOST_KB: &str = "131072";
+pub(super) const MOST_KB: u32 = 131_072;
 
 /// How long records wait for others that go the same way, where nothing else is said.
 const LINGER: Duration = Duration::from_millis(10);
@@ -126,7 +126,7 @@ impl Producer {
             // Nothing is given up for being old.
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", MOST_RECORDS.to_string())
-            .set("queue.buffering.max.kbytes", MOST_KB)
+            .set("queue.buffering.max.kbytes", MOST_KB.to_string())
             .set("batch.num.messages", "10000")
             .set("batch.size", BATCH.to_string());
         let inner = config.create_with_context(told).map_err(|error| connection.blamed(&error))?;
