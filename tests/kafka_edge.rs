@@ -103,18 +103,22 @@ async fn a_topic_of_somebody_elses_is_named_and_none_is_made_beside_it() {
     assert!(refused.to_string().contains("odd.jobs has 3 partitions"), "{refused}");
 }
 
-/// Makes the topics of jobs and outcomes of `prefix`, set to `settings`.
-async fn make_topics(prefix: &str, settings: &[(&str, &str)]) {
+/// Makes the topic `name` with one partition, set to `settings`.
+async fn make_topic(name: &str, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", shared().bootstrap())
         .create()
         .expect("a client");
+    let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("asked");
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
+/// Makes the topics of jobs and outcomes of `prefix`, set to `settings`.
+async fn make_topics(prefix: &str, settings: &[(&str, &str)]) {
     for topic in ["jobs", "outcomes"] {
-        let name = format!("{prefix}.{topic}");
-        let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(1));
-        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-        let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("asked");
-        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        make_topic(&format!("{prefix}.{topic}"), settings).await;
     }
 }
 
@@ -223,10 +227,6 @@ async fn a_shard_whose_partition_stands_still_leaves_room_for_others() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_not_there_is_told_with_its_reason() {
-    let away = connection("127.0.0.1:1", "away").describe().await.expect_err("nobody");
-    assert!(away.is_passing());
-#[tokio::test]
 async fn what_waits_for_brokers_is_bounded_in_bytes_for_each_shard() {
     // Nobody leads any partition.
     let nobody = connection("127.0.0.1:1", "none");
@@ -255,6 +255,10 @@ async fn what_waits_for_brokers_is_bounded_in_bytes_for_each_shard() {
     assert_eq!((topic.offer(0, &slot), topic.offer(1, &slot)), (Err(Full::Shard), Ok(())));
 }
 
+#[tokio::test]
+async fn a_broker_that_is_not_there_is_told_with_its_reason() {
+    let away = connection("127.0.0.1:1", "away").describe().await.expect_err("nobody");
+    assert!(away.is_passing());
     assert!(away.to_string().contains("refused"), "{away}");
 }
 
