@@ -9,6 +9,7 @@ pub mod once;
 pub mod out;
 mod parse;
 pub mod progress;
+mod roles;
 pub mod token;
 pub mod top;
 pub mod viewstats;
@@ -17,7 +18,7 @@ pub use man::man_page;
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::given::Given;
 
@@ -266,7 +267,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 #[must_use]
 pub fn completions(shell: clap_complete::Shell) -> String {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Options::command(), "poller", &mut text);
+    clap_complete::generate(shell, &mut Options::shown(), "poller", &mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
 

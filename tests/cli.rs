@@ -15,5 +15,8 @@ mod lists;
 mod output;
 #[path = "cli/refusals.rs"]
 mod refusals;
+#[cfg(feature = "distributed")]
+#[path = "cli/roles.rs"]
+mod roles;
 #[path = "cli/secrets.rs"]
 mod secrets;

@@ -103,18 +103,22 @@ async fn a_topic_of_somebody_elses_is_named_and_none_is_made_beside_it() {
     assert!(refused.to_string().contains("odd.jobs has 3 partitions"), "{refused}");
 }
 
-/// Makes the topics of jobs and outcomes of `prefix`, set to `settings`.
-async fn make_topics(prefix: &str, settings: &[(&str, &str)]) {
+/// Makes the topic `name` with one partition, set to `settings`.
+async fn make_topic(name: &str, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", shared().bootstrap())
         .create()
         .expect("a client");
+    let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("asked");
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
+/// Makes the topics of jobs and outcomes of `prefix`, set to `settings`.
+async fn make_topics(prefix: &str, settings: &[(&str, &str)]) {
     for topic in ["jobs", "outcomes"] {
-        let name = format!("{prefix}.{topic}");
-        let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(1));
-        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-        let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("asked");
-        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        make_topic(&format!("{prefix}.{topic}"), settings).await;
     }
 }
 
@@ -220,6 +224,35 @@ async fn a_shard_whose_partition_stands_still_leaves_room_for_others() {
     assert_eq!(taken, 100, "its share of what may wait");
     assert_eq!(topic.offer(7, &slot), Err(Full::Shard));
     assert_eq!(topic.offer(8, &slot), Ok(()));
+}
+
+#[tokio::test]
+async fn what_waits_for_brokers_is_bounded_in_bytes_for_each_shard() {
+    // Nobody leads any partition.
+    let nobody = connection("127.0.0.1:1", "none");
+    let entry = vec![b' '; 65_536];
+    let fixed = fixed(1, TargetId(1), 1, &entry);
+    let (due_ms, valid_until_ms) = (1_000, 2_000);
+    let slot = Slot {
+        number: 1,
+        id: TargetId(1),
+        due_ms,
+        valid_until_ms,
+        epoch: 1,
+        locations: &[],
+        fixed: &fixed,
+    };
+    let share = 128 * 1_024 * 1_024 / 64;
+    let mut topic = JobTopic::new(&nobody, 64).expect("a sink");
+    for shard in 0..64 {
+        let taken = (0..1_000).take_while(|_| topic.offer(shard, &slot).is_ok()).count();
+        let most = share / fixed.len();
+        assert!((most - 3..=most).contains(&taken), "{taken} of {most}");
+        assert_eq!(topic.offer(shard, &slot), Err(Full::Shard));
+    }
+    let mut topic = JobTopic::new(&nobody, 4_096).expect("a sink");
+    assert_eq!(topic.offer(0, &slot), Ok(()), "one of them, however small a share is");
+    assert_eq!((topic.offer(0, &slot), topic.offer(1, &slot)), (Err(Full::Shard), Ok(())));
 }
 
 #[tokio::test]
@@ -330,5 +363,6 @@ async fn certificates_are_shown_and_wrong_ones_told() {
     let nobody = with(file("ca.pem"), None).describe().await.expect_err("without a certificate");
     assert!(matches!(nobody, TopicsError::Refused(_)), "{nobody}");
     let missing = with(file("none.pem"), None).describe().await.expect_err("no such file");
-    assert!(matches!(missing, TopicsError::Settings(_)), "{missing}");
+    assert!(matches!(missing, TopicsError::Files(_)), "{missing}");
+    assert!(missing.to_string().contains("--kafka-ca names"), "{missing}");
 }

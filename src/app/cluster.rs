@@ -154,6 +154,8 @@ pub(super) fn serve(
             RoleError { code: 1, reason: format!("cannot start a thread: {error}") }
         })?;
     let member = Member::new(role, settings, notifier);
+    // Before anybody waits for the database, which may be away for long.
+    member.kafka().can_be_used()?;
     let stop = member.stop.clone();
     let viewer = Viewer {
         name: format!("{}-view", member.name),

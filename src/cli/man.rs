@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 
 use super::Options;
@@ -75,7 +75,7 @@ where the socket is made, when the path of the data directory is too long for on
 /// The manual page, in roff.
 #[must_use]
 pub fn man_page() -> String {
-    let command = Options::command();
+    let command = Options::shown();
     let page = Man::new(command.clone());
     let mut text = Vec::new();
     // Writing to memory cannot fail.

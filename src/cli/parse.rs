@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
+use super::roles::{refuse_foreign_flags, shaped};
 use super::{ACTIONS, OUTPUT, Options};
-use crate::config::given::{CLUSTER, LIST};
 
 impl Options {
     /// The options of this process.
@@ -30,6 +30,11 @@ impl Options {
         })
     }
 
+    /// The command line as it is shown to people.
+    pub(super) fn shown() -> Command {
+        Self::command().mut_subcommands(shaped)
+    }
+
     /// The options that `arguments`, the name of the program first, and the environment name.
     ///
     /// # Errors
@@ -40,6 +45,7 @@ impl Options {
         let parsed = command.clone().try_get_matches_from(arguments);
         let matches = parsed.map_err(|error| blame(error, &command, arguments))?;
         refuse_flags_of_the_daemon(&mut command, &matches)?;
+        refuse_foreign_flags(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
     }
 }
@@ -73,15 +79,10 @@ fn with_set_variable(argument: Arg) -> Arg {
     }
 }
 
-/// Settings behind a command are flags alone: variables are read before it, and flags beat them. Those
-/// behind `db` may stand anywhere, and its help names the ones that matter to it.
+/// Settings behind a role are flags alone: variables are read before it, and flags beat them.
 fn with_settings(command: Command) -> Command {
     match command.get_name() {
-        "scheduler" | "checker" | "recorder" => command.mut_args(forget_variable),
-        "db" => command.mut_args(|argument| {
-            let matters = [CLUSTER, LIST].map(Some).contains(&argument.get_help_heading());
-            forget_variable(argument).global(true).hide(!matters)
-        }),
+        "scheduler" | "checker" | "recorder" | "db" => shaped(command).mut_args(forget_variable),
         _ => command,
     }
 }
@@ -160,6 +161,37 @@ mod tests {
             "poller --max-workers 5 targets",
         ] {
             assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_role_takes_the_flags_that_mean_something_to_it_wherever_they_stand() {
+        for line in [
+            "poller scheduler --postgres x --kafka h:1 --listen off --interval 5s --lease 3s",
+            "poller --kafka h:1 --max-workers 5 checker --location berlin --max-body 1MB --data x",
+            "poller recorder --keep 3d --grace 5s --log-level error --status-public",
+            "poller db --postgres x import list --interval 5s --strict --data x",
+            "poller db export --postgres-ca x",
+        ] {
+            let parsed = parse(line);
+            assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|error| error.to_string()));
+        }
+        for (line, counts_for) in [
+            ("poller scheduler --max-workers 5", "it counts for checker;"),
+            ("poller --max-workers 5 scheduler", "it counts for checker;"),
+            ("poller checker --postgres x", "it counts for scheduler, recorder, db;"),
+            ("poller --postgres x checker", "it counts for scheduler, recorder, db;"),
+            ("poller recorder --urls x", "it counts for db;"),
+            ("poller db status --location x", "it counts for checker;"),
+            ("poller db --location x status", "it counts for checker;"),
+            ("poller --kafka h:1 db status", "it counts for scheduler, checker, recorder;"),
+            ("poller recorder --max-disk 1GB", "it is for the daemon of one machine;"),
+        ] {
+            let error = parse(line).expect_err(line);
+            let told = error.to_string();
+            assert!(error.exit_code() == 2 && told.contains(counts_for), "{line}: {told}");
+            let flag = line.split(' ').find(|word| word.starts_with("--")).expect("a flag");
+            assert!(told.contains(&format!("'{flag}' means nothing to the command")), "{told}");
         }
     }
 

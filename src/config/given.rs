@@ -20,13 +20,13 @@ use crate::config::values::{interval, timeout};
 use crate::manners::Rate;
 use crate::target::Proxy;
 
+pub(crate) use api::API;
 pub use api::{ApiGiven, Listen, Networks, SecretText};
 pub(crate) use api::{label, listen, networks, origin};
 pub(crate) use cluster::{CLUSTER, broker, lease, location_name, topic_name};
 pub use cluster::{ClusterGiven, Sasl};
 
-/// The heading of the settings of lists.
-pub(crate) const LIST: &str = "List";
+const LIST: &str = "List";
 const POLLING: &str = "Polling";
 const POLITENESS: &str = "Politeness";
 const STORAGE: &str = "Storage";

@@ -50,10 +50,13 @@ impl Sources {
     /// process goes.
     fn given(&self) -> Given {
         let mut given = self.given.clone();
-        if let Some(SecretText(text)) = &mut given.api.jwt_secret
-            && let Some(path) = text.strip_prefix("file:")
-        {
-            *text = format!("file:{}", self.here.join(path).display()).into();
+        let cluster = &mut given.cluster;
+        let secrets =
+            [&mut given.api.jwt_secret, &mut cluster.postgres, &mut cluster.kafka_password];
+        for SecretText(text) in secrets.into_iter().flatten() {
+            if let Some(path) = text.strip_prefix("file:") {
+                *text = format!("file:{}", self.here.join(path).display()).into();
+            }
         }
         given
     }
@@ -117,6 +120,21 @@ mod tests {
         assert_eq!(settings.urls, Source::File(here.path().join("urls.json")));
         let plan = settings.rules.plan(&Fields::default(), &[]);
         assert_eq!(plan.tls.ca, Some(here.path().join("ca.pem")));
+    }
+
+    #[test]
+    fn a_file_that_holds_a_secret_is_found_wherever_the_process_goes() {
+        let here = tempfile::tempdir().unwrap();
+        std::fs::write(here.path().join("url"), "postgres://h/d\n").unwrap();
+        std::fs::write(here.path().join("password"), "s3cret\n").unwrap();
+        let mut sources = sources(here.path(), &[]);
+        let named = |file: &str| Some(SecretText(format!("file:{file}").into()));
+        let cluster = &mut sources.given.cluster;
+        (cluster.postgres, cluster.kafka_user) = (named("url"), Some("u".to_owned()));
+        cluster.kafka_password = named("password");
+        let settings = sources.settings().unwrap().cluster;
+        assert_eq!(settings.postgres.unwrap().text(), "postgres://h/d");
+        assert_eq!(settings.kafka.sasl.unwrap().2.text(), "s3cret");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Every type of the client library stays in here.
 
 pub mod consumer;
+mod files;
 pub mod jobs;
 pub mod letters;
 pub mod messages;

@@ -70,7 +70,7 @@ pub enum DatabaseError {
     )]
     Address(String),
     /// The file with its authority cannot be used.
-    #[error("cannot read the authority of the database {}: {reason}; name another with --postgres-ca", path.display())]
+    #[error("--postgres-ca names {}, {reason}", path.display())]
     Authority {
         /// The file.
         path: PathBuf,
@@ -271,14 +271,22 @@ fn tls(ca: Option<&std::path::Path>) -> Result<rustls::ClientConfig, DatabaseErr
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca {
         let broken = |reason: String| DatabaseError::Authority { path: path.to_owned(), reason };
-        let certificates =
-            CertificateDer::pem_file_iter(path).map_err(|error| broken(error.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| broken(error.to_string()))?;
-            roots.add(certificate).map_err(|error| broken(error.to_string()))?;
+        let unreadable = |error| broken(format!("which cannot be read: {error}"));
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        if bytes.trim_ascii().is_empty() {
+            return Err(broken("which is empty".to_owned()));
+        }
+        let unfit = |error: &dyn std::fmt::Display| {
+            broken(format!("which holds a certificate that cannot be used: {error}"))
+        };
+        for certificate in CertificateDer::pem_slice_iter(&bytes) {
+            roots
+                .add(certificate.map_err(|error| unfit(&error))?)
+                .map_err(|error| unfit(&error))?;
         }
         if roots.is_empty() {
-            return Err(broken("it holds no certificate".to_owned()));
+            let reason = "which holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)";
+            return Err(broken(reason.to_owned()));
         }
     } else {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

@@ -136,6 +136,8 @@ pub struct RestoredShard {
     pub missed: u64,
     /// The newest time at which a poll finished, in Unix microseconds; 0: never.
     pub newest_us: i64,
+    /// When this was written, by the clock of the database, in Unix milliseconds.
+    pub written_ms: i64,
     /// Counts, windows and the hour of the fleet; no records.
     pub ledger: Restored,
 }

@@ -141,3 +141,31 @@ fn a_shard_in_doubt_holds_up_no_other() {
     recorder.stop();
     assert_eq!(rig.sql("SELECT count(*) FROM sample WHERE target = 99"), "250");
 }
+
+#[test]
+fn who_is_not_told_what_of_late_outcomes_is_stored_asks_again_and_stores_each_once() {
+    let Some(engines) = engines() else { return };
+    let rig = Rig::new(engines, "asking", 2, 4);
+    let recorder = rig.recorder("one");
+    let of = |target: u32, slot: i64| Poll::new(target, slot, up());
+    // Nobody knows the target 99: what is told of it may be stored already.
+    let stored: Vec<Poll> = (0..50).map(|slot| of(99, slot)).collect();
+    rig.send_polls(&stored);
+    rig.wait("the first", "SELECT count(*) FROM sample WHERE target = 99", "50");
+    // When somebody asked who still waits for the answer.
+    let asked = "SELECT coalesce(max(query_start)::text, '') FROM pg_stat_activity \
+                 WHERE wait_event_type = 'Lock' AND query LIKE '%AS asked(due, target%'";
+    holding(&rig, "sample", 120, || {
+        rig.send_polls(&stored);
+        rig.send_polls(&[of(99, 50), of(99, 51)]);
+        rig.until("it asks", asked, |at| at.starts_with("20"));
+        let first = rig.sql(asked);
+        rig.until("it asks again", asked, |at| at.starts_with("20") && at > &*first);
+    });
+    rig.wait("the new ones", "SELECT count(*) FROM sample WHERE target = 99", "52");
+    rig.send_polls(&[of(1, 1), of(2, 1)]);
+    rig.wait("the others", "SELECT count(*) FROM sample WHERE target < 99", "2");
+    recorder.says("the database is back");
+    recorder.stop();
+    assert_eq!(rig.sql("SELECT count(*) FROM sample WHERE target = 99"), "52");
+}

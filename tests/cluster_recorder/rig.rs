@@ -153,6 +153,21 @@ impl Rig {
         assert!(self.producer.flush(PATIENCE), "Kafka takes no records");
     }
 
+    /// Removes the topic of outcomes, and makes it again.
+    pub(crate) fn make_topic_anew(&mut self, engines: &Engines) {
+        let topic = self.connection.topic(Topic::Outcomes);
+        engines.kafka.remove_topic(&topic);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let end = Instant::now() + PATIENCE;
+        // Brokers may take a while to forget it.
+        while let Err(error) = runtime.block_on(self.connection.ensure_topics(self.shards.count()))
+        {
+            assert!(Instant::now() < end, "{error}");
+        }
+        // The one before counted for the old topic.
+        self.producer = Producer::new(&self.connection, Sent).unwrap();
+    }
+
     /// Starts a recorder.
     pub(crate) fn recorder(&self, name: &str) -> Recorder {
         self.start(name, "2s", &[])

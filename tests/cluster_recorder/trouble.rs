@@ -216,3 +216,31 @@ fn what_is_forgotten_is_old_and_over() {
                 (SELECT count(*) FROM gap)";
     assert_eq!(rig.sql(left), "1|1|0|0|0");
 }
+
+#[test]
+fn a_topic_that_was_made_anew_and_grew_while_nobody_looked_is_read_from_its_beginning() {
+    let Some(engines) = engines() else { return };
+    let mut rig = Rig::new(engines, "grown", 1, 10);
+    let polls = Stream::new(10, 30).polls();
+    let (first, rest) = polls.split_at(100);
+    rig.send_polls(first);
+    let recorder = rig.recorder("one");
+    rig.wait("the first", "SELECT sum(checks) FROM progress", "100");
+    recorder.stop();
+    assert_eq!(rig.sql("SELECT next_offset FROM progress"), "100");
+    rig.make_topic_anew(engines);
+    rig.send_polls(rest);
+    let recorder = rig.recorder("two");
+    rig.wait("all", "SELECT sum(checks) FROM progress", "300");
+    rig.wait("its end", "SELECT next_offset FROM progress", "200");
+    let gap = "SELECT count(*) FROM gap WHERE reason LIKE '%made anew%'";
+    rig.wait("the gap", gap, "1");
+    recorder.stop();
+    assert_eq!(rig.sql("SELECT count(*) FROM sample"), "300");
+    // The next one finds the same log, and reads on.
+    let recorder = rig.recorder("three");
+    rig.send_polls(&[Poll::new(1, 31, up())]);
+    rig.wait("what follows", "SELECT sum(checks) FROM progress", "301");
+    recorder.stop();
+    assert_eq!(rig.sql(gap), "1");
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use poller::queue::kafka::Topic;
 use poller::queue::kafka::letters::{Letter, Letters};
 
-use crate::{connection, engines, shared, topic_reader};
+use crate::{connection, engines, make_topic, shared, topic_reader};
 
 /// The tokens of letters that have an end.
 type Ended = Arc<Mutex<Vec<usize>>>;
@@ -46,6 +46,28 @@ async fn a_letter_is_what_was_read_with_its_place_and_the_reason() {
         kept.iter().map(|record| record.payload.len()).collect::<Vec<_>>(),
         [12, 900_000, 0]
     );
+}
+
+#[tokio::test]
+async fn a_letter_that_its_topic_refuses_is_given_up_and_the_next_one_is_kept() {
+    if !engines::are_here() {
+        return;
+    }
+    let brokers = shared().bootstrap();
+    make_topic("narrowed.dead", &[("max.message.bytes", "1000")]).await;
+    let (letters, ended) = letters(brokers, "narrowed");
+    // What cannot be made smaller.
+    let noise = (0..4_000_u32).map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes()[0]);
+    let long: Vec<u8> = noise.collect();
+    for (token, bytes) in [(3, &long[..]), (4, b"what is this")] {
+        letters.insist(token, &Letter { partition: 2, offset: 77, bytes, reason: "odd" }).await;
+        letters.settle().await;
+        assert_eq!(ended.lock().expect("whole").last(), Some(&token), "it has an end");
+    }
+    assert_eq!(*ended.lock().expect("whole"), [3, 4], "one each");
+    let kept = topic_reader::read(brokers, "narrowed.dead", 1);
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].payload, b"what is this");
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,6 +34,51 @@ async fn read(arrivals: &mut Receiver<Vec<Arrival>>, count: usize) -> Vec<Arriva
     read
 }
 
+/// Removes the topic of outcomes, and makes it again.
+async fn make_anew(connection: &Connection) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", shared().bootstrap())
+        .create()
+        .expect("an admin");
+    let topic = connection.topic(Topic::Outcomes);
+    let removed = admin.delete_topics(&[&topic], &AdminOptions::new()).await;
+    assert_eq!(removed.expect("asked"), [Ok(topic)]);
+    // Brokers may take a while to forget it.
+    while connection.ensure_topics(1).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_made_anew_is_known_although_it_has_grown_past_what_was_read() {
+    if !engines::are_here() {
+        return;
+    }
+    let connection = connection(shared().bootstrap(), "grown");
+    connection.ensure_topics(1).await.expect("topics");
+    produce(&connection, 50);
+    let (reader, mut arrivals) = Reader::start(&connection).expect("a reader");
+    reader.assign(0, 1, 0);
+    let times = read(&mut arrivals, 50).await.into_iter().map(|arrival| arrival.at_ms);
+    let read_ms = times.max().flatten().expect("the brokers' time");
+    let logs = reader.logs();
+    produce(&connection, 5);
+    for next in [0, 1, 50, 55, 1_000] {
+        assert_eq!(logs.begins_anew(0, next, read_ms).await, None, "it is the same: {next}");
+    }
+    make_anew(&connection).await;
+    produce(&connection, 60);
+    let (reader, _arrivals) = Reader::start(&connection).expect("a reader");
+    let logs = reader.logs();
+    for next in [1, 50, 60, 1_000] {
+        assert_eq!(logs.begins_anew(0, next, read_ms).await, Some(0), "it is another: {next}");
+    }
+    assert_eq!(logs.begins_anew(0, 0, read_ms).await, None, "all of it is to be read anyway");
+    let away = Connection { brokers: vec!["127.0.0.1:1".to_owned()], ..connection };
+    let (reader, _arrivals) = Reader::start(&away).expect("a reader");
+    assert_eq!(reader.logs().begins_anew(0, 50, read_ms).await, None, "nobody says so");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_was_made_anew_is_read_from_its_beginning() {
     if !engines::are_here() {
@@ -46,16 +91,7 @@ async fn a_topic_that_was_made_anew_is_read_from_its_beginning() {
     reader.assign(0, 1, 0);
     let before = read(&mut arrivals, 50).await;
     assert!(before.iter().all(|arrival| arrival.skipped == 0));
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", shared().bootstrap())
-        .create()
-        .expect("an admin");
-    let removed = admin.delete_topics(&["anew.outcomes"], &AdminOptions::new()).await;
-    assert_eq!(removed.expect("asked"), [Ok("anew.outcomes".to_owned())]);
-    // Brokers may take a while to forget it.
-    while connection.ensure_topics(1).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    make_anew(&connection).await;
     produce(&connection, 5);
     let after = read(&mut arrivals, 5).await;
     let places: Vec<(i64, i64)> =

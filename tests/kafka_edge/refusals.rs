@@ -2,11 +2,19 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
-use poller::queue::kafka::Connection;
+use poller::queue::kafka::messages::Report;
+use poller::queue::kafka::producer::Producer;
+use poller::queue::kafka::reader::Reader;
 use poller::queue::kafka::topics::TopicsError;
+use poller::queue::kafka::{Connection, Topic};
 
-use crate::connection;
+use crate::engines::{Brokers, Kafka, Security};
+use crate::{Told, connection, engines};
+
+/// Somebody who speaks no TLS.
+const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
 
 /// The address of somebody who reads what comes first, says `answer` and hangs up.
 fn somebody_who_says(answer: &'static [u8]) -> String {
@@ -41,7 +49,68 @@ async fn who_hangs_up_before_tls_stands_is_waited_for() {
 
 #[tokio::test]
 async fn who_speaks_no_tls_is_told_at_once() {
-    let told = what_is_told_of(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    let told = what_is_told_of(NO_TLS).await;
     assert!(matches!(told, TopicsError::Refused(_)), "{told}");
     assert!(told.to_string().contains("wrong version number"), "{told}");
+}
+
+/// Waits until `is_so`.
+async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_nobody_trusts_ends_no_role_as_long_as_another_may_work() {
+    if !engines::are_here() {
+        return;
+    }
+    let kafka = Kafka::start(Brokers::One, Security::Tls);
+    let file = |name| kafka.directory().join(name);
+    let with = Connection {
+        brokers: vec![somebody_who_says(NO_TLS), kafka.bootstrap().to_owned()],
+        ca: Some(file("ca.pem")),
+        identity: Some((file("service.cert"), file("service.key"))),
+        ..connection("", "mixed")
+    };
+    assert_eq!(with.ensure_topics(1).await, Ok(()));
+    // The one that works is away: whoever asks now is refused by the other one alone.
+    kafka.stop(1);
+    let told = with.describe().await.expect_err("nobody works");
+    assert!(told.is_passing() && told.to_string().contains("SSL"), "{told}");
+    let producer = Producer::new(&with, Told::default()).expect("a producer");
+    let (reader, mut arrivals) = Reader::start(&with).expect("a reader");
+    reader.assign(0, 1, 0);
+    producer.send((Topic::Outcomes, 0), b"", &Report::default().to_bytes(), 7).expect("room");
+    let is_told = |trouble: Option<String>| trouble.is_some_and(|text| text.contains("SSL"));
+    wait_until("trouble is told", || is_told(producer.trouble()) && is_told(reader.trouble()))
+        .await;
+    kafka.start_node(1);
+    let arrived = tokio::time::timeout(Duration::from_mins(1), arrivals.recv()).await;
+    assert_eq!(arrived.expect("in time").expect("it reads").len(), 1);
+    assert_eq!((producer.fatal(), reader.is_refused()), (None, false));
+}
+
+#[tokio::test]
+async fn who_is_trusted_by_no_broker_at_all_is_told_to_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ca = directory.path().join("ca.pem");
+    let anybody = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("one");
+    std::fs::write(&ca, anybody.cert.pem()).expect("a file");
+    let brokers = vec![somebody_who_says(NO_TLS), somebody_who_says(NO_TLS)];
+    let with = Connection { brokers, ca: Some(ca), ..connection("", "none") };
+    let producer = Producer::new(&with, Told::default()).expect("a producer");
+    let (reader, _arrivals) = Reader::start(&with).expect("a reader");
+    wait_until("both refuse", || producer.fatal().is_some() && reader.is_refused()).await;
+    for told in [producer.fatal(), reader.trouble()] {
+        assert!(
+            told.as_ref().is_some_and(|told| told.contains("wrong version number")),
+            "{told:?}"
+        );
+    }
+    let told = with.describe().await.expect_err("nobody works");
+    assert!(matches!(told, TopicsError::Refused(_)), "{told}");
 }

@@ -172,6 +172,11 @@ impl Kafka {
         let options = ["--create", "--topic", topic, "--partitions", &partitions];
         self.engine.act("topics", &options);
     }
+
+    /// Removes a topic.
+    pub fn remove_topic(&self, topic: &str) {
+        self.engine.act("topics", &["--delete", "--topic", topic]);
+    }
 }
 
 /// A PostgreSQL that runs.

@@ -12,7 +12,8 @@ use ipnet::IpNet;
 
 use super::{count, header_text};
 
-const API: &str = "API";
+/// The heading of the settings of the HTTP API.
+pub(crate) const API: &str = "API";
 
 /// What one place says of the HTTP API, its pages and its metrics.
 #[derive(Args, Clone, Default)]

@@ -88,12 +88,19 @@ impl Secret {
     /// The secret that `text` is or, as `file:PATH`, names, for the setting `name`.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or holds nothing: names the flag and it.
     pub(super) fn read(name: &str, SecretText(text): SecretText) -> Result<Self, SettingsError> {
         let Some(path) = text.strip_prefix("file:") else { return Ok(Self(text)) };
-        std::fs::read_to_string(Path::new(path))
-            .map(|read| Self(read.trim_end_matches(['\r', '\n']).into()))
-            .map_err(|error| told(&format!("{name}: cannot read {path}: {error}")))
+        let wrong = |reason: String| {
+            let flag = name.replace('_', "-");
+            told(&format!("--{flag} names the file {path}, which {reason}"))
+        };
+        let read = std::fs::read_to_string(Path::new(path));
+        let read = read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        match read.trim_end_matches(['\r', '\n']) {
+            "" => Err(wrong("is empty".to_owned())),
+            secret => Ok(Self(secret.into())),
+        }
     }
 
     /// The secret as text, for who has to show it to another program.
@@ -181,6 +188,24 @@ mod tests {
         assert!(ApiSettings::complete(given("short")).is_err());
         let settings = ApiSettings::complete(given(&"x".repeat(32))).expect("long enough");
         assert!(!format!("{settings:?}").contains("xxx"));
+    }
+
+    #[test]
+    fn a_file_without_a_secret_is_named_with_its_flag_and_what_is_wrong_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let refused = |file: &str| {
+            let path = folder.path().join(file).display().to_string();
+            let error = Secret::read("kafka_password", SecretText(format!("file:{path}").into()));
+            let told = error.expect_err("no secret").to_string();
+            let begin = format!("--kafka-password names the file {path}, which ");
+            told.strip_prefix(&begin).unwrap_or_else(|| panic!("{told}")).to_owned()
+        };
+        std::fs::write(folder.path().join("empty"), "\n").expect("written");
+        std::fs::write(folder.path().join("bytes"), [0xff, 0xfe]).expect("written");
+        assert_eq!(refused("empty"), "is empty");
+        assert_eq!(refused("none"), "cannot be read: No such file or directory (os error 2)");
+        assert_eq!(refused("bytes"), "cannot be read: stream did not contain valid UTF-8");
+        assert_eq!(refused(""), "cannot be read: Is a directory (os error 21)");
     }
 
     #[test]

@@ -98,7 +98,9 @@ impl Consumer {
         let (shared, heard) = (Shared::default(), Heard::default());
         let topic = connection.topic(Topic::Jobs);
         let context = Context { shared: shared.clone(), heard, topic: topic.clone() };
-        let inner = Arc::new(config.create_with_context(context).map_err(settings)?);
+        let inner = Arc::new(
+            config.create_with_context(context).map_err(|error| connection.blamed(&error))?,
+        );
         let scout = Scout::start(&inner, membership.now_ms)
             .map_err(|error| TopicsError::Settings(format!("no thread: {error}")))?;
         BaseConsumer::subscribe(&inner, &[&topic]).map_err(settings)?;
@@ -114,10 +116,8 @@ impl Consumer {
             wait = Duration::ZERO;
             match polled {
                 None => break,
-                Some(Err(error)) => {
-                    let code = error.rdkafka_error_code();
-                    self.inner.context().heard.note(code, &error.to_string());
-                }
+                // The context has heard of it, and in better words.
+                Some(Err(_)) => {}
                 Some(Ok(message)) => {
                     self.inner.context().heard.forget();
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };

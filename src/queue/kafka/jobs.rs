@@ -1,5 +1,7 @@
 //! `JobTopic`: jobs of a scheduler on their way to the topic, and how many of them are there.
 
+mod token;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -8,17 +10,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use prost::encoding;
 
+use self::token::{KEY, ROOM, RUNS, Token, room};
 use super::messages::{JobMessage, MissedMessage, Reason, Report, Told, VERSION};
-use super::producer::{BATCH, Deliveries, Delivery, MOST_RECORDS, Producer, SendError};
+use super::producer::{BATCH, Deliveries, Delivery, MOST_KB, MOST_RECORDS, Producer, SendError};
 use super::topics::TopicsError;
 use super::{Connection, Topic};
 use crate::queue::{Full, JobSink, Mark, Settled, Slot};
 use crate::target::TargetId;
 
-/// Bits of a token that tell the kind of a record.
-const KIND_BITS: u32 = 1;
-/// Bits of a token that tell the shard: [`crate::shards::Shards::MOST`] of them.
-const SHARD_BITS: u32 = 12;
 /// How long after they refused a job for its size brokers are asked again: what they take can be
 /// changed. That costs the shard of the job a second.
 const ASKED_AGAIN: Duration = Duration::from_mins(10);
@@ -47,9 +46,9 @@ pub struct JobTopic {
     producer: Producer,
     tallies: Tallies,
     offered: Vec<Run>,
-    /// Records of a shard that may wait for brokers: all shards together find room, so that one whose
-    /// partition nobody leads holds up no other.
-    most: u64,
+    /// Records of a shard that may wait for brokers, and the room that they may take: all shards
+    /// together find both, so that one whose partition nobody leads holds up no other.
+    most: (u64, u64),
     buffer: Vec<u8>,
     /// Why nothing is taken any more.
     broken: Option<String>,
@@ -60,6 +59,19 @@ pub struct JobTopic {
 struct Run {
     number: usize,
     mark: Mark,
+    /// The room that it took.
+    room: u64,
+}
+
+impl Run {
+    fn count(&mut self, token: Token) {
+        self.room += token.room as u64;
+        if token.is_job {
+            self.mark.jobs += 1;
+        } else {
+            self.mark.missed += 1;
+        }
+    }
 }
 
 impl JobTopic {
@@ -72,7 +84,10 @@ impl JobTopic {
         let tallies = Tallies { shards: (0..shards).map(tally).collect(), large: Arc::default() };
         let producer = Producer::new(connection, tallies.clone())?;
         let offered = vec![Run::default(); shards as usize];
-        let most = (MOST_RECORDS / shards.max(1)).max(1).into();
+        let share = |all: u64| (all / u64::from(shards.max(1))).max(1);
+        // What is told beside entries is not reckoned before it is written: it finds the sixteenth.
+        let room = u64::from(MOST_KB) * 1_024 / ROOM as u64 / 16 * 15;
+        let most = (share(MOST_RECORDS.into()), share(room));
         Ok(Self { producer, tallies, offered, most, buffer: Vec::new(), broken: None })
     }
 
@@ -95,12 +110,16 @@ impl JobTopic {
         self.producer.flush(limit)
     }
 
-    /// Whether as many records of `shard` wait for brokers as may.
-    fn is_full(&self, shard: u32) -> bool {
+    /// Whether as many records of `shard` wait for brokers as may, or leave no room for so many `bytes`;
+    /// when none waits there is room for any.
+    fn is_full(&self, shard: u32, bytes: usize) -> bool {
         let run = self.offered.get(shard as usize).zip(self.tallies.shards.get(shard as usize));
         run.is_none_or(|(offered, tally)| {
-            let (offered, kept) = (offered.mark, tally.lock().run.mark);
-            (offered.jobs + offered.missed).saturating_sub(kept.jobs + kept.missed) >= self.most
+            let kept = tally.lock().run;
+            let count = |run: &Run| run.mark.jobs + run.mark.missed;
+            let waiting = count(offered).saturating_sub(count(&kept));
+            let taken = offered.room.saturating_sub(kept.room);
+            waiting >= self.most.0 || (waiting > 0 && taken + room(bytes) as u64 > self.most.1)
         })
     }
 
@@ -112,21 +131,18 @@ impl JobTopic {
 
     fn send(&mut self, (shard, is_job): (u32, bool), id: TargetId) -> Result<(), SendError> {
         let Some(run) = self.offered.get_mut(shard as usize) else { return Err(SendError::Full) };
-        let mut key = [0_u8; 16];
+        let mut key = [0_u8; KEY];
         // A number of 16 digits fits in as many bytes.
         let _ = write!(&mut key[..], "{id}");
         let topic = if is_job { Topic::Jobs } else { Topic::Outcomes };
-        let token = token(run.number, shard, is_job);
-        let sent = self.producer.send((topic, shard), &key, &self.buffer, token);
+        let room = room(self.buffer.len());
+        let token = Token { run: run.number, room, shard: shard as usize, is_job };
+        let sent = self.producer.send((topic, shard), &key, &self.buffer, token.packed());
         if let Err(SendError::Fatal(reason)) = &sent {
             self.broken = Some(reason.clone());
         }
         sent?;
-        if is_job {
-            run.mark.jobs += 1;
-        } else {
-            run.mark.missed += 1;
-        }
+        run.count(token);
         Ok(())
     }
 
@@ -140,10 +156,6 @@ impl JobTopic {
         self.buffer = Report::new("", Told::Missed(missed)).to_bytes();
         self.send((shard, false), slot.id)
     }
-}
-
-const fn token(run: usize, shard: u32, is_job: bool) -> usize {
-    (run << (SHARD_BITS + KIND_BITS)) | ((shard as usize) << KIND_BITS) | is_job as usize
 }
 
 /// Puts a job in `slot` into `buffer`: what is fixed of it, and then the rest.
@@ -162,7 +174,7 @@ fn write_job(slot: &Slot<'_>, buffer: &mut Vec<u8>) {
 
 impl JobSink for JobTopic {
     fn offer(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
-        if self.is_full(shard) {
+        if self.is_full(shard, slot.fixed.len()) {
             return Err(Full::Shard);
         }
         write_job(slot, &mut self.buffer);
@@ -181,7 +193,7 @@ impl JobSink for JobTopic {
     }
 
     fn miss(&mut self, shard: u32, slot: &Slot<'_>) -> Result<(), Full> {
-        if self.is_full(shard) {
+        if self.is_full(shard, 0) {
             return Err(Full::Shard);
         }
         self.report(shard, slot, Reason::Standstill).map_err(|_| Full::All)
@@ -206,7 +218,7 @@ impl JobSink for JobTopic {
     fn restart(&mut self, shard: u32) {
         let tally = self.tallies.shards.get(shard as usize);
         let Some((tally, run)) = tally.zip(self.offered.get_mut(shard as usize)) else { return };
-        *run = Run { number: run.number + 1, mark: Mark::default() };
+        *run = Run { number: run.number.wrapping_add(1) & RUNS, ..Run::default() };
         *tally.lock() = Tally { run: *run, has_failed: false };
     }
 }
@@ -245,17 +257,16 @@ struct Tally {
 
 impl Deliveries for Tallies {
     fn delivered(&self, token: usize, delivery: Delivery<'_>) {
-        let shard = (token >> KIND_BITS) & ((1 << SHARD_BITS) - 1);
-        let Some(tally) = self.shards.get(shard) else { return };
+        let token = Token::of(token);
+        let Some(tally) = self.shards.get(token.shard) else { return };
         let mut tally = tally.lock();
-        if tally.run.number != token >> (SHARD_BITS + KIND_BITS) {
+        if tally.run.number != token.run {
             // Of a time before, that concerns nobody any more.
             return;
         }
         match delivery {
             Delivery::Failed(_) => tally.has_failed = true,
-            Delivery::Acknowledged { .. } if token & 1 == 1 => tally.run.mark.jobs += 1,
-            Delivery::Acknowledged { .. } => tally.run.mark.missed += 1,
+            Delivery::Acknowledged { .. } => tally.run.count(token),
         }
     }
 
@@ -323,17 +334,21 @@ mod tests {
         let shards = (0..4096).map(|_| Mutex::new(Tally::default())).collect();
         let tallies = Tallies { shards, large: Arc::default() };
         let there = Delivery::Acknowledged { offset: 0, at_ms: None };
-        let count = |shard: usize| tallies.shards[shard].lock().run.mark;
+        let count = |shard: usize| {
+            let run = tallies.shards[shard].lock().run;
+            (run.mark, run.room)
+        };
         for shard in [0, 1, 4_095] {
-            tallies.shards[shard as usize].lock().run.number = 9;
-            tallies.delivered(token(9, shard, true), there);
-            tallies.delivered(token(9, shard, true), there);
-            tallies.delivered(token(9, shard, false), there);
-            tallies.delivered(token(8, shard, true), there);
-            tallies.delivered(token(8, shard, true), Delivery::Failed("late"));
-            assert_eq!(count(shard as usize), Mark { jobs: 2, missed: 1 });
+            let sent = |run, room, is_job| Token { run, room, shard, is_job }.packed();
+            tallies.shards[shard].lock().run.number = 9;
+            tallies.delivered(sent(9, 1, true), there);
+            tallies.delivered(sent(9, 3_907, true), there);
+            tallies.delivered(sent(9, 2, false), there);
+            tallies.delivered(sent(8, 5, true), there);
+            tallies.delivered(sent(8, 5, true), Delivery::Failed("late"));
+            assert_eq!(count(shard), (Mark { jobs: 2, missed: 1 }, 3_910));
         }
-        assert_eq!(count(2), Mark::default());
+        assert_eq!(count(2), (Mark::default(), 0));
         assert!(!tallies.shards[1].lock().has_failed);
     }
 }

@@ -28,7 +28,7 @@ pub(super) const MOST_RECORDS: u32 = 100_000;
 /// Bytes that go to a partition at once at most, unless a record alone is larger.
 pub(super) const BATCH: usize = 262_144;
 /// What they hold at most, in KB.
-const MOST_KB: &str = "131072";
+pub(super) const MOST_KB: u32 = 131_072;
 
 /// How long records wait for others that go the same way, where nothing else is said.
 const LINGER: Duration = Duration::from_millis(10);
@@ -129,10 +129,11 @@ impl Producer {
             // Nothing is given up for being old.
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", MOST_RECORDS.to_string())
-            .set("queue.buffering.max.kbytes", MOST_KB)
+            .set("queue.buffering.max.kbytes", MOST_KB.to_string())
             .set("batch.num.messages", "10000")
             .set("batch.size", BATCH.to_string());
-        let inner = Arc::new(Telling::start(&config, told)?);
+        let client = config.create_with_context(told).map_err(|error| connection.blamed(&error))?;
+        let inner = Arc::new(Telling::start(client)?);
         let topics =
             [Topic::Jobs, Topic::Outcomes, Topic::Dead].map(|topic| connection.topic(topic));
         Ok(Self { inner, context, topics: Arc::new(topics) })
@@ -250,6 +251,15 @@ struct Context {
     deliveries: Box<dyn Deliveries>,
 }
 
+impl Context {
+    fn fail(&self, reason: &str) {
+        // Errors are told twice.
+        if self.shared.fatal.set(reason.to_owned()).is_ok() {
+            self.deliveries.fatal(reason);
+        }
+    }
+}
+
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.shared.heard.log(level, facility, text);
@@ -257,13 +267,13 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            // Errors are told twice.
-            if self.shared.fatal.set(reason.to_owned()).is_ok() {
-                self.deliveries.fatal(reason);
-            }
-            return;
+            return self.fail(reason);
         }
         self.shared.heard.error(error, reason);
+        // A new one reads its certificates anew.
+        if let Some(reason) = self.shared.heard.shut_out() {
+            self.fail(&reason);
+        }
     }
 }
 

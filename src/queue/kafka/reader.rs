@@ -3,6 +3,8 @@
 //! It belongs to no group: who reads what is decided elsewhere, and so is how far that is done. A
 //! thread of its own fetches, and waits when nobody takes what it has.
 
+mod logs;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+pub use self::logs::Logs;
 use super::messages::{MessageError, Report};
 use super::topics::TopicsError;
 use super::trouble::Heard;
@@ -61,6 +64,7 @@ pub struct Arrival {
 #[derive(Debug)]
 pub struct Reader {
     shared: Arc<Shared>,
+    logs: Logs,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -88,7 +92,6 @@ impl Reader {
     /// # Errors
     /// What `connection` says makes no sense, or the system allows no thread.
     pub fn start(connection: &Connection) -> Result<(Self, Receiver<Vec<Arrival>>), TopicsError> {
-        let settings = |error: &dyn std::fmt::Display| TopicsError::Settings(error.to_string());
         let shared = Arc::new(Shared::default());
         let topic = connection.topic(Topic::Outcomes);
         let context = Context { shared: Arc::clone(&shared), topic: topic.clone() };
@@ -104,7 +107,9 @@ impl Reader {
             .set("queued.max.messages.kbytes", "32768")
             .set("statistics.interval.ms", "2000");
         let consumer: BaseConsumer<Context> =
-            config.create_with_context(context).map_err(|error| settings(&error))?;
+            config.create_with_context(context).map_err(|error| connection.blamed(&error))?;
+        let consumer = Arc::new(consumer);
+        let logs = Logs { consumer: Arc::clone(&consumer), topic: topic.clone() };
         let (sender, receiver) = channel(WAITING);
         let work = Work {
             consumer,
@@ -116,8 +121,8 @@ impl Reader {
             again: None,
         };
         let thread = std::thread::Builder::new().name("reader".into()).spawn(move || work.run());
-        let thread = thread.map_err(|error: io::Error| settings(&error))?;
-        Ok((Self { shared, thread: Some(thread) }, receiver))
+        let thread = thread.map_err(|error: io::Error| TopicsError::Settings(error.to_string()))?;
+        Ok((Self { shared, logs, thread: Some(thread) }, receiver))
     }
 
     /// Has `shard` be read from `offset` on; its records carry `epoch`.
@@ -134,6 +139,12 @@ impl Reader {
     #[must_use]
     pub fn end(&self, shard: u32) -> Option<i64> {
         self.shared.ends.lock().get(&shard).copied()
+    }
+
+    /// Tells whether partitions are still those that were read before.
+    #[must_use]
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
     }
 
     /// What was heard last of trouble with brokers, until something is read again.
@@ -175,7 +186,7 @@ struct Part {
 
 /// What the thread works with.
 struct Work {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     topic: String,
     shared: Arc<Shared>,
     sender: Sender<Vec<Arrival>>,
@@ -313,9 +324,8 @@ impl Work {
                     arrivals.push(arrival(shard, *part, &message, &mut self.buffer));
                     part.next = message.offset() + 1;
                 }
-                Some(Err(error)) => {
-                    self.shared.heard.note(error.rdkafka_error_code(), &error.to_string());
-                }
+                // The context has heard of it, and in better words.
+                Some(Err(_)) => {}
             }
         }
         if let Some((shard, epoch, offset)) = astray {

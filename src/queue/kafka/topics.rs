@@ -16,6 +16,8 @@ use super::{Connection, Topic};
 
 /// How long brokers may take to answer one question.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was said of trouble is listened to.
+const LISTENING: Duration = Duration::from_secs(1);
 /// How long a topic may take from being made until it is seen.
 const SPREADING: Duration = Duration::from_secs(20);
 /// Copies of each record at most.
@@ -38,6 +40,9 @@ pub enum TopicsError {
     /// What we are told to show or to trust makes no sense.
     #[error("cannot speak to Kafka: {0}; look at what --kafka and its companions say")]
     Settings(String),
+    /// Files that we are told to show or to trust cannot be used.
+    #[error("cannot speak to Kafka: {0}")]
+    Files(String),
     /// A topic is not there, and is not ours to make.
     #[error("there is no topic {0}, or we may not see it; a scheduler makes it")]
     Missing(String),
@@ -241,12 +246,15 @@ impl Connection {
         let client: BaseProducer<Heard> = self
             .config()
             .create_with_context(heard.clone())
-            .map_err(|error| TopicsError::Settings(error.to_string()))?;
+            .map_err(|error| self.blamed(&error))?;
         // Of all topics: who asks for one of them by its name may have it made, as others like.
         let asked = client.client().fetch_metadata(None, PATIENCE);
         let metadata = asked.map_err(|error| {
-            // What went wrong waits to be heard.
-            client.poll(Duration::from_millis(50));
+            // What went wrong waits to be heard, and last that nobody is left.
+            let until = Instant::now() + LISTENING;
+            while !heard.is_nobody_left() && Instant::now() < until {
+                client.poll(Duration::from_millis(50));
+            }
             self.told(&error, &heard)
         })?;
         let mut found = Description { brokers: metadata.brokers().len(), ..Description::default() };
@@ -277,7 +285,7 @@ impl Connection {
 
     fn make(&self, missing: &[Topic], shards: u32, brokers: usize) -> Result<(), TopicsError> {
         let admin: AdminClient<DefaultClientContext> =
-            self.config().create().map_err(|error| TopicsError::Settings(error.to_string()))?;
+            self.config().create().map_err(|error| self.blamed(&error))?;
         let copies = brokers.clamp(1, COPIES);
         let names: Vec<(String, Topic)> =
             missing.iter().map(|topic| (self.topic(*topic), *topic)).collect();
@@ -311,7 +319,7 @@ impl Connection {
     /// `error` in our words, with what was `heard` beside it.
     fn told(&self, error: &KafkaError, heard: &Heard) -> TopicsError {
         let reason = heard.last().unwrap_or_else(|| error.to_string());
-        if heard.is_refused() || is_refusal(error.rdkafka_error_code(), &reason) {
+        if heard.is_refused() || is_refusal(error.rdkafka_error_code()) {
             return TopicsError::Refused(reason);
         }
         let mut reason = reason;

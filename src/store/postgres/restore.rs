@@ -42,7 +42,7 @@ impl Database {
                 "INSERT INTO progress (shard, epoch) VALUES ($1, $2) ON CONFLICT (shard) \
                  DO UPDATE SET epoch = excluded.epoch WHERE progress.epoch <= excluded.epoch \
                  RETURNING step, next_offset, settled_offset, missed, newest, checks, rechecks, \
-                 bytes, codes::text",
+                 bytes, codes::text, written_at",
             )
             .await?;
         let row = client.query_opt(&statement, &[&number, &epoch]).await?;
@@ -166,6 +166,7 @@ fn progress_of(row: &Row) -> Result<RestoredShard, DatabaseError> {
         settled_offset: row.try_get(2)?,
         missed: number(3)?,
         newest_us: newest.map_or(0, |newest| newest.0),
+        written_ms: row.try_get::<_, Us>(9)?.ms(),
         ledger: Restored { totals, ..Restored::default() },
     })
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::writer::in_time;
+use crate::queue::kafka::reader::Logs;
 use crate::shards::Shards;
 use crate::stage::docket::{Docket, Terms};
+use crate::store::RestoredShard;
 use crate::store::postgres::terms::TermsRow;
 use crate::store::postgres::{Database, DatabaseError};
 
@@ -22,6 +24,14 @@ pub(super) struct Gained {
     pub(super) anew: Option<i64>,
     /// What is kept of it, and the revision of its targets.
     pub(super) docket: Result<(Docket, i64), DatabaseError>,
+    /// Where its partition begins, when it was found that its topic was made anew meanwhile.
+    pub(super) begins: Option<i64>,
+}
+
+/// Where what a recorder works with is kept.
+pub(super) struct Kept {
+    pub(super) database: Database,
+    pub(super) logs: Logs,
 }
 
 /// How a target is polled and judged.
@@ -32,27 +42,33 @@ pub(super) const fn terms(row: &TermsRow) -> Terms {
 
 /// Takes `shard` over under the lease of `epoch`; from the offset `anew` on when there is one.
 pub(super) async fn gain(
-    database: Database,
+    Kept { database, logs }: Kept,
     shards: Shards,
     (shard, epoch, anew): (u32, i64, Option<i64>),
     now_ms: i64,
 ) -> Gained {
+    let mut begins = None;
     let docket = in_time(PATIENCE, async {
         if let Some(offset) = anew {
             database.begin_anew((shard, epoch), offset).await?;
         }
-        restore(&database, shards, (shard, epoch), now_ms).await
+        let restored = database.take_over(shard, epoch, now_ms).await?;
+        if anew.is_none() {
+            let RestoredShard { next_offset, written_ms, .. } = restored;
+            begins = logs.begins_anew(shard, next_offset, written_ms).await;
+        }
+        restore(&database, (shards, restored), (shard, epoch), now_ms).await
     });
-    Gained { shard, epoch, anew, docket: docket.await }
+    let docket = docket.await;
+    Gained { shard, epoch, anew, docket, begins }
 }
 
 async fn restore(
     database: &Database,
-    shards: Shards,
+    (shards, restored): (Shards, RestoredShard),
     (shard, epoch): (u32, i64),
     now_ms: i64,
 ) -> Result<(Docket, i64), DatabaseError> {
-    let restored = database.take_over(shard, epoch, now_ms).await?;
     let mut docket = Docket::restore(shards, (shard, epoch), &restored, now_ms);
     let mut polled = BTreeMap::new();
     let revision = database

@@ -8,7 +8,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::desk::{Desk, Parts};
-use super::gain::{Gained, gain};
+use super::gain::{Gained, Kept, gain};
 use super::troubles::Work;
 use super::writer::{Refusal, Written};
 use crate::health::votes::Slot;
@@ -119,8 +119,9 @@ impl Desk {
             && self.holding.gains.len() < GAINS
             && let Some((shard, epoch, anew)) = self.holding.next(!self.writing.is_empty())
         {
-            let Parts { database, shards, .. } = &self.parts;
-            let gaining = gain(database.clone(), *shards, (shard, epoch, anew), self.now_ms());
+            let Parts { database, reader, shards, .. } = &self.parts;
+            let kept = Kept { database: database.clone(), logs: reader.logs() };
+            let gaining = gain(kept, *shards, (shard, epoch, anew), self.now_ms());
             let id = self.holding.gains.spawn(gaining).id();
             self.parts.figures.troubles.begins(Work::Shard(shard));
             self.holding.running.insert(id, shard);
@@ -139,9 +140,17 @@ impl Desk {
             }
         };
         self.holding.running.remove(&id);
-        let Gained { shard, epoch, anew, docket } = gained;
+        let Gained { shard, epoch, anew, docket, begins } = gained;
         if self.holding.epochs.get(&shard) != Some(&epoch) {
             return;
+        }
+        if let (Ok((docket, _)), Some(offset)) = (&docket, begins) {
+            let now_ms = self.now_ms();
+            let newest_ms = Some(docket.newest_us().div_euclid(1_000)).filter(|&ms| ms > 0);
+            let began_ms = newest_ms.map_or(now_ms, |newest_ms| newest_ms.min(now_ms));
+            // How many of another log are gone nobody knows.
+            self.chores.note_gap(shard, -1, (began_ms, now_ms));
+            return self.begin_anew(shard, offset);
         }
         let troubles = &self.parts.figures.troubles;
         match docket {

@@ -305,30 +305,4 @@ fn sorted(elements: impl Iterator<Item = (i32, Offset, KafkaResult<()>)>) -> Kno
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rdkafka::types::RDKafkaErrorCode;
-
-    #[test]
-    fn a_partition_of_which_brokers_say_nothing_holds_up_no_other() {
-        let mut state = State::default();
-        state.await_places([1, 2].into_iter());
-        let asked = state.unknown();
-        let refused = KafkaError::OffsetFetch(RDKafkaErrorCode::LeaderNotAvailable);
-        let said = [(1, Offset::Invalid, Err(refused.clone())), (2, Offset::Offset(7), Ok(()))];
-        let (found, trouble) = sorted(said.into_iter());
-        assert_eq!((&*found, trouble), (&[(2, Some(7))][..], Some(refused)));
-        let place = |(partition, offset): (u32, Option<i64>)| Place {
-            partition,
-            offset: offset.unwrap_or(0),
-            is_fresh: false,
-        };
-        state.note_places(&asked, found.into_iter().map(place).collect());
-        let places = state.take_places().expect("some are waited for");
-        assert_eq!(places.iter().map(|place| place.partition).collect::<Vec<_>>(), [2]);
-        state.begin(&places);
-        assert!(state.unknown().is_empty(), "not at once");
-        state.again_at = None;
-        assert!(state.unknown().keys().eq([&1]), "it is asked for again");
-    }
-}
+mod tests;

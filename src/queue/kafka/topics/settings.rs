@@ -31,7 +31,7 @@ impl Connection {
     pub(super) fn look_at_settings(&self) -> Result<(), TopicsError> {
         let names = [Topic::Jobs, Topic::Outcomes].map(|topic| self.topic(topic));
         let admin: AdminClient<DefaultClientContext> =
-            self.config().create().map_err(|error| TopicsError::Settings(error.to_string()))?;
+            self.config().create().map_err(|error| self.blamed(&error))?;
         let wanted: Vec<ResourceSpecifier<'_>> =
             names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
@@ -39,7 +39,7 @@ impl Connection {
             tokio::runtime::Handle::current().block_on(admin.describe_configs(&wanted, &options));
         let told = match told {
             Ok(told) => told,
-            Err(error) if is_refusal(error.rdkafka_error_code(), &error.to_string()) => {
+            Err(error) if is_refusal(error.rdkafka_error_code()) => {
                 self.say_unseen(&error.to_string());
                 return Ok(());
             }
@@ -48,7 +48,7 @@ impl Connection {
         for (name, told) in names.iter().zip(told) {
             match told {
                 Ok(settings) => self.fit(name, &settings)?,
-                Err(code) if is_refusal(Some(code), "") => self.say_unseen(&code.to_string()),
+                Err(code) if is_refusal(Some(code)) => self.say_unseen(&code.to_string()),
                 // It was made a moment ago, and not every broker knows of it.
                 Err(code) => return Err(self.told(&KafkaError::AdminOp(code), &Heard::default())),
             }
