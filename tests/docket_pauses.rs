@@ -55,15 +55,15 @@ fn changes(batch: &ShardBatch) -> Vec<(State, State, i64)> {
     told.map(|change| (change.from, change.to, change.at_ms)).collect()
 }
 
-const fn pause(since_ms: i64, until_ms: Option<i64>) -> Option<PauseSpan> {
-    Some(PauseSpan { since_ms, until_ms })
+const fn pause(since_ms: i64, until_ms: Option<i64>) -> PauseSpan {
+    PauseSpan { since_ms, until_ms }
 }
 
 #[test]
 fn a_pause_counts_from_when_it_was_wanted_and_ends_at_its_time() {
     let mut docket = docket(&RestoredShard::default(), None);
     poll(&mut docket, 1, down());
-    docket.note_pause(TARGET, pause(15_000, Some(50_000)));
+    docket.note_pause(TARGET, Some(pause(15_000, Some(50_000))));
     docket.look_after_pauses(17_000);
     assert_eq!(state(&docket), (State::Paused, 15_000));
     poll(&mut docket, 2, up());
@@ -90,7 +90,7 @@ fn a_pause_counts_from_when_it_was_wanted_and_ends_at_its_time() {
 fn a_pause_that_was_over_before_anybody_recorded_is_brought_about_once() {
     let mut first = docket(&RestoredShard::default(), None);
     poll(&mut first, 1, up());
-    first.note_pause(TARGET, pause(15_000, Some(30_000)));
+    first.note_pause(TARGET, Some(pause(15_000, Some(30_000))));
     first.look_after_pauses(99_000);
     assert_eq!(state(&first), (State::Pending, 30_000));
     poll(&mut first, 9, up());
@@ -99,7 +99,7 @@ fn a_pause_that_was_over_before_anybody_recorded_is_brought_about_once() {
     let record = first.ledger().record(TARGET).expect("it is known").clone();
     let kept = KeptRecord { record, votes: Vec::new() };
     let mut second = docket(&RestoredShard::default(), Some(kept));
-    second.note_pause(TARGET, pause(15_000, Some(30_000)));
+    second.note_pause(TARGET, Some(pause(15_000, Some(30_000))));
     second.look_after_pauses(100_000);
     assert_eq!(state(&second), (State::Up, 90_000));
     assert_eq!(changes(&second.close(100_000)), []);
@@ -108,15 +108,15 @@ fn a_pause_that_was_over_before_anybody_recorded_is_brought_about_once() {
 #[test]
 fn a_later_word_of_a_pause_counts() {
     let mut docket = docket(&RestoredShard::default(), None);
-    docket.note_pause(TARGET, pause(10_000, Some(20_000)));
+    docket.note_pause(TARGET, Some(pause(10_000, Some(20_000))));
     docket.look_after_pauses(11_000);
-    docket.note_pause(TARGET, pause(10_000, None));
+    docket.note_pause(TARGET, Some(pause(10_000, None)));
     docket.look_after_pauses(30_000);
     assert_eq!(state(&docket), (State::Paused, 10_000), "it was made longer");
-    docket.note_pause(TARGET, pause(10_000, Some(31_000)));
+    docket.note_pause(TARGET, Some(pause(10_000, Some(31_000))));
     docket.look_after_pauses(32_000);
     assert_eq!(state(&docket), (State::Pending, 31_000), "somebody ended it");
-    docket.note_pause(TARGET, pause(40_000, None));
+    docket.note_pause(TARGET, Some(pause(40_000, None)));
     docket.look_after_pauses(41_000);
     docket.note_pause(TARGET, None);
     docket.look_after_pauses(42_000);
@@ -127,7 +127,7 @@ fn a_later_word_of_a_pause_counts() {
 fn nothing_is_paused_before_all_is_taken_in_again() {
     let restored = RestoredShard { next_offset: 2, settled_offset: 0, ..RestoredShard::default() };
     let mut docket = docket(&restored, None);
-    docket.note_pause(TARGET, pause(25_000, None));
+    docket.note_pause(TARGET, Some(pause(25_000, None)));
     docket.look_after_pauses(99_000);
     poll(&mut docket, 1, down());
     docket.look_after_pauses(99_000);
