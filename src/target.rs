@@ -1,6 +1,7 @@
 //! `Target`: what is polled, how often, how it is asked, and what counts as up.
 
 mod flight;
+mod pause;
 mod plan;
 mod probe;
 mod state;
@@ -16,6 +17,7 @@ use crate::address::Address;
 use crate::expectation::CERTIFICATE_DAYS;
 
 pub use flight::{Flight, FlightState};
+pub use pause::PauseSpan;
 pub use plan::{Auth, Connection, HttpVersion, IpVersion, Plan, Proxy, Role, TlsPlan, Verify};
 pub use probe::{
     CheckKind, DnsProbe, IcmpProbe, LineRule, Look, MailMessage, MailProbe, MailProtocol, MailTls,

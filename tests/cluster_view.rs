@@ -9,6 +9,8 @@
     reason = "what cannot be set up fails the test, and figures are small and exact"
 )]
 
+#[path = "support/admin.rs"]
+mod admin;
 #[path = "cluster_view/asked.rs"]
 mod asked;
 #[path = "cluster_view/changed.rs"]
@@ -21,6 +23,8 @@ mod fed;
 mod pages;
 #[path = "cluster_view/past.rs"]
 mod past;
+#[path = "cluster_view/replaced.rs"]
+mod replaced;
 #[path = "cluster_db/server.rs"]
 mod server;
 #[path = "cluster_view/summary.rs"]
@@ -94,6 +98,14 @@ fn what_cannot_be_shown_is_said_clearly() {
 fn what_is_changed_over_the_api_is_changed_in_the_database() {
     if is_postgres_here() {
         changed::tokens_and_targets_are_changed_over_the_api();
+    }
+}
+
+#[test]
+fn targets_of_the_api_are_replaced_and_paused_at_once() {
+    if is_postgres_here() {
+        replaced::targets_of_the_api_become_exactly_those_that_are_sent();
+        replaced::a_pause_is_shown_at_once_and_lasts_over_imports();
     }
 }
 

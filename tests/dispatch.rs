@@ -259,6 +259,30 @@ fn nothing_is_made_up_for_before_a_target_was_there() {
 }
 
 #[test]
+fn slots_of_a_pause_are_neither_made_nor_missed_and_those_after_it_come_by_themselves() {
+    let (paused, other) = (target(1, 10_000), target(0, 10_000));
+    let all = [other, paused.clone()];
+    let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());
+    dispatch.take(taken(0, START, &all), &mut sink);
+    turns(&mut dispatch, START + 40_000, &mut sink);
+    // There is no room for some slots that fall due before the pause is heard of.
+    sink.room = 0;
+    turns(&mut dispatch, START + 60_000, &mut sink);
+    let until_ms = START + 500_000;
+    let since_s = u32::try_from(until_ms / 1_000).expect("in time");
+    let pause = Change::Set(JobTarget { since_s, ..paused.clone() });
+    dispatch.change(0, vec![pause]);
+    sink.room = usize::MAX;
+    turns(&mut dispatch, START + 900_000, &mut sink);
+    let told: Vec<(u32, i64)> = keys(&sink.made).into_iter().chain(keys(&sink.missed)).collect();
+    let mut expected = slots(&all[..1], START, START + 900_000);
+    expected.extend(slots(&all[1..], START, START + 40_000));
+    expected.extend(slots(&all[1..], until_ms - 1, START + 900_000));
+    assert_eq!(told.len(), expected.len(), "none twice");
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
 fn a_target_of_some_locations_goes_to_as_many() {
     let some = JobTarget { locations: 2, ..target(1, 1_000) };
     let (mut dispatch, mut sink) = (Dispatch::default(), Jobs::default());

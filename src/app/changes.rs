@@ -85,21 +85,7 @@ impl Changes for Changer {
 impl Inner {
     fn pause(&self, who: &Selection, wish: PauseWish) -> Result<Paused, Refusal> {
         let since_ms = self.live.clock.now_ms();
-        let PauseWish { length, until, reason } = wish;
-        let until_ms = match (length, until) {
-            (None | Some(Value::Null), None) => None,
-            (Some(length), None) => Some(moment("for", &length, since_ms)?),
-            (None, Some(until)) => Some(moment("until", &until.into(), since_ms)?),
-            (Some(_), Some(_)) => {
-                let why = "\"for\" and \"until\" exclude each other; remove one";
-                return Err(Refusal::Wrong(why.to_owned()));
-            }
-        };
-        let reason = reason.unwrap_or_default();
-        if reason.len() > LONGEST_REASON || reason.chars().any(char::is_control) {
-            let why = format!("\"reason\" is a line of {LONGEST_REASON} bytes at most");
-            return Err(Refusal::Wrong(why));
-        }
+        let (until_ms, reason) = wished(wish, since_ms)?;
         let (targets, ids) = self.select(who)?;
         let pause = |id| Pause { id, since_ms, until_ms, reason: reason.clone() };
         self.carry_out(targets.into_iter().map(pause).collect(), Vec::new())?;
@@ -148,6 +134,30 @@ impl Inner {
         }
         Ok(chosen.into_iter().unzip())
     }
+}
+
+/// Until when (Unix milliseconds) and why `wish` would have targets be paused at `now_ms` (Unix
+/// milliseconds).
+///
+/// # Errors
+/// It makes no sense.
+pub(super) fn wished(wish: PauseWish, now_ms: i64) -> Result<(Option<i64>, String), Refusal> {
+    let PauseWish { length, until, reason } = wish;
+    let until_ms = match (length, until) {
+        (None | Some(Value::Null), None) => None,
+        (Some(length), None) => Some(moment("for", &length, now_ms)?),
+        (None, Some(until)) => Some(moment("until", &until.into(), now_ms)?),
+        (Some(_), Some(_)) => {
+            let why = "\"for\" and \"until\" exclude each other; remove one";
+            return Err(Refusal::Wrong(why.to_owned()));
+        }
+    };
+    let reason = reason.unwrap_or_default();
+    if reason.len() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        let why = format!("\"reason\" is a line of {LONGEST_REASON} bytes at most");
+        return Err(Refusal::Wrong(why));
+    }
+    Ok((until_ms, reason))
 }
 
 fn moment(key: &str, value: &Value, now_ms: i64) -> Result<i64, Refusal> {

@@ -2,6 +2,7 @@
 //! reload is, one at a time.
 
 pub(super) mod merge;
+pub(super) mod sort;
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,21 +18,20 @@ use super::annex::{Known, each_slice};
 use super::door::Event;
 use super::keeper::Keeper;
 use super::live::Live;
-use crate::api::{Change, OnReject, Refusal, Rejections, What};
+use crate::api::{Change, OnReject, Refusal, What};
 use crate::config::rules::Rules;
 use crate::config::targets::diff::diff;
-use crate::config::targets::own::{OwnEntry, OwnReject, read_own};
+use crate::config::targets::own::{OwnEntry, read_own};
 use crate::daemon::Notifier;
 use crate::roster::Roster;
 use crate::stage::recorder::Access;
 use crate::store::{OwnChange, OwnTarget};
 use crate::target::{Origin, Target, TargetId};
-use crate::view::{Changed, Rejected};
+use crate::view::Changed;
+use sort::{Listed, Sorted};
 
 /// Changes that may wait for those before them.
 const WAITING: usize = 64;
-/// Entries that cannot be polled which are told one by one.
-pub(in crate::app) const TOLD: usize = 1_000;
 /// Why an entry is refused whose id the list has.
 const LISTED: &str = "the list has a target with this id, and its targets are read-only here: \
                       change it there, or give this one an \"id\" of its own";
@@ -178,15 +178,6 @@ struct Editor {
     access: Access,
 }
 
-/// Entries of a change, told apart.
-struct Sorted {
-    entries: Vec<OwnEntry>,
-    /// Targets of the API that are polled.
-    own: Vec<Arc<Target>>,
-    rejected: Vec<Rejected>,
-    rejected_total: u64,
-}
-
 impl Editor {
     fn carry_out(&self, change: Option<Change>) -> Result<Done, Refusal> {
         let Some(Change { what, if_match }) = change else {
@@ -201,52 +192,44 @@ impl Editor {
             What::Remove(id) => self.remove_one(id),
             What::Merge(id, patch) => self.merge_one(&id, &patch),
             What::All(bytes, on_reject) => {
-                let sorted = self.sort(&all(&bytes)?, on_reject)?;
-                let mut ids: HashSet<TargetId> = sorted.ids().collect();
-                // An entry with a slip is none that is not there.
-                let named = sorted.rejected.iter().filter_map(|one| one.id.as_deref());
-                ids.extend(named.map(TargetId::of_given));
-                let own = self.live.annex.own.lock();
-                let gone = own.ids().filter(|id| !ids.contains(id)).collect();
-                drop(own);
-                self.set(sorted, gone)
+                let (sorted, mut own) = self.sort(&all(&bytes)?, on_reject)?;
+                let taken: HashSet<TargetId> = sorted.ids().collect();
+                let named: HashSet<TargetId> = sorted.named.iter().copied().collect();
+                own.retain(|target| taken.contains(&target.id) || !named.contains(&target.id));
+                let is_gone = |id: &TargetId| !taken.contains(id) && !named.contains(id);
+                let gone = self.live.annex.own.lock().ids().filter(is_gone).collect();
+                self.set(sorted, &own, gone)
             }
             What::Some(bytes, on_reject) => {
-                let mut sorted = self.sort(&some(&bytes)?, on_reject)?;
+                let (sorted, mut own) = self.sort(&some(&bytes)?, on_reject)?;
                 let ids: HashSet<TargetId> = sorted.ids().collect();
-                sorted.own.retain(|target| ids.contains(&target.id));
-                self.set(sorted, Vec::new())
+                own.retain(|target| ids.contains(&target.id));
+                self.set(sorted, &own, Vec::new())
             }
         }
     }
 
-    /// Makes targets of `raws`, and tells apart what cannot be polled.
-    fn sort(&self, raws: &[&RawValue], on_reject: OnReject) -> Result<Sorted, Refusal> {
-        let (entries, bad) = read_own(raws, &self.rules, self.live.clock.now_ms());
-        let wanted: HashSet<TargetId> = entries.iter().map(|entry| entry.target.id).collect();
-        let (own, listed) = survey(&self.live.roster, &wanted);
-        let is_listed = |entry: &OwnEntry| listed.contains(&entry.target.id);
-        let (refused, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_listed);
-        let (rejected_total, refused_total) =
-            ((bad.len() + refused.len()) as u64, refused.len() as u64);
-        let mut rejected: Vec<Rejected> = bad.into_iter().map(told).collect();
-        rejected.extend(refused.iter().map(|entry| Rejected {
-            index: entry.index as u64,
-            id: Some(entry.target.shown_id()),
-            reason: LISTED.to_owned(),
-        }));
-        rejected.sort_by_key(|one| one.index);
-        rejected.truncate(TOLD);
-        if rejected_total > 0 && on_reject == OnReject::Refuse {
-            let (first, total, listed) = (rejected, rejected_total, refused_total);
-            return Err(Refusal::Rejected(Rejections { first, total, listed }));
-        }
-        Ok(Sorted { entries, own, rejected, rejected_total })
+    /// Makes targets of `raws`, and tells apart what cannot be polled; and tells which targets of the
+    /// API are polled.
+    fn sort(
+        &self,
+        raws: &[&RawValue],
+        on_reject: OnReject,
+    ) -> Result<(Sorted, Vec<Arc<Target>>), Refusal> {
+        let read = read_own(raws, &self.rules, self.live.clock.now_ms());
+        let wanted: HashSet<TargetId> = read.0.iter().map(|entry| entry.target.id).collect();
+        let (own, ids) = survey(&self.live.roster, &wanted);
+        Ok((Sorted::of(read, &Listed { ids, why: LISTED }, on_reject)?, own))
     }
 
-    /// Puts the entries in the place of those that are polled, and has `gone` go.
-    fn set(&self, sorted: Sorted, gone: Vec<TargetId>) -> Result<Done, Refusal> {
-        let Sorted { entries, own, rejected, rejected_total } = sorted;
+    /// Puts the entries in the place of those that are polled, `own`, and has `gone` go.
+    fn set(
+        &self,
+        sorted: Sorted,
+        own: &[Arc<Target>],
+        gone: Vec<TargetId>,
+    ) -> Result<Done, Refusal> {
+        let Sorted { entries, rejected, rejected_total, .. } = sorted;
         let added_ms = self.live.clock.now_ms();
         let ids = entries.iter().map(|entry| entry.target.shown_id()).collect();
         let (mut targets, mut rows) = (Vec::with_capacity(entries.len()), Vec::new());
@@ -262,7 +245,7 @@ impl Editor {
         }
         drop(known);
         let change = OwnChange { put: rows, gone: gone.clone() };
-        let amended = self.amend(&own, targets, change)?;
+        let amended = self.amend(own, targets, change)?;
         let [kept, added, changed, removed] = amended.counts();
         let changed =
             Changed { ids, added, changed, kept, removed, total: 0, rejected, rejected_total };
@@ -317,12 +300,6 @@ impl Editor {
     }
 }
 
-impl Sorted {
-    fn ids(&self) -> impl Iterator<Item = TargetId> + '_ {
-        self.entries.iter().map(|entry| entry.target.id)
-    }
-}
-
 /// The targets of the API, and which of the ids `wanted` are those of targets of the list.
 fn survey(
     roster: &RwLock<Roster>,
@@ -339,14 +316,8 @@ fn survey(
     (own, listed)
 }
 
-/// An entry that cannot be polled, as it is told.
-pub(in crate::app) fn told(reject: OwnReject) -> Rejected {
-    let OwnReject { index, id, reason } = reject;
-    Rejected { index: index as u64, id, reason }
-}
-
 /// The entries of a JSON array.
-fn all(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
+pub(in crate::app) fn all(bytes: &Bytes) -> Result<Vec<&RawValue>, Refusal> {
     serde_json::from_slice(bytes)
         .map_err(|error| Refusal::Wrong(format!("the body is no JSON array of entries: {error}")))
 }

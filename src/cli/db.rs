@@ -52,8 +52,11 @@ pub enum DbWish {
         #[arg(long)]
         init: bool,
     },
-    /// Print the targets as a list that can be imported again, one JSON object a line
+    /// Print the targets of lists as one that can be imported again, one JSON object a line
     Export {
+        /// Print those that came over the API instead, as the array that PUT /api/v1/targets takes
+        #[arg(long)]
+        api: bool,
         /// Print headers, bodies and passwords too, without which some cannot be imported again
         #[arg(long)]
         secrets: bool,

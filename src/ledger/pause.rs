@@ -13,7 +13,8 @@ impl Ledger {
             let entry = ledger.records.get_mut(number)?;
             let transition = entry.record.health.pause(number, now_ms)?;
             if std::mem::take(&mut entry.record.has_incident) {
-                let ended = IncidentChange::Ended { target: number, at_ms: now_ms };
+                let at_ms = transition.at_ms;
+                let ended = IncidentChange::Ended { target: number, at_ms };
                 ledger.batch.incidents.push(ended);
             }
             Some(transition)

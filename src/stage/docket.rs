@@ -6,6 +6,7 @@
 
 mod batches;
 mod old;
+mod pauses;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::outcome::{Finding, Outcome, SampleKind};
 use crate::shards::Shards;
 use crate::store::{KeptRecord, RestoredShard, Sample, SampleKey, ShardSample};
 use old::Old;
+use pauses::Pauses;
 
 /// How a target is polled and judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub struct Docket {
     settle_until: i64,
     /// Targets that are polled no more, to be given up when all is taken in again.
     leaving: Vec<u32>,
+    pauses: Pauses,
     missed: u64,
     newest_us: i64,
     delay_ms: [i64; 3],
@@ -85,6 +88,7 @@ impl Docket {
             written_offset: restored.next_offset,
             settle_until: restored.next_offset,
             leaving: Vec::new(),
+            pauses: Pauses::default(),
             missed: restored.missed,
             newest_us: restored.newest_us,
             delay_ms: [0; 3],

@@ -9,6 +9,7 @@ pub mod import;
 pub mod leases;
 pub mod members;
 pub mod partitions;
+pub mod pauses;
 pub mod read;
 mod restore;
 mod rows;

@@ -8,10 +8,10 @@ use poller::config::targets::written::{read, write};
 use poller::config::targets::{self, List};
 use poller::shards::Shards;
 use poller::store::postgres::Database;
-use poller::store::postgres::change::{Amended, Amendment};
-use poller::store::postgres::import::{Imported, Others};
+use poller::store::postgres::change::{Amended, Amendment, Gone, Seen};
+use poller::store::postgres::import::{Imported, Incoming, Others};
 use poller::store::postgres::targets::{JobRow, Known, TargetRow};
-use poller::target::Priority;
+use poller::target::{Priority, TargetId};
 use serde_json::{Value, json};
 
 use super::engines::Postgres;
@@ -196,9 +196,19 @@ pub(crate) async fn two_imports_at_once_are_one_after_the_other(server: &Postgre
 /// Has `entries` polled as somebody over the API does.
 async fn amend(database: &Database, entries: &[Value], amendment: Amendment<'_>) -> Amended {
     let list = list(entries);
-    let polled = list.targets.iter().map(|target| (target, write(target))).collect();
+    let polled = list.targets.iter().map(|target| Incoming {
+        target,
+        entry: write(target),
+        expires_ms: None,
+    });
+    let polled = polled.collect();
     let own = Amendment { gone: amendment.gone, polled, ..amendment };
     database.amend(own).await.expect("answered")
+}
+
+/// A target as it was seen, which does not go by itself.
+const fn seen(id: TargetId, entry: &str) -> Seen<'_> {
+    Seen { id, entry, expires_ms: None }
 }
 
 async fn urls(database: &Database) -> Vec<String> {
@@ -225,8 +235,11 @@ pub(crate) async fn a_list_removes_only_what_a_list_named(server: &Postgres) {
     amend(&database, &[other], Amendment::default()).await;
     let three = list(&[url(3)]).targets[0].id;
     let entry = write(&list(&[url(3)]).targets[0]);
-    let moved =
-        Amendment { gone: Some(three), made_of: Some((three, &entry)), ..Amendment::default() };
+    let moved = Amendment {
+        gone: Gone::One(three),
+        made_of: Some(seen(three, &entry)),
+        ..Amendment::default()
+    };
     amend(&database, &[url(4)], moved).await;
     assert_eq!(urls(&database).await, shown(&[0, 2, 4]));
     let imported = import(&database, &[url(1)], Others::Removed).await;
@@ -235,7 +248,7 @@ pub(crate) async fn a_list_removes_only_what_a_list_named(server: &Postgres) {
     amend(&database, &[url(0)], Amendment::default()).await;
     import(&database, &[url(1)], Others::Removed).await;
     assert_eq!(urls(&database).await, shown(&[0, 1, 2]));
-    let gone = Some(list(&[url(2)]).targets[0].id);
+    let gone = Gone::One(list(&[url(2)]).targets[0].id);
     database.amend(Amendment { gone, ..Amendment::default() }).await.expect("removed");
     assert_eq!(urls(&database).await, shown(&[0, 1]));
 }
@@ -243,37 +256,37 @@ pub(crate) async fn a_list_removes_only_what_a_list_named(server: &Postgres) {
 pub(crate) async fn a_change_is_made_of_what_was_seen_or_not_at_all(server: &Postgres) {
     let (database, _) = cluster(server, 2).await;
     import(&database, &[url(0), url(1)], Others::Removed).await;
-    let (seen, first) = (database.revision().await.expect("one"), &list(&[url(0)]).targets[0]);
+    let (then, first) = (database.revision().await.expect("one"), &list(&[url(0)]).targets[0]);
     let entry = write(first);
     // Of many that saw the same, one is first; the others change nothing.
     let mut raced = tokio::task::JoinSet::new();
     for number in 10..18 {
         let database = database.clone();
         raced.spawn(async move {
-            let only_at = Some(&[seen][..]);
+            let only_at = Some(&[then][..]);
             amend(&database, &[url(number)], Amendment { only_at, ..Amendment::default() }).await
         });
     }
     let raced = raced.join_all().await;
     let made = |one: &&Amended| matches!(one, Amended::Made(..));
     assert_eq!(raced.iter().filter(made).count(), 1, "{raced:?}");
-    let stale = raced.iter().filter(|one| **one == Amended::Stale(seen + 1));
+    let stale = raced.iter().filter(|one| **one == Amended::Stale(then + 1));
     assert_eq!(stale.count(), 7, "{raced:?}");
     assert_eq!(urls(&database).await.len(), 3);
     // An address is changed at one revision: nobody sees both, or none.
     let moved = Amendment {
-        gone: Some(first.id),
-        made_of: Some((first.id, &entry)),
+        gone: Gone::One(first.id),
+        made_of: Some(seen(first.id, &entry)),
         ..Amendment::default()
     };
     let done = amend(&database, &[url(2)], moved).await;
     let once = Imported { new: 1, removed: 1, ..Imported::default() };
-    assert_eq!(done, Amended::Made(once, seen + 2));
+    assert_eq!(done, Amended::Made(once, then + 2));
     // What is gone, or changed, is not what it was.
-    let late = Amendment { made_of: Some((first.id, &entry)), ..Amendment::default() };
+    let late = Amendment { made_of: Some(seen(first.id, &entry)), ..Amendment::default() };
     assert_eq!(amend(&database, &[url(3)], late).await, Amended::Overtaken);
     let second = list(&[url(1)]).targets[0].id;
-    let wrong = Amendment { made_of: Some((second, &entry)), ..Amendment::default() };
+    let wrong = Amendment { made_of: Some(seen(second, &entry)), ..Amendment::default() };
     assert_eq!(amend(&database, &[url(3)], wrong).await, Amended::Overtaken);
-    assert_eq!(database.revision().await.expect("one"), seen + 2);
+    assert_eq!(database.revision().await.expect("one"), then + 2);
 }

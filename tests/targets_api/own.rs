@@ -91,6 +91,22 @@ fn bad_entries_are_told_by_their_place_and_nothing_is_done_unless_they_are_to_be
 }
 
 #[test]
+fn an_entry_with_a_slip_is_none_that_is_not_there() {
+    let web = Web::start();
+    let (home, _daemon) = daemon(&web);
+    ask(&home, TARGETS, &json!([entry("a", &web.url("/a")), entry("b", &web.url("/b"))])).is(200);
+    until_state(&home, "a", "up");
+    let mut slip = entry("a", &web.url("/a"));
+    slip["intervall"] = json!(5);
+    let with_slip = json!([slip, entry("c", &web.url("/c"))]);
+    let partly = ask(&home, "PUT /api/v1/targets?partial=true", &with_slip).is(200);
+    assert_eq!(counts(&partly.body), [1, 0, 0, 1]);
+    assert_eq!(partly.body["total"], 2);
+    until_polled(&home, "a", 2);
+    assert_eq!(state(&home, "b"), "gone");
+}
+
+#[test]
 fn one_target_is_added_replaced_and_removed() {
     let web = Web::start();
     let (home, _daemon) = daemon(&web);

@@ -10,7 +10,9 @@ use crate::app::role::RoleError;
 use crate::cli::db::{Db, DbWish, SHARDS};
 use crate::config::Settings;
 use crate::config::sources::Sources;
+use crate::config::targets::written::Secrets;
 use crate::shards::Shards;
+use crate::store::postgres::import::Origin;
 use crate::store::postgres::{Database, DatabaseError, VERSION};
 
 /// How long a command may take that says or changes little.
@@ -70,7 +72,11 @@ async fn act(wish: &DbWish, database: &Database) -> Result<String, RoleError> {
         DbWish::Init { shards } => Ok(init(database, *shards).await?),
         DbWish::Migrate => Ok(migrate(database).await?),
         DbWish::Import { .. } => Ok(String::new()),
-        DbWish::Export { secrets } => export::export(database, *secrets).await,
+        DbWish::Export { api, secrets } => {
+            let origin = if *api { Origin::Api } else { Origin::List };
+            let secrets = if *secrets { Secrets::Told } else { Secrets::Hidden };
+            export::export(database, origin, secrets).await
+        }
         DbWish::Status { json } => Ok(status::status(database, *json).await?),
         DbWish::Location { name, again } => location(database, name, *again).await,
     }

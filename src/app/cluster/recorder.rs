@@ -8,6 +8,7 @@ mod gain;
 mod holding;
 mod intake;
 mod locations;
+mod pauses;
 mod targets;
 mod troubles;
 mod writer;

@@ -17,6 +17,7 @@ mod history;
 mod keys;
 mod metrics;
 mod past;
+mod pauses;
 mod places;
 mod polls;
 mod summary;

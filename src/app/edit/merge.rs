@@ -10,7 +10,7 @@ use crate::store::OwnTarget;
 use crate::target::{Target, TargetId};
 
 /// The key that says when a target is to go; it is kept beside the entry.
-const EXPIRES: &str = "expires";
+pub(in crate::app) const EXPIRES: &str = "expires";
 
 impl Editor {
     /// Merges `patch` into the entry of the target `id`, whose other keys stay as they are.
@@ -19,17 +19,17 @@ impl Editor {
         let row = self.row(id)?;
         let text = merged(&row.entry, patch.clone())?;
         let raw = RawValue::from_string(text).map_err(|error| Refusal::Wrong(error.to_string()))?;
-        let mut sorted = self.sort(&[&raw], OnReject::Refuse)?;
+        let (mut sorted, mut own) = self.sort(&[&raw], OnReject::Refuse)?;
         if !patch.contains_key(EXPIRES) {
             for entry in &mut sorted.entries {
                 entry.expires_ms = row.expires_ms;
             }
         }
         let ids: Vec<TargetId> = sorted.ids().collect();
-        sorted.own.retain(|target| target.id == row.id || ids.contains(&target.id));
+        own.retain(|target| target.id == row.id || ids.contains(&target.id));
         // One whose id follows from its address becomes another with that.
         let gone = if ids.contains(&row.id) { Vec::new() } else { vec![row.id] };
-        self.set(sorted, gone)
+        self.set(sorted, &own, gone)
     }
 
     /// What is kept of the target of the API that `id` means.

@@ -153,7 +153,9 @@ impl Shard {
                 locations: &locations.of(target.id, target.locations),
                 fixed: &target.fixed,
             };
-            if slot.valid_until_ms < now_ms {
+            if slot.due_ms < target.since_ms() {
+                // It was to be polled when the slot fell due, and is paused since.
+            } else if slot.valid_until_ms < now_ms {
                 sink.miss(self.number, &slot)?;
                 turn.missed += 1;
             } else {

@@ -13,8 +13,8 @@ pub struct JobTarget {
     pub number: u32,
     /// Milliseconds from one due time to the next.
     pub every_ms: u32,
-    /// From when on it is polled, in Unix seconds: whoever makes up for what nobody did makes up for
-    /// nothing before.
+    /// From when on it is polled, in Unix seconds, be it to come: whoever makes up for what nobody did
+    /// makes up for nothing before.
     pub since_s: u32,
     /// From how many locations it is polled; 0: from all.
     pub locations: u8,
@@ -23,8 +23,12 @@ pub struct JobTarget {
 impl JobTarget {
     /// When it falls due first behind `cursor_ms`, in Unix milliseconds.
     pub(super) fn due_behind(&self, cursor_ms: i64) -> i64 {
-        let since_ms = i64::from(self.since_s) * 1_000;
-        self.id.due_at_or_after(self.every_ms, (cursor_ms + 1).max(since_ms))
+        self.id.due_at_or_after(self.every_ms, (cursor_ms + 1).max(self.since_ms()))
+    }
+
+    /// From when on it is polled, in Unix milliseconds.
+    pub(super) fn since_ms(&self) -> i64 {
+        i64::from(self.since_s) * 1_000
     }
 }
 
@@ -110,7 +114,8 @@ impl ShardTargets {
             let found = self.find(change.number()).ok().and_then(|place| self.0.get_mut(place));
             match (found, change) {
                 (Some(known), Change::Set(target)) => {
-                    is_moved |= (known.every_ms, known.id) != (target.every_ms, target.id);
+                    let seat = |one: &JobTarget| (one.every_ms, one.id, one.since_s);
+                    is_moved |= seat(known) != seat(&target);
                     *known = target;
                 }
                 (Some(known), Change::Remove(_)) => {

@@ -4,6 +4,7 @@ use deadpool_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::rows::Us;
 use super::{Database, DatabaseError};
 use crate::shards::Shards;
 use crate::target::{Priority, Role, Target};
@@ -28,7 +29,7 @@ pub enum Origin {
 
 impl Origin {
     /// Its number in the database.
-    const fn code(self) -> i16 {
+    pub(super) const fn code(self) -> i16 {
         match self {
             Self::List => 0,
             Self::Api => 1,
@@ -54,6 +55,17 @@ pub struct Imported {
     pub removed: u64,
 }
 
+/// A target that is to be polled.
+#[derive(Clone, Debug)]
+pub struct Incoming<'t> {
+    /// The target.
+    pub target: &'t Target,
+    /// Its whole entry as JSON.
+    pub entry: String,
+    /// When it is to go by itself, in Unix milliseconds; none: never.
+    pub expires_ms: Option<i64>,
+}
+
 /// Where a list lies before it is compared.
 const INCOMING: &str = "
     CREATE TEMPORARY TABLE incoming (
@@ -61,7 +73,7 @@ const INCOMING: &str = "
         url text NOT NULL, kind smallint NOT NULL, every_ms integer NOT NULL,
         timeout_ms integer NOT NULL, priority smallint NOT NULL, locations smallint NOT NULL,
         quorum smallint NOT NULL, certificate_days integer NOT NULL, is_sentinel boolean NOT NULL,
-        group_name text, labels text NOT NULL, entry text NOT NULL
+        group_name text, labels text NOT NULL, entry text NOT NULL, expires_at timestamptz
     ) ON COMMIT DROP";
 
 const TYPES: &[Type] = &[
@@ -82,6 +94,7 @@ const TYPES: &[Type] = &[
     Type::TEXT,
     Type::TEXT,
     Type::TEXT,
+    Type::TIMESTAMPTZ,
 ];
 
 /// What follows from an entry, and its text; the columns of both tables.
@@ -163,8 +176,9 @@ const ADD: &str = concat!(
 );
 
 /// What a list names is the list's from then on, however it came; nobody else has to know.
-const ADOPT: &str = "UPDATE target SET origin = 0 FROM incoming \
-                     WHERE target.id = incoming.id AND target.origin <> 0";
+const ADOPT: &str = "UPDATE target SET origin = 0, expires_at = NULL FROM incoming \
+                     WHERE target.id = incoming.id \
+                     AND (target.origin <> 0 OR target.expires_at IS NOT NULL)";
 
 const REMOVE: &str = "UPDATE target SET removed_at = now(), revision = $1 \
                       WHERE removed_at IS NULL AND origin = 0 \
@@ -187,6 +201,7 @@ impl Database {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let_go(&transaction).await?;
+        let list = list.map(|(target, entry)| Incoming { target, entry, expires_ms: None });
         bring(&transaction, shards, list).await?;
         let revision = revision(&transaction).await? + 1;
         let mut imported = merge(&transaction, shards, revision, Origin::List).await?;
@@ -225,12 +240,13 @@ pub(super) async fn revision(transaction: &Transaction<'_>) -> Result<i64, Datab
     Ok(row.try_get(0)?)
 }
 
-/// Tells that the targets are of `revision` now.
+/// Tells that the targets are of `revision` now, and their entries with them.
 pub(super) async fn rise(
     transaction: &Transaction<'_>,
     revision: i64,
 ) -> Result<(), DatabaseError> {
-    transaction.execute("UPDATE cluster SET revision = $1", &[&revision]).await?;
+    let rise = "UPDATE cluster SET revision = $1, edition = $1";
+    transaction.execute(rise, &[&revision]).await?;
     Ok(())
 }
 
@@ -263,7 +279,7 @@ pub(super) async fn merge(
 pub(super) async fn bring<'t>(
     transaction: &Transaction<'_>,
     shards: Shards,
-    list: impl Iterator<Item = (&'t Target, String)>,
+    list: impl Iterator<Item = Incoming<'t>>,
 ) -> Result<(), DatabaseError> {
     transaction.batch_execute(INCOMING).await?;
     copy(transaction, shards, list).await?;
@@ -274,12 +290,12 @@ pub(super) async fn bring<'t>(
 async fn copy<'t>(
     transaction: &Transaction<'_>,
     shards: Shards,
-    list: impl Iterator<Item = (&'t Target, String)>,
+    list: impl Iterator<Item = Incoming<'t>>,
 ) -> Result<(), DatabaseError> {
     let sink = transaction.copy_in("COPY incoming FROM STDIN BINARY").await?;
     let mut rows = std::pin::pin!(BinaryCopyInWriter::new(sink, TYPES));
-    for (place, (target, entry)) in (1_i64..).zip(list) {
-        let row = Row::of(place, shards, target, entry);
+    for (place, incoming) in (1_i64..).zip(list) {
+        let row = Row::of(place, shards, incoming);
         rows.as_mut().write(&row.values()).await?;
     }
     rows.as_mut().finish().await?;
@@ -305,10 +321,12 @@ struct Row<'t> {
     group: Option<&'t str>,
     labels: String,
     entry: String,
+    expires: Option<Us>,
 }
 
 impl<'t> Row<'t> {
-    fn of(place: i64, shards: Shards, target: &'t Target, entry: String) -> Self {
+    fn of(place: i64, shards: Shards, incoming: Incoming<'t>) -> Self {
+        let Incoming { target, entry, expires_ms } = incoming;
         let small = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let plan = &target.plan;
         let pairs = target.labels.pairs.iter();
@@ -332,11 +350,12 @@ impl<'t> Row<'t> {
             group: target.labels.group.as_deref(),
             labels: serde_json::Value::Object(labels).to_string(),
             entry,
+            expires: expires_ms.map(Us::of_ms),
         }
     }
 
     /// Its columns, in their order.
-    fn values(&self) -> [&(dyn ToSql + Sync); 17] {
+    fn values(&self) -> [&(dyn ToSql + Sync); 18] {
         [
             &self.place,
             &self.shard,
@@ -355,6 +374,7 @@ impl<'t> Row<'t> {
             &self.group,
             &self.labels,
             &self.entry,
+            &self.expires,
         ]
     }
 }

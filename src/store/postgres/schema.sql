@@ -12,6 +12,8 @@ CREATE TABLE cluster (
     -- Whoever changes targets takes the next one, and so waits for whoever changes them now: what
     -- has a higher revision is never seen before what has a lower one.
     revision bigint NOT NULL DEFAULT 0,
+    -- The revision at which entries changed last, and not just pauses.
+    edition bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -50,10 +52,21 @@ CREATE TABLE target (
     polled_since timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- Who wants it polled: 0 a list, 1 somebody over the API. A list that does not name a target has
     -- it removed only when it is of a list.
-    origin smallint NOT NULL DEFAULT 0
+    origin smallint NOT NULL DEFAULT 0,
+    -- When it is removed by itself; none: never.
+    expires_at timestamptz,
+    -- Its last pause: from when until when it is not polled, and why. One without an end lasts until
+    -- somebody ends it; one that is over stays, for those who have yet to hear of it.
+    paused_at timestamptz,
+    paused_until timestamptz,
+    pause_reason text,
+    CHECK (paused_at IS NOT NULL OR paused_until IS NULL)
 );
 CREATE INDEX target_changes ON target (shard, revision, number);
 CREATE INDEX target_place ON target (shard, number);
+CREATE INDEX target_own ON target (id) WHERE origin = 1 AND removed_at IS NULL;
+CREATE INDEX target_expiry ON target (expires_at)
+    WHERE expires_at IS NOT NULL AND removed_at IS NULL;
 CREATE INDEX target_labels ON target USING gin (labels jsonb_path_ops);
 CREATE INDEX target_group ON target (group_name, number)
     WHERE group_name IS NOT NULL AND removed_at IS NULL;

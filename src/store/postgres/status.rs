@@ -6,11 +6,25 @@ use std::pin::pin;
 use tokio_postgres::Row;
 use tokio_stream::StreamExt as _;
 
+use super::import::Origin;
 use super::members::{MEMBERS, MemberRow, member};
 use super::rows::Us;
 use super::targets::LocationRow;
 use super::{Database, DatabaseError};
 use crate::target::TargetId;
+
+/// A target that is polled, as its entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exported<'r> {
+    /// Its id.
+    pub id: TargetId,
+    /// The `id` that its entry gives.
+    pub given_id: Option<&'r str>,
+    /// Its entry, as the database has it.
+    pub entry: &'r str,
+    /// When it is to go by itself, in Unix milliseconds; none: never.
+    pub expires_ms: Option<i64>,
+}
 
 /// What a cluster's database says of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,25 +127,31 @@ impl Database {
         Ok(all.into_iter().find(|location| location.name == name))
     }
 
-    /// Hands id, given id and entry of every target that is polled to `take`, by number, until that
-    /// wants no more.
+    /// Hands every target that is polled and that `origin` wants to `take`, by number, until that wants
+    /// no more.
     ///
     /// # Errors
     /// The database cannot be reached or refuses.
     pub async fn entries(
         &self,
-        mut take: impl FnMut(TargetId, Option<&str>, &str) -> ControlFlow<()>,
+        origin: Origin,
+        mut take: impl FnMut(Exported<'_>) -> ControlFlow<()>,
     ) -> Result<(), DatabaseError> {
         let client = self.client().await?;
-        let asked = "SELECT id, given_id, entry FROM target WHERE removed_at IS NULL \
-                     ORDER BY number";
+        let asked = "SELECT id, given_id, entry, expires_at FROM target \
+                     WHERE removed_at IS NULL AND origin = $1 ORDER BY number";
         let statement = client.prepare_cached(asked).await?;
-        let none: [&str; 0] = [];
-        let mut rows = pin!(client.query_raw(&statement, none).await?);
+        let mut rows = pin!(client.query_raw(&statement, [origin.code()]).await?);
         while let Some(row) = rows.next().await {
             let row = row?;
             let id: i64 = row.try_get(0)?;
-            if take(TargetId(id.cast_unsigned()), row.try_get(1)?, row.try_get(2)?).is_break() {
+            let exported = Exported {
+                id: TargetId(id.cast_unsigned()),
+                given_id: row.try_get(1)?,
+                entry: row.try_get(2)?,
+                expires_ms: row.try_get::<_, Option<Us>>(3)?.map(Us::ms),
+            };
+            if take(exported).is_break() {
                 break;
             }
         }

@@ -60,13 +60,13 @@ pub struct JobRow {
     pub every_ms: u32,
     /// From how many locations it is polled; 0: from all.
     pub locations: u8,
-    /// From when on it is polled, in Unix seconds.
+    /// From when on it is polled, in Unix seconds; to come where a pause ends by itself.
     pub since_s: u32,
     /// Its whole entry as JSON.
     pub entry: Box<[u8]>,
     /// The revision of the list that changed it last.
     pub revision: i64,
-    /// Whether it is polled no more.
+    /// Whether it is polled no more, or not until somebody ends its pause.
     pub is_removed: bool,
 }
 
@@ -110,6 +110,8 @@ impl Known {
 pub trait OfRow: Sized {
     /// The columns that it is made of.
     const COLUMNS: &str;
+    /// Which targets are polled, as whoever reads such rows sees it.
+    const POLLED: &str = "removed_at IS NULL";
 
     /// Reads it.
     ///
@@ -133,6 +135,11 @@ impl TargetColumns<'_> {
         Ok(self.0.try_get(name)?)
     }
 
+    /// A time in Unix milliseconds, if there is one.
+    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, DatabaseError> {
+        Ok(self.0.try_get::<_, Option<Us>>(name)?.map(Us::ms))
+    }
+
     fn id(&self) -> Result<TargetId, DatabaseError> {
         let id: i64 = self.0.try_get("id")?;
         Ok(TargetId(id.cast_unsigned()))
@@ -153,8 +160,10 @@ fn broken(name: &str, number: i64) -> DatabaseError {
 
 impl OfRow for JobRow {
     const COLUMNS: &str = "number, id, every_ms::bigint, locations::bigint, entry, revision, \
-                           ceil(extract(epoch FROM polled_since))::bigint AS polled_since, \
-                           removed_at IS NOT NULL AS is_removed";
+                           ceil(extract(epoch FROM greatest(polled_since, paused_until)))::bigint \
+                           AS polled_since, removed_at IS NOT NULL \
+                           OR (paused_at IS NOT NULL AND paused_until IS NULL) AS is_removed";
+    const POLLED: &str = "removed_at IS NULL AND (paused_at IS NULL OR paused_until IS NOT NULL)";
 
     fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
@@ -214,8 +223,9 @@ impl Database {
     ) -> Result<i64, DatabaseError> {
         let revision = self.revision().await?;
         let asked = format!(
-            "SELECT {} FROM target WHERE shard = $1 AND removed_at IS NULL ORDER BY shard, number",
-            T::COLUMNS
+            "SELECT {} FROM target WHERE shard = $1 AND {} ORDER BY shard, number",
+            T::COLUMNS,
+            T::POLLED
         );
         let shard = i32::try_from(shard).unwrap_or(i32::MAX);
         self.each(&asked, &[&shard], sink).await?;

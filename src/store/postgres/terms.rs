@@ -2,6 +2,7 @@
 
 use super::DatabaseError;
 use super::targets::{OfRow, TargetColumns};
+use crate::target::PauseSpan;
 
 /// As much of a target as recorders need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +21,18 @@ pub struct TermsRow {
     pub revision: i64,
     /// Whether it is polled no more.
     pub is_removed: bool,
+    /// Its last pause.
+    pub pause: Option<PauseSpan>,
 }
 
 impl OfRow for TermsRow {
     const COLUMNS: &str = "number, shard::bigint, every_ms::bigint, locations::bigint, \
-                           quorum::bigint, revision, removed_at IS NOT NULL AS is_removed";
+                           quorum::bigint, revision, removed_at IS NOT NULL AS is_removed, \
+                           paused_at, paused_until";
 
     fn of_row(row: &TargetColumns<'_>) -> Result<Self, DatabaseError> {
+        let until_ms = row.time("paused_until")?;
+        let pause = row.time("paused_at")?.map(|since_ms| PauseSpan { since_ms, until_ms });
         Ok(Self {
             number: row.number("number")?,
             shard: row.number("shard")?,
@@ -35,6 +41,7 @@ impl OfRow for TermsRow {
             quorum: row.number("quorum")?,
             revision: row.number("revision")?,
             is_removed: row.is("is_removed")?,
+            pause,
         })
     }
 }

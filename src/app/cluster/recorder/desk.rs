@@ -218,6 +218,7 @@ impl Desk {
     async fn look_around(&mut self) -> Result<(), RoleError> {
         self.parts.figures.desk_moves();
         self.follow_targets().await;
+        self.look_after_pauses();
         self.take_over();
         if self.writing.is_empty() {
             let waited = self.handed_at.elapsed();

@@ -70,10 +70,11 @@ async fn restore(
     now_ms: i64,
 ) -> Result<(Docket, i64), DatabaseError> {
     let mut docket = Docket::restore(shards, (shard, epoch), &restored, now_ms);
-    let mut polled = BTreeMap::new();
+    let (mut polled, mut pauses) = (BTreeMap::new(), Vec::new());
     let revision = database
         .targets(shard, |row: TermsRow| {
             polled.insert(row.number, terms(&row));
+            pauses.extend(row.pause.map(|pause| (row.number, pause)));
         })
         .await?;
     database
@@ -91,6 +92,9 @@ async fn restore(
         .await?;
     for (number, terms) in polled {
         docket.enrol(number, terms, None);
+    }
+    for (number, pause) in pauses {
+        docket.note_pause(number, Some(pause));
     }
     Ok((docket, revision))
 }

@@ -112,6 +112,7 @@ impl Desk {
                 docket.retire(row.number, now_ms);
             } else {
                 docket.enrol(row.number, terms(&row), kept.remove(&row.number));
+                docket.note_pause(row.number, row.pause);
             }
             self.targets.known.insert(row.shard, Known::at(row.revision, row.number));
         }

@@ -236,7 +236,18 @@ impl Feed {
             self.wish(Wish::Change(shard, changes)).await;
             self.note_known(shard, last);
         }
+        self.remove_expired().await;
         Ok(is_all)
+    }
+
+    /// Has targets go whose time has come, whoever's they are. What does not work is done again the
+    /// next time, by whichever scheduler.
+    async fn remove_expired(&self) {
+        match self.database.remove_expired().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("{count} targets have gone, as they were to by now"),
+            Err(error) => tracing::debug!(%error, "targets that are to go may be polled still"),
+        }
     }
 
     async fn follow_locations(&mut self) -> Result<(), DatabaseError> {

@@ -8,10 +8,11 @@ use crate::app::columns::Found;
 use crate::app::pages::told_detail;
 use crate::clock::rfc3339;
 use crate::outcome::Code;
+use crate::store::postgres::import;
 use crate::store::postgres::read::{Known, Line, Order, PageQuery, Place};
 use crate::target::State;
 use crate::view::recent::seconds;
-use crate::view::{Cursor, Sort, TargetPage, TargetQuery, TargetRow};
+use crate::view::{Cursor, Origin, Sort, TargetPage, TargetQuery, TargetRow};
 
 /// For how long it is known how many targets a question matches, and which are the slowest, in
 /// milliseconds.
@@ -177,6 +178,11 @@ pub(super) fn row(line: &Line, now_s: i64) -> TargetRow {
         detail: told_detail(health.detail),
         last_at: last.map(|last| rfc3339(last.at_ms)),
         certificate_days: until.map(|until| (until - now_s).div_euclid(DAY_S)),
+        origin: match line.origin {
+            import::Origin::List => Origin::List,
+            import::Origin::Api => Origin::Api,
+        },
+        paused_until: line.paused_until_ms.map(rfc3339),
         ..TargetRow::default()
     }
 }

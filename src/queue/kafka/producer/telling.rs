@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
 use rdkafka::producer::BaseProducer;
 
 use super::Context;
@@ -24,13 +23,11 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    /// A client as `config` says, which tells `context`.
+    /// `client`, with a thread that has its context told.
     ///
     /// # Errors
-    /// What `config` says makes no sense, or the system allows no thread.
-    pub(super) fn start(config: &ClientConfig, context: Context) -> Result<Self, TopicsError> {
-        let settings = |error: &dyn std::fmt::Display| TopicsError::Settings(error.to_string());
-        let client = config.create_with_context(context).map_err(|error| settings(&error))?;
+    /// The system allows no thread.
+    pub(super) fn start(client: BaseProducer<Context>) -> Result<Self, TopicsError> {
         let (client, is_over) = (Arc::new(client), Arc::<AtomicBool>::default());
         let (told, ends) = (Arc::clone(&client), Arc::clone(&is_over));
         let run = move || {
@@ -39,7 +36,8 @@ impl Telling {
             }
         };
         let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| settings(&format_args!("no thread: {error}")))?;
+        let thread =
+            thread.map_err(|error| TopicsError::Settings(format!("no thread: {error}")))?;
         Ok(Self { client, is_over, thread: Some(thread) })
     }
 

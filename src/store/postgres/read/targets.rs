@@ -9,6 +9,7 @@ use super::{DatabaseError, Reader, Us, at, limit, number};
 use crate::health::Health;
 use crate::outcome::Cause;
 use crate::stats::Tally;
+use crate::store::postgres::import::Origin;
 use crate::store::reader::Named;
 use crate::target::{State, TargetId};
 
@@ -33,6 +34,12 @@ pub struct Line {
     pub labels: BTreeMap<String, String>,
     /// What is known of it; none: nobody has polled it yet.
     pub known: Option<Known>,
+    /// Who wants it polled.
+    pub origin: Origin,
+    /// When it is to go by itself, in Unix milliseconds; none: never.
+    pub expires_ms: Option<i64>,
+    /// Until when it is paused, in Unix milliseconds, when it is for a time.
+    pub paused_until_ms: Option<i64>,
 }
 
 /// What is known of a target.
@@ -69,7 +76,9 @@ pub struct Expiring {
 /// What is read for a [`Line`].
 pub(super) const LINE: &str = "t.number, t.id, t.given_id, t.name, t.url, t.every_ms, \
      t.group_name, t.labels::text AS labels, r.state, r.since, r.cause, r.detail, \
-     r.last_at, r.last_code, r.last_latency_us, r.certificate_until";
+     r.last_at, r.last_code, r.last_latency_us, r.certificate_until, t.origin, t.expires_at, \
+     t.paused_at, t.paused_until, coalesce(t.paused_until > now(), t.paused_at IS NOT NULL) \
+     AS is_paused";
 
 impl Line {
     /// The id as users see it.
@@ -86,6 +95,8 @@ impl Line {
 
     /// The line in `row`, which has the columns of [`LINE`].
     pub(super) fn of(row: &Row) -> Result<Self, DatabaseError> {
+        let until_ms = at::<Option<Us>>(row, "paused_until")?.map(Us::ms);
+        let is_paused: bool = at(row, "is_paused")?;
         Ok(Self {
             number: number(at(row, "number")?)?,
             id: TargetId(at::<i64>(row, "id")?.cast_unsigned()),
@@ -95,7 +106,10 @@ impl Line {
             every_ms: at::<i32>(row, "every_ms")?.unsigned_abs(),
             group: at(row, "group_name")?,
             labels: serde_json::from_str(at(row, "labels")?).unwrap_or_default(),
-            known: known(row)?,
+            known: paused(known(row)?, row)?,
+            origin: Origin::of_code(at(row, "origin")?),
+            expires_ms: at::<Option<Us>>(row, "expires_at")?.map(Us::ms),
+            paused_until_ms: until_ms.filter(|_| is_paused),
         })
     }
 }
@@ -114,11 +128,31 @@ fn known(row: &Row) -> Result<Option<Known>, DatabaseError> {
     let last_at: Option<Us> = at(row, "last_at")?;
     let code = u16::try_from(at::<i16>(row, "last_code")?).unwrap_or(0);
     let latency_us = at::<i32>(row, "last_latency_us")?.cast_unsigned();
-    let is_polled = health.state != State::Pending || code != 0;
+    let is_polled = !matches!(health.state, State::Pending | State::Paused) || code != 0;
     let last = last_at.filter(|_| is_polled);
     let last = last.map(|last_at| Last { at_ms: last_at.ms(), code, latency_us });
     let until = at::<Option<Us>>(row, "certificate_until")?;
     let certificate_until = until.map_or(0, |until| until.ms().div_euclid(1_000));
+    Ok(Some(Known { health, last, certificate_until }))
+}
+
+/// What is `known` of the target in `row` where its pause has begun or ended, and its recorder has not
+/// told that yet.
+fn paused(known: Option<Known>, row: &Row) -> Result<Option<Known>, DatabaseError> {
+    let is_told = known.as_ref().is_some_and(|known| known.health.state == State::Paused);
+    let since: Option<Us> = at(row, "paused_at")?;
+    let health = match (at(row, "is_paused")?, since) {
+        (true, Some(since)) if !is_told => {
+            Health { state: State::Paused, ..Health::pending(since.ms()) }
+        }
+        (false, _) if is_told => {
+            let until: Option<Us> = at(row, "paused_until")?;
+            Health::pending(until.map_or(0, Us::ms))
+        }
+        _ => return Ok(known),
+    };
+    let (last, certificate_until) =
+        known.map_or((None, 0), |known| (known.last, known.certificate_until));
     Ok(Some(Known { health, last, certificate_until }))
 }
 
