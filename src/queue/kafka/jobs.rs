@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use prost::encoding;
 
-use super::messages::{JobMessage, MissedMessage, Reason, Report, Told, VERSION};
+use super::messages::{JobMessage, LEAST, MissedMessage, Reason, Report, Told, VERSION};
 use super::producer::{BATCH, Deliveries, Delivery, MOST_RECORDS, Producer, SendError};
 use super::topics::TopicsError;
 use super::{Connection, Topic};
@@ -31,7 +31,7 @@ const FORGOTTEN: Duration = Duration::from_hours(1);
 pub fn fixed(number: u32, id: TargetId, revision: i64, entry: &[u8]) -> Box<[u8]> {
     let message = JobMessage {
         version: VERSION,
-        needs: VERSION,
+        needs: LEAST,
         target: number,
         id: id.0,
         revision: revision.cast_unsigned(),
@@ -291,7 +291,7 @@ mod tests {
         write_job(&slot, &mut buffer);
         let whole = JobMessage {
             version: VERSION,
-            needs: VERSION,
+            needs: LEAST,
             target: 77,
             id: id.0,
             revision: 12,
