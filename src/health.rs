@@ -6,6 +6,7 @@ pub mod votes;
 
 use crate::outcome::{Cause, Detail, Finding, Outcome, SampleKind, Verdict};
 use crate::target::State;
+use votes::Rest;
 
 impl From<Verdict> for State {
     fn from(verdict: Verdict) -> Self {
@@ -69,17 +70,28 @@ impl Health {
     }
 
     /// Takes back what polls have said of the target `number` since they began to fail by causes of
-    /// the network, because it was probably us, and tells the change that this is.
-    pub fn take_back(&mut self, number: u32) -> Option<Transition> {
-        let at_ms = match self.state {
-            State::Down if jury::is_of_network(self.cause, self.detail) => self.since_ms,
-            State::Pending | State::Up | State::Warning if self.suspect_ms > 0 => {
-                self.suspect_ms.max(self.since_ms)
+    /// the network, because it was probably us; `rest` is what is left then. Tells the change that
+    /// this is.
+    pub fn take_back(&mut self, number: u32, rest: Rest) -> Option<Transition> {
+        let (at_ms, to) = match (self.state, rest) {
+            (State::Down, Rest::Down) | (State::Unknown | State::Paused, _) => return None,
+            (State::Down, Rest::Up) => (self.since_ms, State::Up),
+            (State::Down, Rest::Warning) => (self.since_ms, State::Warning),
+            (State::Down, Rest::Undecided | Rest::Nothing) => (self.since_ms, State::Unknown),
+            (State::Pending | State::Up | State::Warning, _) => {
+                let suspect_ms = std::mem::take(&mut self.suspect_ms);
+                // Others know how it is.
+                if suspect_ms == 0 || rest != Rest::Nothing {
+                    return None;
+                }
+                (suspect_ms.max(self.since_ms), State::Unknown)
             }
-            _ => return None,
         };
-        let doubted = Finding::default().with_cause(Cause::NoNetwork, Detail::Doubted);
-        Some(self.change(number, State::Unknown, at_ms, &doubted))
+        let found = Finding::default();
+        let is_doubted = to == State::Unknown;
+        let found =
+            if is_doubted { found.with_cause(Cause::NoNetwork, Detail::Doubted) } else { found };
+        Some(self.change(number, to, at_ms, &found))
     }
 
     /// Notes that the target `number` is not polled from `at_ms` (Unix milliseconds) on until somebody
@@ -181,6 +193,39 @@ mod tests {
         assert_eq!((transition.to, transition.at_ms), (State::Down, 20));
         let transition = health.observe(&poll(90, Finding::default(), false)).expect("it is back");
         assert_eq!((transition.from, transition.at_ms), (State::Down, 90));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_what_is_left() {
+        let after = |rest| {
+            let mut health = Health::pending(0);
+            health.observe(&poll(10, Finding::default(), false));
+            health.observe(&poll(20, timeout(), false));
+            let changed = health.take_back(7, rest).map(|change| (change.from, change.at_ms));
+            (changed, health.state, health.since_ms, health.detail)
+        };
+        let changed = Some((State::Down, 20));
+        for rest in [Rest::Nothing, Rest::Undecided] {
+            assert_eq!(after(rest), (changed, State::Unknown, 20, Detail::Doubted));
+        }
+        assert_eq!(after(Rest::Up), (changed, State::Up, 20, Detail::None));
+        assert_eq!(after(Rest::Warning), (changed, State::Warning, 20, Detail::None));
+        assert_eq!(after(Rest::Down), (None, State::Down, 20, Detail::Connecting));
+    }
+
+    #[test]
+    fn a_suspicion_that_is_taken_back_is_forgotten_where_others_know_better() {
+        let after = |rest| {
+            let mut health = Health::pending(0);
+            health.observe(&poll(10, Finding::default(), false));
+            health.observe(&poll(20, timeout(), true));
+            let to = health.take_back(7, rest).map(|change| (change.to, change.at_ms));
+            (to, health.state, health.suspect_ms)
+        };
+        assert_eq!(after(Rest::Nothing), (Some((State::Unknown, 20)), State::Unknown, 0));
+        for rest in [Rest::Up, Rest::Undecided, Rest::Warning, Rest::Down] {
+            assert_eq!(after(rest), (None, State::Up, 0));
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ const TARGETS: [u32; 2] = [1, 2];
 enum Word {
     Poll { target: u32, location: u16, slot: i64, tries: u8, verdict: Verdict, is_final: bool },
     Missed { target: u32, location: u16, slot: i64 },
+    TakenBack { target: u32, location: u16, slots: (i64, i64) },
 }
 
 fn finding(verdict: Verdict) -> Finding {
@@ -67,8 +68,18 @@ impl Word {
                 docket.miss(offset, (target, due_ms(slot)), (&[location], 3), FIRST_MS);
                 None
             }
+            Self::TakenBack { target, location, slots: (first, last) } => {
+                let doubted = (target, due_ms(first)..=due_ms(last));
+                docket.take_back(offset, location, [doubted], FIRST_MS);
+                None
+            }
         }
     }
+}
+
+/// A poll of the target 1.
+fn word(location: u16, slot: i64, verdict: Verdict) -> Word {
+    Word::Poll { target: 1, location, slot, tries: 0, verdict, is_final: true }
 }
 
 /// What a database would hold.
@@ -171,14 +182,6 @@ fn run(words: &[Word], ends: &BTreeMap<usize, bool>, locations: u16) -> Told {
 
 #[test]
 fn an_outage_that_comes_about_while_all_is_taken_in_again_is_told() {
-    let word = |location, slot, verdict| Word::Poll {
-        target: 1,
-        location,
-        slot,
-        tries: 0,
-        verdict,
-        is_final: true,
-    };
     let mut table = Table::default();
     // One of three does not make it down.
     let mut docket = table.docket(3);
@@ -203,14 +206,7 @@ fn an_outage_that_comes_about_while_all_is_taken_in_again_is_told() {
 
 #[test]
 fn a_target_that_comes_back_while_all_is_taken_in_again_stays() {
-    let word = |slot| Word::Poll {
-        target: 1,
-        location: 1,
-        slot,
-        tries: 0,
-        verdict: Verdict::Up,
-        is_final: true,
-    };
+    let word = |slot| word(1, slot, Verdict::Up);
     let mut table = Table::default();
     let mut docket = table.docket(1);
     word(1).tell(0, &mut docket);
@@ -224,6 +220,25 @@ fn a_target_that_comes_back_while_all_is_taken_in_again_stays() {
     word(2).tell(1, &mut docket);
     assert!(docket.knows(1));
     assert_eq!(docket.ledger().record(1).map(|record| record.tally.checks), Some(2));
+}
+
+#[test]
+fn an_outage_that_was_there_long_before_what_is_taken_back_stays() {
+    let mut table = Table::default();
+    let mut docket = table.docket(3);
+    let found = [(1, 1, Verdict::Down), (2, 1, Verdict::Down), (3, 1, Verdict::Up)];
+    // One of those who found it down cannot tell any more, and another one begins to fail.
+    let later = (2..=9).map(|slot| (1, slot, Verdict::Down));
+    let later = later.chain([(2, 2, Verdict::Unknown), (3, 9, Verdict::Down)]);
+    for (offset, (location, slot, verdict)) in (0..).zip(found.into_iter().chain(later)) {
+        word(location, slot, verdict).tell(offset, &mut docket);
+    }
+    Word::TakenBack { target: 1, location: 3, slots: (9, 9) }.tell(50, &mut docket);
+    table.write(docket.close_last(FIRST_MS));
+    assert_eq!(table.records[&1].record.health.state, State::Down);
+    assert!(matches!(table.incidents[..], [IncidentChange::Began { .. }]), "{:?}", table.incidents);
+    // It was none of theirs, and counts as taken back all the same.
+    assert_eq!(docket.take_back(51, 3, [(1, due_ms(9)..=due_ms(9))], FIRST_MS), 0);
 }
 
 #[test]
@@ -253,11 +268,14 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     ]
 }
 
-fn word(locations: u16) -> impl Strategy<Value = Word> {
+fn any_word(locations: u16) -> impl Strategy<Value = Word> {
     let place = (prop::sample::select(&TARGETS[..]), 1..=locations, 0_i64..120);
     (place, 0_u8..3, verdict(), any::<bool>(), 0_u8..8).prop_map(
         |((target, location, slot), tries, verdict, is_final, kind)| match kind {
             0 => Word::Missed { target, location, slot },
+            1 => {
+                Word::TakenBack { target, location, slots: (slot - i64::from(tries) * 8, slot + 4) }
+            }
             _ => Word::Poll { target, location, slot, tries, verdict, is_final },
         },
     )
@@ -289,19 +307,46 @@ proptest! {
     }
 
     #[test]
+    fn what_is_taken_back_of_one_location_is_what_a_daemon_takes_back(
+        polls in prop::collection::vec((any::<bool>(), 0_u8..2, any::<bool>()), 1..30),
+        is_rechecked in any::<bool>(),
+    ) {
+        let mut ledger = Ledger::default();
+        ledger.enrol(1, None, 0);
+        let mut table = Table::default();
+        let mut docket = table.docket(1);
+        let (mut offset, mut answered, last) = (0, -1, i64::try_from(polls.len()).unwrap() - 1);
+        for (slot, (is_up, rechecks, is_confirmed)) in (0..).zip(polls) {
+            for tries in 0..=rechecks {
+                let is_final = tries == rechecks && (slot < last || is_rechecked);
+                let is_up = is_up || (is_final && !is_confirmed);
+                let verdict = if is_up { Verdict::Up } else { Verdict::Down };
+                answered = if is_up { slot } else { answered };
+                let word = Word::Poll { target: 1, location: 1, slot, tries, verdict, is_final };
+                word.tell(offset, &mut docket);
+                ledger.observe(&word.outcome());
+                offset += 1;
+            }
+        }
+        let slots = (answered + 1, last);
+        Word::TakenBack { target: 1, location: 1, slots }.tell(offset, &mut docket);
+        let expected = ledger.take_back(1);
+        table.write(docket.close_last(FIRST_MS));
+        let batch = ledger.take_last_batch(FIRST_MS);
+        prop_assert_eq!(table.records[&1].record.health, ledger.record(1).unwrap().health);
+        prop_assert_eq!(&table.incidents, &batch.incidents);
+        prop_assert_eq!(&table.transitions, &batch.transitions);
+        let is_last = |change: Transition| table.transitions.last() == Some(&change);
+        prop_assert!(expected.is_none_or(is_last));
+    }
+
+    #[test]
     fn the_order_and_how_often_it_is_told_matter_for_nothing_but_the_way(
         verdicts in prop::collection::vec(verdict(), 1..120),
         order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..300),
         written in prop::collection::btree_set(0_usize..400, 0..6),
     ) {
-        let word = |slot: usize| Word::Poll {
-            target: 1,
-            location: 1,
-            slot: i64::try_from(slot).unwrap(),
-            tries: 0,
-            verdict: verdicts[slot],
-            is_final: true,
-        };
+        let word = |slot: usize| word(1, i64::try_from(slot).unwrap(), verdicts[slot]);
         let mut words: Vec<Word> = (0..verdicts.len()).map(word).collect();
         for (index, is_again) in order {
             let (from, to) = (index.index(words.len()), index.index(words.len() / 2 + 1));
@@ -323,7 +368,7 @@ proptest! {
     #[test]
     fn crashes_change_nothing(
         locations in 1_u16..4,
-        words in prop::collection::vec(word(3), 1..200),
+        words in prop::collection::vec(any_word(3), 1..200),
         ends in prop::collection::btree_map(1_usize..200, any::<bool>(), 0..20),
     ) {
         let calm = ends.iter().filter(|(_, is_crash)| !**is_crash);

@@ -5,9 +5,11 @@
 //! bears on the state. Time is that of the slots: the same stream leads to the same state at any time.
 
 mod bytes;
+mod withdraw;
 
 pub use bytes::VotesError;
 use smallvec::SmallVec;
+pub use withdraw::Rest;
 
 use crate::outcome::{Outcome, Verdict};
 
@@ -41,6 +43,9 @@ struct Seat {
     /// The last final verdict, and the slot that it belongs to.
     verdict: Option<Verdict>,
     said_ms: i64,
+    /// Milliseconds from the slot that it said was down first, without a word of an answer since then,
+    /// to the one that it spoke of last; 0 as well when it says that it answers.
+    failing_ms: u32,
 }
 
 /// One poll of a cluster.
@@ -74,7 +79,8 @@ impl Rule {
     }
 
     /// Milliseconds for which a vote counts: two intervals and a half.
-    fn fresh_ms(self) -> i64 {
+    #[must_use]
+    pub fn fresh_ms(self) -> i64 {
         i64::from(self.every_ms) * 5 / 2
     }
 }
@@ -122,8 +128,7 @@ impl Votes {
         let standing = if is_newest {
             let location = slot.location;
             if !outcome.is_provisional || outcome.finding.verdict == Verdict::Up {
-                seat.verdict = Some(outcome.finding.verdict);
-                seat.said_ms = slot.due_ms;
+                seat.say(outcome.finding.verdict, slot.due_ms);
             }
             self.standing(location, outcome, rule)
         } else {
@@ -232,7 +237,21 @@ impl Seat {
             tries: 0,
             verdict: None,
             said_ms: 0,
+            failing_ms: 0,
         }
+    }
+
+    /// Takes in a final `verdict` on the slot of `due_ms`.
+    fn say(&mut self, verdict: Verdict, due_ms: i64) {
+        let is_failing = self.verdict == Some(Verdict::Down) || self.failing_ms > 0;
+        self.failing_ms = match verdict {
+            Verdict::Down | Verdict::Unknown if is_failing => {
+                let passed_ms = due_ms.saturating_sub(self.said_ms).max(0);
+                self.failing_ms.saturating_add(u32::try_from(passed_ms).unwrap_or(u32::MAX))
+            }
+            _ => 0,
+        };
+        (self.verdict, self.said_ms) = (Some(verdict), due_ms);
     }
 
     /// How many slots before the newest one that of `due_ms` is; none when it is behind it, off the

@@ -5,7 +5,7 @@
 
 use super::{Ledger, Records};
 use crate::health::Transition;
-use crate::health::votes::Standing;
+use crate::health::votes::{Rest, Standing};
 use crate::shards::Shards;
 use crate::store::{Restored, Sample, SampleKey};
 
@@ -60,6 +60,18 @@ impl Ledger {
         let Some(entry) = self.records.get_mut(number) else { return };
         entry.record.last = entry.record.last.max(key);
         self.mark_dirty(number, key, now_ms);
+    }
+
+    /// Takes back what was said of the target `number`, so that `rest` is left, as is told under `key` at
+    /// `now_ms` (Unix milliseconds); tells the change of state that this is.
+    pub fn take_back_as(
+        &mut self,
+        key: SampleKey,
+        (number, rest): (u32, Rest),
+        now_ms: i64,
+    ) -> Option<Transition> {
+        self.touch(number, key, now_ms);
+        self.withdraw(number, rest)
     }
 
     /// Whether every record is written as it is.

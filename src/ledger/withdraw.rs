@@ -2,6 +2,8 @@
 
 use super::Ledger;
 use crate::health::Transition;
+use crate::health::jury::is_of_network;
+use crate::health::votes::Rest;
 use crate::store::IncidentChange;
 use crate::target::State;
 
@@ -10,9 +12,16 @@ impl Ledger {
     /// the network: it is unknown from then on, and the outage that began then was none. Tells the
     /// change that this is.
     pub fn take_back(&mut self, number: u32) -> Option<Transition> {
+        let health = self.records.get(number)?.record.health;
+        let is_ours = health.state != State::Down || is_of_network(health.cause, health.detail);
+        if is_ours { self.withdraw(number, Rest::Nothing) } else { None }
+    }
+
+    /// Takes back what was said of the target `number`, so that `rest` is left.
+    pub(super) fn withdraw(&mut self, number: u32, rest: Rest) -> Option<Transition> {
         let entry = self.records.get_mut(number)?;
         let before = entry.record.clone();
-        let transition = entry.record.health.take_back(number)?;
+        let transition = entry.record.health.take_back(number, rest)?;
         if before.health.state == State::Down && before.has_incident {
             entry.record.has_incident = false;
             let began_ms = before.health.since_ms;

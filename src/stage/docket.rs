@@ -7,6 +7,7 @@
 mod batches;
 mod old;
 mod pauses;
+mod withdraw;
 
 use std::collections::BTreeMap;
 
@@ -265,16 +266,22 @@ impl Docket {
     }
 
     fn weigh(&mut self, sample: &ShardSample) -> Weighed {
-        let (target, locations) = (sample.outcome.target, self.locations);
-        let place = self.shards.place(target) as usize;
-        let seat = self.seats.get_mut(place).and_then(Option::as_mut);
-        let Some(Seat { terms: Some(terms), votes }) = seat else { return Weighed::Old };
-        let polled_from = if terms.locations == 0 { locations } else { terms.locations };
-        let rule = Rule::new(terms.every_ms, polled_from, terms.quorum);
+        let Some((votes, rule)) = self.votes_of(sample.outcome.target) else {
+            return Weighed::Old;
+        };
         match sample.missed {
             None => votes.weigh(sample.slot, &sample.outcome, rule),
             Some(_) => votes.miss(sample.slot, rule),
         }
+    }
+
+    /// What locations said of a target that is polled, and how it is judged.
+    fn votes_of(&mut self, target: u32) -> Option<(&mut Votes, Rule)> {
+        let place = self.shards.place(target) as usize;
+        let Seat { terms, votes } = self.seats.get_mut(place)?.as_mut()?;
+        let terms = (*terms)?;
+        let polled_from = if terms.locations == 0 { self.locations } else { terms.locations };
+        Some((votes, Rule::new(terms.every_ms, polled_from, terms.quorum)))
     }
 
     fn record(

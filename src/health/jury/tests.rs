@@ -1,6 +1,7 @@
 //! The jury over whole fleets, in virtual time.
 
 use super::*;
+use crate::health::votes::Rest;
 use crate::health::{Health, Transition};
 use crate::outcome::{Cause, Detail, Finding};
 
@@ -133,7 +134,8 @@ impl World {
             let suspects: Vec<u32> = self.jury.suspects().collect();
             for number in suspects {
                 let target = &mut self.targets[number as usize];
-                if let Some(Transition { from: State::Down, .. }) = target.health.take_back(number)
+                if let Some(Transition { from: State::Down, .. }) =
+                    target.health.take_back(number, Rest::Nothing)
                 {
                     target.has_incident = false;
                 }

@@ -16,6 +16,8 @@ const HAS_MISSED: u8 = 1 << 4;
 const KNOWS_ALL: u8 = 1 << 5;
 /// Says of a seat that its verdict is not that of its newest slot.
 const IS_BEHIND: u8 = 1 << 6;
+/// Says of a seat that it has been failing for longer than the slot that its verdict belongs to.
+const IS_FAILING: u8 = 1 << 7;
 
 impl Votes {
     /// The votes as bytes.
@@ -62,7 +64,8 @@ impl Seat {
             | is(is_full, IS_FULL)
             | is(self.missed != 0, HAS_MISSED)
             | is(self.known == KEPT, KNOWS_ALL)
-            | is(is_behind, IS_BEHIND);
+            | is(is_behind, IS_BEHIND)
+            | is(self.failing_ms != 0, IS_FAILING);
         bytes.push(flags);
         put(bytes, self.location.into());
         put(bytes, self.due_ms.cast_unsigned());
@@ -79,6 +82,9 @@ impl Seat {
         }
         if is_behind {
             put(bytes, self.due_ms.wrapping_sub(self.said_ms).cast_unsigned());
+        }
+        if self.failing_ms != 0 {
+            put(bytes, self.failing_ms.into());
         }
     }
 
@@ -101,7 +107,20 @@ impl Seat {
         let missed = if flags & HAS_MISSED == 0 { 0 } else { word(bytes)? };
         let behind_ms = if flags & IS_BEHIND == 0 { 0 } else { take(bytes)?.cast_signed() };
         let said_ms = if verdict.is_some() { due_ms.wrapping_sub(behind_ms) } else { 0 };
-        Ok(Self { location, due_ms, every_ms, recorded, missed, known, tries, verdict, said_ms })
+        let failing_ms = if flags & IS_FAILING == 0 { 0 } else { take(bytes)? };
+        let failing_ms = u32::try_from(failing_ms).map_err(|_| VotesError)?;
+        Ok(Self {
+            location,
+            due_ms,
+            every_ms,
+            recorded,
+            missed,
+            known,
+            tries,
+            verdict,
+            said_ms,
+            failing_ms,
+        })
     }
 }
 
@@ -162,6 +181,13 @@ mod tests {
         }
         assert!(lengths.iter().all(|&length| length <= 24), "{lengths:?}");
         assert!(lengths.last().is_some_and(|&length| length <= 13), "{lengths:?}");
+        let up = votes.encode().len();
+        for slot in NOW + 100..NOW + 50_000 {
+            let (slot, outcome) = poll(1, slot, 0, Verdict::Down);
+            votes.weigh(slot, &outcome, rule);
+        }
+        assert_eq!(votes.encode().len(), up + 5, "since when it has been down for a month");
+        assert_eq!(size_of::<super::super::Seat>(), 48, "it takes no more memory than without");
     }
 
     proptest! {

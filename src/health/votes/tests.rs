@@ -3,7 +3,7 @@
 use super::*;
 use crate::outcome::{Cause, Detail, Finding, SampleKind};
 
-const EVERY_MS: i64 = 60_000;
+pub(super) const EVERY_MS: i64 = 60_000;
 
 pub(super) fn poll(location: u16, slot: i64, tries: u8, verdict: Verdict) -> (Slot, Outcome) {
     let cause = match verdict {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use prost::encoding;
 
 use self::token::{KEY, ROOM, RUNS, Token, room};
-use super::messages::{JobMessage, MissedMessage, Reason, Report, Told, VERSION};
+use super::messages::{JobMessage, LEAST, MissedMessage, Reason, Report, Told, VERSION};
 use super::producer::{BATCH, Deliveries, Delivery, MOST_KB, MOST_RECORDS, Producer, SendError};
 use super::topics::TopicsError;
 use super::{Connection, Topic};
@@ -30,7 +30,7 @@ const FORGOTTEN: Duration = Duration::from_hours(1);
 pub fn fixed(number: u32, id: TargetId, revision: i64, entry: &[u8]) -> Box<[u8]> {
     let message = JobMessage {
         version: VERSION,
-        needs: VERSION,
+        needs: LEAST,
         target: number,
         id: id.0,
         revision: revision.cast_unsigned(),
@@ -302,7 +302,7 @@ mod tests {
         write_job(&slot, &mut buffer);
         let whole = JobMessage {
             version: VERSION,
-            needs: VERSION,
+            needs: LEAST,
             target: 77,
             id: id.0,
             revision: 12,

@@ -5,6 +5,7 @@
 
 mod outcome;
 mod reason;
+mod withdrawn;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -15,7 +16,10 @@ pub use reason::Reason;
 const LAST_MS: i64 = 253_402_300_799_999;
 
 /// The version that is written.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The least version that a reader has to know of what every version could tell.
+pub const LEAST: u32 = 1;
 
 /// Why a record cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +94,7 @@ pub struct Report {
     #[prost(string, tag = "3")]
     pub location: String,
     /// What it tells.
-    #[prost(oneof = "Told", tags = "4, 5, 6")]
+    #[prost(oneof = "Told", tags = "4, 5, 6, 7")]
     pub told: Option<Told>,
 }
 
@@ -106,6 +110,9 @@ pub enum Told {
     /// A member is alive.
     #[prost(message, tag = "6")]
     Member(MemberMessage),
+    /// Polls that were told of were probably failures of their checker.
+    #[prost(message, tag = "7")]
+    Withdrawn(WithdrawnMessage),
 }
 
 /// A finished poll.
@@ -216,6 +223,21 @@ pub struct MemberMessage {
     pub facts: String,
 }
 
+/// Polls that a checker told of before it knew that it was probably its own network that failed: of
+/// each target those of its slots from one to another. All lists are of the same length.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct WithdrawnMessage {
+    /// Numbers of the targets.
+    #[prost(uint32, repeated, tag = "1")]
+    pub targets: Vec<u32>,
+    /// When the first of these slots of each fell due, in Unix milliseconds.
+    #[prost(int64, repeated, tag = "2")]
+    pub first_due_ms: Vec<i64>,
+    /// When the last of them did.
+    #[prost(int64, repeated, tag = "3")]
+    pub last_due_ms: Vec<i64>,
+}
+
 impl JobMessage {
     /// The message in `bytes`.
     ///
@@ -241,10 +263,14 @@ impl JobMessage {
 }
 
 impl Report {
-    /// A report of this version.
+    /// A report of this version, which readers of all versions take that know what it tells.
     #[must_use]
     pub fn new(location: &str, told: Told) -> Self {
-        Self { version: VERSION, needs: VERSION, location: location.to_owned(), told: Some(told) }
+        let needs = match told {
+            Told::Outcome(_) | Told::Missed(_) | Told::Member(_) => LEAST,
+            Told::Withdrawn(_) => 2,
+        };
+        Self { version: VERSION, needs, location: location.to_owned(), told: Some(told) }
     }
 
     /// The message in `bytes`.
@@ -278,8 +304,17 @@ mod tests {
         // A field with the number 99, which nobody knows.
         bytes.extend([0x98, 0x06, 0x01]);
         assert_eq!(Report::read(&bytes).map(|report| report.version), Ok(9));
-        let newer = Report { version: 9, needs: 2, ..Report::default() }.to_bytes();
-        assert_eq!(Report::read(&newer), Err(MessageError::Newer { needs: 2 }));
+        let newer = Report { version: 9, needs: 3, ..Report::default() }.to_bytes();
+        assert_eq!(Report::read(&newer), Err(MessageError::Newer { needs: 3 }));
+    }
+
+    #[test]
+    fn only_what_older_programs_cannot_use_needs_a_newer_one() {
+        let needs = |told| Report::new("here", told).needs;
+        assert_eq!(needs(Told::Outcome(OutcomeMessage::default())), 1);
+        assert_eq!(needs(Told::Missed(MissedMessage::default())), 1);
+        assert_eq!(needs(Told::Member(MemberMessage::default())), 1);
+        assert_eq!(needs(Told::Withdrawn(WithdrawnMessage::default())), 2);
     }
 
     #[test]

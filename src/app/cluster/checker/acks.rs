@@ -9,8 +9,11 @@ use parking_lot::Mutex;
 use crate::clock::Correction;
 use crate::queue::kafka::producer::{Deliveries, Delivery};
 
-/// What a sign of life is sent with; every other token is one of a job.
+/// What a sign of life is sent with.
 pub(super) const LIFE: usize = usize::MAX;
+/// What is sent with what is taken back; every other token is one of a job.
+pub(super) const TAKEN_BACK: usize = usize::MAX - 1;
+
 /// What the producer tells.
 #[derive(Clone, Debug)]
 pub(super) struct Acks(Arc<Inner>);

@@ -1,6 +1,7 @@
 //! `Relay`: the thread that takes jobs in, hands them to the schedulers, and reports what became of
 //! each. A job is done when brokers have all that is to be said of it.
 
+mod blamed;
 mod intake;
 mod judge;
 mod reports;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::acks::Acks;
+use super::acks::{Acks, TAKEN_BACK};
 use super::catalogue::Catalogue;
 use super::figures::Figures;
 use super::opens::Opens;
@@ -199,7 +200,12 @@ impl Relay {
         let mut tokens = std::mem::take(&mut self.tokens);
         self.parts.acks.exchange(&mut tokens);
         for token in tokens.drain(..) {
-            let Some(job) = self.opens.get(token) else { continue };
+            let Some(job) = self.opens.get(token) else {
+                if token == TAKEN_BACK {
+                    self.reports.note_taken_back();
+                }
+                continue;
+            };
             job.unacknowledged = job.unacknowledged.saturating_sub(1);
             if job.is_ended && job.unacknowledged == 0 {
                 if let Some((slot, due_ms)) = job.slot.map(|slot| (slot, job.due_ms)) {
@@ -230,6 +236,7 @@ impl Relay {
         loop {
             self.go_round()?;
             let left = self.opens.iter().filter(|job| job.unacknowledged > 0).count();
+            let left = left + self.reports.taken_back();
             let is_over = left == 0 && !self.reports.are_held_up() && self.parts.consumer.commit();
             if is_over {
                 return Ok(());

@@ -25,6 +25,8 @@ pub(super) struct Figures {
     pub(super) lag: AtomicI64,
     /// Records that nobody could read.
     pub(super) dead: AtomicU64,
+    /// Of how many targets something was taken back because a checker told that it failed itself.
+    pub(super) withdrawn: AtomicU64,
     /// Days for which it keeps every single result.
     pub(super) keep_days: AtomicU64,
     /// What does not work as it should.
@@ -87,6 +89,7 @@ impl Figures {
             delay_p99_ms = p99_ms,
             lag = self.lag.load(Ordering::Relaxed),
             dead = load(&self.dead),
+            withdrawn = load(&self.withdrawn),
             "recording"
         );
     }
@@ -104,6 +107,7 @@ impl Figures {
             "delay_p99_ms": p99_ms,
             "lag": self.lag.load(Ordering::Relaxed),
             "dead": self.dead.load(Ordering::Relaxed),
+            "withdrawn": self.withdrawn.load(Ordering::Relaxed),
             "keep_days": self.keep_days.load(Ordering::Relaxed),
             "stuck": self.stuck.lock().len(),
             "is_kafka_away": self.is_kafka_away.load(Ordering::Relaxed),

@@ -1,12 +1,15 @@
 //! Taking in what comes from Kafka: each record to the docket of its shard, or set aside.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::desk::Desk;
 use crate::health::votes::Slot;
 use crate::outcome::Outcome;
 use crate::queue::kafka::letters::Letter;
-use crate::queue::kafka::messages::{MemberMessage, MissedMessage, OutcomeMessage, Report, Told};
+use crate::queue::kafka::messages::{
+    MemberMessage, MissedMessage, OutcomeMessage, Report, Told, WithdrawnMessage,
+};
 use crate::queue::kafka::reader::Arrival;
 use crate::store::postgres::setup::LEASED;
 use crate::store::postgres::witness::HeardMember;
@@ -50,7 +53,7 @@ impl Desk {
             }
         }
         if letters > 0 {
-            self.parts.figures.dead.fetch_add(letters, std::sync::atomic::Ordering::Relaxed);
+            self.parts.figures.dead.fetch_add(letters, Ordering::Relaxed);
             // Nothing is noted as done before they are kept, or brokers have long taken none.
             tokio::select! {
                 () = self.parts.stop.cancelled() => self.dockets.clear(),
@@ -154,15 +157,32 @@ impl Desk {
                 }
                 Ok(())
             }
+            Some(Told::Withdrawn(message)) => {
+                self.take_back((shard, offset), (&report.location, message), now_ms)
+            }
         }
+    }
+
+    /// Takes back what a checker at a location told, as is told at an offset of a shard.
+    fn take_back(
+        &mut self,
+        (shard, offset): (u32, i64),
+        (location, message): (&str, &WithdrawnMessage),
+        now_ms: i64,
+    ) -> Result<(), Reason> {
+        let location = self.locations.number(location).ok_or_else(bad_location)?;
+        message.targets.iter().try_for_each(|&target| self.belongs(shard, target))?;
+        let slots = message.slots().map_err(|error| error.to_string())?;
+        if let Some(docket) = self.dockets.get_mut(&shard) {
+            let count = docket.take_back(offset, location, slots, now_ms);
+            self.parts.figures.withdrawn.fetch_add(count as u64, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Whether a target belongs to `shard` and a slot can be kept.
     fn fits(&self, shard: u32, target: u32, (due_ms, at_ms): (i64, i64)) -> Result<(), Reason> {
-        let own = self.parts.shards.of(target);
-        if own != shard {
-            return Err(format!("its target {target} belongs to partition {own}"));
-        }
+        self.belongs(shard, target)?;
         if due_ms > at_ms.saturating_add(AHEAD_MS) {
             return Err(bad("due_ms"));
         }
@@ -171,6 +191,14 @@ impl Desk {
             return Err("it is older than results are kept, see --keep".to_owned());
         }
         Ok(())
+    }
+
+    fn belongs(&self, shard: u32, target: u32) -> Result<(), Reason> {
+        let own = self.parts.shards.of(target);
+        if own == shard {
+            return Ok(());
+        }
+        Err(format!("its target {target} belongs to partition {own}"))
     }
 
     fn is_fit_for_the_database(&self, shard: u32, target: u32, slot: Slot) -> Result<(), Reason> {
@@ -197,7 +225,7 @@ fn target_of(report: &Report) -> Option<u32> {
     match report.told.as_ref()? {
         Told::Outcome(message) => Some(message.target),
         Told::Missed(message) => Some(message.target),
-        Told::Member(_) => None,
+        Told::Member(_) | Told::Withdrawn(_) => None,
     }
 }
 

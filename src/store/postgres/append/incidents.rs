@@ -50,7 +50,11 @@ impl Changes {
                     }
                 }
                 IncidentChange::Withdrawn { target, began_ms } => {
-                    open.remove(&target);
+                    // As in the database, below.
+                    let older = open.remove(&target).and_then(|place| all.begun.get_mut(place));
+                    if let Some(older) = older.filter(|one| one.began_ms != began_ms) {
+                        older.ended_ms = Some(began_ms.max(older.began_ms));
+                    }
                     all.begun.retain(|one| one.target != target || one.began_ms != began_ms);
                     // What was open may have moved.
                     let is_open = all.begun.iter().enumerate();
@@ -72,31 +76,50 @@ pub(super) async fn change(
     batches: &[&ShardBatch],
 ) -> Result<(), DatabaseError> {
     let all = Changes::of(batches.iter().flat_map(|batch| &batch.batch.incidents));
-    let split = |list: &[(u32, i64)]| -> (Vec<i64>, Vec<Us>) {
-        list.iter().map(|&(target, ms)| (i64::from(target), Us::of_ms(ms))).unzip()
-    };
-    if !all.withdrawn.is_empty() {
-        let (target, began) = split(&all.withdrawn);
-        let statement = transaction
-            .prepare_cached(
-                "DELETE FROM incident USING unnest($1::bigint[], $2::timestamptz[]) \
-                 AS none(of, at) WHERE target = of AND began = at",
-            )
-            .await?;
-        transaction.execute(&statement, &[&target, &began]).await?;
-    }
-    if !all.ended.is_empty() {
-        let (target, ended) = split(&all.ended);
-        let statement = transaction
-            .prepare_cached(
-                "UPDATE incident SET ended = greatest(at, began) \
-                 FROM unnest($1::bigint[], $2::timestamptz[]) AS over(of, at) \
-                 WHERE target = of AND ended IS NULL",
-            )
-            .await?;
-        transaction.execute(&statement, &[&target, &ended]).await?;
-    }
+    end(transaction, &all.ended).await?;
+    withdraw(transaction, &all.withdrawn).await?;
     begin(transaction, &all.begun).await
+}
+
+/// Has these outages, each of a target and since when in Unix milliseconds, be none.
+async fn withdraw(
+    transaction: &Transaction<'_>,
+    outages: &[(u32, i64)],
+) -> Result<(), DatabaseError> {
+    if outages.is_empty() {
+        return Ok(());
+    }
+    let (target, began) = split(outages);
+    let statement = transaction
+        .prepare_cached(
+            "DELETE FROM incident USING unnest($1::bigint[], $2::timestamptz[]) \
+             AS none(of, at) WHERE target = of AND began = at",
+        )
+        .await?;
+    transaction.execute(&statement, &[&target, &began]).await?;
+    // One that began before was real, and nobody knows of it any more.
+    end(transaction, outages).await
+}
+
+/// Ends what is open of each of these outages' targets at these times, in Unix milliseconds.
+async fn end(transaction: &Transaction<'_>, outages: &[(u32, i64)]) -> Result<(), DatabaseError> {
+    if outages.is_empty() {
+        return Ok(());
+    }
+    let (target, ended) = split(outages);
+    let statement = transaction
+        .prepare_cached(
+            "UPDATE incident SET ended = greatest(at, began) \
+             FROM unnest($1::bigint[], $2::timestamptz[]) AS over(of, at) \
+             WHERE target = of AND ended IS NULL",
+        )
+        .await?;
+    transaction.execute(&statement, &[&target, &ended]).await?;
+    Ok(())
+}
+
+fn split(outages: &[(u32, i64)]) -> (Vec<i64>, Vec<Us>) {
+    outages.iter().map(|&(target, ms)| (i64::from(target), Us::of_ms(ms))).unzip()
 }
 
 async fn begin(transaction: &Transaction<'_>, outages: &[Outage]) -> Result<(), DatabaseError> {
@@ -152,5 +175,12 @@ mod tests {
         let all = Changes::of(changes.iter());
         assert_eq!(all.begun, [outage(2, 8, Some(9))]);
         assert_eq!(all.withdrawn, [(1, 7)]);
+    }
+
+    #[test]
+    fn an_outage_that_began_before_one_that_was_none_ends_with_it() {
+        let none = IncidentChange::Withdrawn { target: 1, began_ms: 9 };
+        let all = Changes::of([began(1, 7), none].iter());
+        assert_eq!(all.begun, [outage(1, 7, Some(9))]);
     }
 }

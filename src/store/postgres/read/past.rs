@@ -124,13 +124,13 @@ impl Reader {
     ) -> Result<Vec<Transition>, DatabaseError> {
         let sql = format!(
             "(SELECT {CHANGE} FROM transition WHERE target = $1 AND at >= $2 \
-                ORDER BY at DESC LIMIT {CHANGES}) \
+                ORDER BY at DESC, from_state = {DOWN} DESC LIMIT {CHANGES}) \
              UNION ALL (SELECT {CHANGE} FROM transition WHERE target = $1 AND at < $2 \
-                ORDER BY at DESC LIMIT 1)"
+                ORDER BY at DESC, from_state = {DOWN} DESC LIMIT 1)"
         );
         let rows = self.rows(&sql, &[&i64::from(number), &Us::of_ms(since_ms)]).await?;
         let mut changes = rows.iter().map(transition).collect::<Result<Vec<_>, _>>()?;
-        changes.sort_by_key(|change| change.at_ms);
+        changes.sort_by_key(|change| (change.at_ms, change.from == State::Down));
         Ok(changes)
     }
 
@@ -146,7 +146,7 @@ impl Reader {
              pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS complete_until, \
              pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS to_come) AS now \
              LEFT JOIN LATERAL (SELECT * FROM transition WHERE written >= $1 AND written < to_come \
-             ORDER BY written, at, target LIMIT $2) AS own ON true"
+             ORDER BY written, at, target, from_state = {DOWN} LIMIT $2) AS own ON true"
         );
         let rows = self.rows(&sql, &[&first, &limit(most)]).await?;
         let mut changes = Changes::default();
@@ -159,6 +159,10 @@ impl Reader {
         Ok(changes)
     }
 }
+
+/// The number of the state down. What was taken back follows the change that it takes back, at the same
+/// time: of two such changes the one from there is the later one.
+const DOWN: u8 = State::Down.code();
 
 const CHANGE: &str = "at, target, from_state, to_state, cause, detail";
 

@@ -147,7 +147,9 @@ impl Relay {
         let mut outcomes = std::mem::take(&mut self.outcomes);
         self.parts.outbox.exchange(&mut outcomes);
         let now_us = self.parts.clock.monotonic_us();
-        self.judge.sit(&self.parts.catalogue, &mut outcomes, now_us);
+        let blamed = self.judge.sit(&self.parts.catalogue, &mut outcomes, now_us);
+        // Behind what it is about, and before what is known to be doubtful.
+        self.reports.take_back(&blamed);
         let lags = outcomes.iter().map(|outcome| outcome.lag_us);
         self.parts.figures.note_lags(lags);
         let count = outcomes.len() as u64;
@@ -165,6 +167,7 @@ impl Relay {
             if let Some(target) = self.parts.catalogue.target(outcome.target) {
                 Reports::learn(target, outcome);
             }
+            self.judge.note((told.number, told.ticket.partition()), outcome);
             self.reports.tell(token, &told, outcome);
         }
         self.outcomes = outcomes;
