@@ -180,7 +180,9 @@ mod tests {
 
     fn heard(told: &[(Code, &str)]) -> Heard {
         let heard = Heard::default();
-        told.iter().for_each(|(code, reason)| heard.note(Some(*code), reason));
+        for (code, reason) in told {
+            heard.note(Some(*code), reason);
+        }
         heard
     }
 
