@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use poller::queue::kafka::messages::JobMessage;
 use serde_json::{Value, json};
 
-use super::admin::{Answer, ask, free_port};
+use super::admin::{Answer, ask};
 use super::cluster::Cluster;
 use super::engines::{self, Brokers};
 use super::fleet::{Fleet, Options};
@@ -44,7 +44,7 @@ impl Edited {
             "retries": 0});
         list.push(nobody);
         cluster.import(&Value::Array(list));
-        let ports = vec![free_port(), free_port()];
+        let ports = vec![engines::free_port(), engines::free_port()];
         let lenient = ["--allow-targets", "loopback"];
         for port in &ports {
             let listen = format!("127.0.0.1:{port}");

@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, reason = "a test ends where it fails")]
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use serde_json::Value;
 
@@ -25,12 +25,6 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
-}
-
-/// A port that nobody listens at.
-pub fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
-    free.expect("one").port()
 }
 
 /// What is answered at `port` to somebody with `token`, whose change is meant for a `version` of the
