@@ -155,7 +155,7 @@ fn who_is_not_told_what_of_late_outcomes_is_stored_asks_again_and_stores_each_on
     // When somebody asked who still waits for the answer.
     let asked = "SELECT coalesce(max(query_start)::text, '') FROM pg_stat_activity \
                  WHERE wait_event_type = 'Lock' AND query LIKE '%AS asked(due, target%'";
-    holding(&rig, "sample", 120, || {
+    holding(&rig, "sample", || {
         rig.send_polls(&stored);
         rig.send_polls(&[of(99, 50), of(99, 51)]);
         rig.until("it asks", asked, |at| at.starts_with("20"));
