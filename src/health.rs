@@ -100,8 +100,7 @@ impl Health {
         if self.state == State::Paused {
             return None;
         }
-        let at_ms = at_ms.max(self.since_ms);
-        Some(self.change(number, State::Paused, at_ms, &Finding::default()))
+        Some(self.change(number, State::Paused, self.behind(at_ms), &Finding::default()))
     }
 
     /// Forgets the state of the target `number` at `at_ms` (Unix milliseconds), because nobody
@@ -110,10 +109,16 @@ impl Health {
         if self.state == State::Pending {
             return None;
         }
-        let from = std::mem::replace(self, Self::pending(at_ms.max(self.since_ms)));
+        let from = std::mem::replace(self, Self::pending(self.behind(at_ms)));
         let (cause, detail) = (None, Detail::None);
         let (target, to) = (number, State::Pending);
         Some(Transition { target, from: from.state, to, at_ms: self.since_ms, cause, detail })
+    }
+
+    /// `at_ms` (Unix milliseconds), or else the first time behind the last change: of two at one time
+    /// nobody could tell which was first.
+    fn behind(&self, at_ms: i64) -> i64 {
+        at_ms.max(self.since_ms.saturating_add(1))
     }
 
     fn change(&mut self, target: u32, to: State, at_ms: i64, finding: &Finding) -> Transition {

@@ -136,3 +136,52 @@ fn nothing_is_paused_before_all_is_taken_in_again() {
     docket.look_after_pauses(99_000);
     assert_eq!(state(&docket), (State::Paused, 25_000));
 }
+
+#[test]
+fn polls_that_are_read_long_after_a_pause_are_judged_before_and_behind_it() {
+    let mut docket = docket(&RestoredShard::default(), None);
+    docket.note_pause(TARGET, Some(pause(35_000, Some(55_000))));
+    // Nothing was read yet, whatever time it is.
+    docket.look_after_pauses(0);
+    let finding = |slot| if slot < 6 { down() } else { up() };
+    for slot in [1, 2, 3, 6] {
+        poll(&mut docket, slot, finding(slot));
+    }
+    docket.look_after_pauses(99_000);
+    let batch = docket.close(99_000);
+    let expected = [
+        (State::Pending, State::Down, 10_000),
+        (State::Down, State::Paused, 35_000),
+        (State::Paused, State::Pending, 55_000),
+        (State::Pending, State::Up, 60_000),
+    ];
+    assert_eq!(changes(&batch), expected);
+}
+
+#[test]
+fn an_outage_that_was_told_while_nobody_knew_of_the_pause_is_none() {
+    let mut docket = docket(&RestoredShard::default(), None);
+    poll(&mut docket, 1, up());
+    poll(&mut docket, 2, down());
+    docket.note_pause(TARGET, Some(pause(15_000, None)));
+    docket.look_after_pauses(25_000);
+    assert_eq!(state(&docket), (State::Paused, 20_001), "of two changes one is the later");
+    let incidents = docket.close(25_000).batch.incidents;
+    let withdrawn = IncidentChange::Withdrawn { target: TARGET, began_ms: 20_000 };
+    assert_eq!(incidents.last(), Some(&withdrawn), "{incidents:?}");
+}
+
+#[test]
+fn who_came_back_without_a_pause_while_nobody_recorded_is_polled_again() {
+    let mut first = docket(&RestoredShard::default(), None);
+    first.note_pause(TARGET, Some(pause(15_000, None)));
+    first.look_after_pauses(20_000);
+    let record = first.ledger().record(TARGET).expect("it is known").clone();
+    assert_eq!(record.health.state, State::Paused);
+    let kept = KeptRecord { record, votes: Vec::new() };
+    let mut second = docket(&RestoredShard::default(), Some(kept));
+    second.note_pause(TARGET, None);
+    second.look_after_pauses(30_000);
+    poll(&mut second, 4, down());
+    assert_eq!(state(&second), (State::Down, 40_000));
+}

@@ -11,11 +11,16 @@ impl Ledger {
     pub fn pause(&mut self, number: u32, now_ms: i64) -> Option<Transition> {
         self.rule(number, |ledger| {
             let entry = ledger.records.get_mut(number)?;
+            let began_ms = entry.record.health.since_ms;
             let transition = entry.record.health.pause(number, now_ms)?;
             if std::mem::take(&mut entry.record.has_incident) {
-                let at_ms = transition.at_ms;
-                let ended = IncidentChange::Ended { target: number, at_ms };
-                ledger.batch.incidents.push(ended);
+                let (target, at_ms) = (number, transition.at_ms);
+                ledger.batch.incidents.push(if began_ms < now_ms {
+                    IncidentChange::Ended { target, at_ms }
+                } else {
+                    // It began after the pause, of which nobody knew here.
+                    IncidentChange::Withdrawn { target, began_ms }
+                });
             }
             Some(transition)
         })

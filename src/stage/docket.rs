@@ -200,6 +200,7 @@ impl Docket {
             self.settle(offset, &sample, now_ms);
             None
         } else {
+            self.look_after_pause_before(outcome.target, slot.due_ms);
             match self.weigh(&sample) {
                 Weighed::New(standing) => self.record(offset, sample, standing, now_ms),
                 Weighed::InPlaceOfMissed(standing) => {

@@ -1,4 +1,5 @@
-//! Pauses of a shard's targets: they are told some time after they began, and end by the clock.
+//! Pauses of a shard's targets: they are told some time after they began, and end by the clock. Each is
+//! brought about between the polls before and after it, however late those are taken in.
 //!
 //! A pause is told for as long as there is no later one, also when it is over: whoever did not record
 //! while it lasted brings it about all the same, so that its time counts for nothing.
@@ -21,13 +22,12 @@ impl Pauses {
         self.due.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms)
     }
 
-    /// The next target that has to be looked at, and its pause.
-    fn pop(&mut self, now_ms: i64) -> Option<(u32, Option<PauseSpan>)> {
+    /// The next target that has to be looked at.
+    fn pop(&mut self, now_ms: i64) -> Option<u32> {
         if !self.is_due(now_ms) {
             return None;
         }
-        let (_, number) = self.due.pop_first()?;
-        Some((number, self.told.get(&number).copied()))
+        self.due.pop_first().map(|(_, number)| number)
     }
 }
 
@@ -42,33 +42,50 @@ impl Docket {
         self.pauses.due.insert((i64::MIN, number));
     }
 
-    /// Has pauses begin and end for which it is time at `now_ms` (Unix milliseconds), as soon as all is
-    /// taken in again.
-    pub fn look_after_pauses(&mut self, now_ms: i64) {
+    /// Has pauses begin and end for which it is time, as far as all is taken in until `read_ms` (Unix
+    /// milliseconds), and as soon as all is taken in again.
+    pub fn look_after_pauses(&mut self, read_ms: i64) {
         if self.is_settling() {
             return;
         }
-        while let Some((number, pause)) = self.pauses.pop(now_ms) {
-            let Some(health) = self.ledger.record(number).map(|record| record.health) else {
-                self.pauses.told.remove(&number);
-                continue;
-            };
-            let is_paused = health.state == State::Paused;
-            match pause.map(|pause| (pause, pause.ended(now_ms))) {
-                None if is_paused => {
-                    self.ledger.resume(number, now_ms);
-                }
-                None => {}
-                Some((pause, Some(until_ms))) => {
-                    // What was polled since then shows that it was brought about.
-                    if is_paused || health.since_ms < until_ms {
-                        self.ledger.pause(number, pause.since_ms);
-                        self.ledger.resume(number, until_ms);
-                    }
-                    self.pauses.told.remove(&number);
-                }
-                Some((pause, None)) => {
+        while let Some(number) = self.pauses.pop(read_ms) {
+            self.bring_pause_about(number, read_ms);
+        }
+    }
+
+    /// Has the pause of the target `number` begin and end as far as it is time at `due_ms` (Unix
+    /// milliseconds), the slot of a poll that is taken in next.
+    pub(super) fn look_after_pause_before(&mut self, number: u32, due_ms: i64) {
+        if !self.pauses.told.is_empty() && self.pauses.told.contains_key(&number) {
+            self.bring_pause_about(number, due_ms);
+        }
+    }
+
+    fn bring_pause_about(&mut self, number: u32, read_ms: i64) {
+        let Some(health) = self.ledger.record(number).map(|record| record.health) else {
+            self.pauses.told.remove(&number);
+            return;
+        };
+        let is_paused = health.state == State::Paused;
+        match self.pauses.told.get(&number).copied() {
+            None if is_paused => {
+                self.ledger.resume(number, read_ms);
+            }
+            None => {}
+            // What was polled before it is judged first.
+            Some(pause) if pause.since_ms > read_ms => {
+                self.pauses.due.insert((pause.since_ms, number));
+            }
+            Some(pause) => {
+                let ended_ms = pause.ended(read_ms);
+                // What was polled since its end shows that it was brought about.
+                if is_paused || ended_ms.is_none_or(|until_ms| health.since_ms < until_ms) {
                     self.ledger.pause(number, pause.since_ms);
+                    ended_ms.map(|until_ms| self.ledger.resume(number, until_ms));
+                }
+                if ended_ms.is_some() {
+                    self.pauses.told.remove(&number);
+                } else {
                     self.pauses.due.extend(pause.until_ms.map(|until_ms| (until_ms, number)));
                 }
             }

@@ -10,6 +10,7 @@ use crate::stage::docket::{Docket, Terms};
 use crate::store::RestoredShard;
 use crate::store::postgres::terms::TermsRow;
 use crate::store::postgres::{Database, DatabaseError};
+use crate::target::State;
 
 /// How long taking over may take, be it of millions of targets.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -70,17 +71,21 @@ async fn restore(
     now_ms: i64,
 ) -> Result<(Docket, i64), DatabaseError> {
     let mut docket = Docket::restore(shards, (shard, epoch), &restored, now_ms);
-    let (mut polled, mut pauses) = (BTreeMap::new(), Vec::new());
+    let (mut polled, mut pauses) = (BTreeMap::new(), BTreeMap::new());
     let revision = database
         .targets(shard, |row: TermsRow| {
             polled.insert(row.number, terms(&row));
-            pauses.extend(row.pause.map(|pause| (row.number, pause)));
+            pauses.extend(row.pause.map(|pause| (row.number, Some(pause))));
         })
         .await?;
     database
         .records(shard, |kept, is_removed| {
             let number = kept.record.target;
             if let Some(terms) = polled.remove(&number) {
+                if kept.record.health.state == State::Paused {
+                    // It may have gone and come back without its pause while nobody had the shard.
+                    pauses.entry(number).or_insert(None);
+                }
                 docket.enrol(number, terms, Some(kept));
             } else if is_removed {
                 // It was given up while nobody had the shard.
@@ -94,7 +99,7 @@ async fn restore(
         docket.enrol(number, terms, None);
     }
     for (number, pause) in pauses {
-        docket.note_pause(number, Some(pause));
+        docket.note_pause(number, pause);
     }
     Ok((docket, revision))
 }
