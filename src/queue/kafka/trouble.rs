@@ -82,9 +82,9 @@ impl Heard {
     pub(super) fn forget(&self) {
         let mut last = self.0.lock();
         if last.reason.is_some() {
-            // What a broker said is not said again as long as it is the same.
-            let brokers = std::mem::take(&mut last.brokers);
-            *last = Last { brokers, ..Last::default() };
+            // What a broker said once says nothing of what happens to it later, of which not all is told;
+            // where it is the same still, it is told again after half a minute.
+            *last = Last::default();
         }
     }
 
@@ -101,7 +101,8 @@ impl Heard {
             last.brokers.insert(address.to_owned(), kind);
         }
         let is_covered = is_vague && last.reason.is_some();
-        if kind != Kind::Passing || !(last.kind != Kind::Passing || is_covered) {
+        let is_graver = kind == Kind::RefusalOfAll || last.kind != Kind::RefusalOfAll;
+        if kind != Kind::Passing && is_graver || last.kind == Kind::Passing && !is_covered {
             (last.reason, last.kind, last.is_vague) = (Some(reason.to_owned()), kind, is_vague);
         }
     }
@@ -241,11 +242,13 @@ mod tests {
             let heard = heard(told);
             assert!(heard.is_refused() && heard.shut_out().is_some(), "{told:?}");
         }
-        // Nothing is said a second time while it stays the same.
-        let heard = heard(&[one]);
+        // What was refused once and went well since is no reason to end when all are away.
+        let heard = heard(&[one, other]);
         heard.forget();
         assert_eq!((heard.last(), heard.is_refused()), (None, false));
         heard.note(Some(down.0), down.1);
+        assert!(!heard.is_refused() && heard.shut_out().is_none());
+        heard.note(Some(one.0), one.1);
         heard.note(Some(other.0), other.1);
         assert!(heard.is_refused());
     }

@@ -9,8 +9,8 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Context, partition};
 
-/// How long brokers may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long brokers may take for an answer: shards whose partition nobody leads hold up others that long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks brokers about partitions of the topic of outcomes. Clones ask by the client of one reader.
 #[derive(Clone)]
