@@ -44,9 +44,8 @@ impl Sorted {
         let (refused, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_listed);
         let (rejected_total, refused_total) =
             ((bad.len() + refused.len()) as u64, refused.len() as u64);
+        let named = bad.iter().filter_map(|one| one.named).collect();
         let mut rejected: Vec<Rejected> = bad.into_iter().map(told).collect();
-        let named = rejected.iter().filter_map(|one| one.id.as_deref());
-        let named = named.map(TargetId::of_given).collect();
         rejected.extend(refused.iter().map(|entry| Rejected {
             index: entry.index as u64,
             id: Some(entry.target.shown_id()),
@@ -69,6 +68,6 @@ impl Sorted {
 
 /// An entry that cannot be polled, as it is told.
 fn told(reject: OwnReject) -> Rejected {
-    let OwnReject { index, id, reason } = reject;
+    let OwnReject { index, id, reason, .. } = reject;
     Rejected { index: index as u64, id, reason }
 }

@@ -36,18 +36,34 @@ pub struct OwnEntry {
 pub struct OwnReject {
     /// Its place in what came, from 0.
     pub index: usize,
-    /// What it calls itself.
+    /// What it calls itself, as it is shown.
     pub id: Option<String>,
+    /// The target that it calls itself.
+    pub named: Option<TargetId>,
     /// Why, and what to write instead.
     pub reason: String,
 }
 
 /// What an entry says beside what it asks for.
 struct Written {
-    id: Option<String>,
+    called: Called,
     text: String,
     expires_ms: Option<i64>,
     value: Value,
+}
+
+/// What an entry calls itself.
+#[derive(Default)]
+struct Called {
+    /// As it is shown.
+    shown: Option<String>,
+    id: Option<TargetId>,
+}
+
+impl Called {
+    fn rejected(self, index: usize, reason: String) -> OwnReject {
+        OwnReject { index, id: self.shown, named: self.id, reason }
+    }
 }
 
 /// The targets of `entries` by `rules`, which are those for the API, at `now_ms` (Unix
@@ -63,17 +79,17 @@ pub fn read_own(
     for (index, raw) in entries.iter().enumerate() {
         match Written::read(raw, now_ms) {
             Ok(one) => written.push((index, one)),
-            Err((id, reason)) => bad.push(OwnReject { index, id, reason }),
+            Err((called, reason)) => bad.push(called.rejected(index, reason)),
         }
     }
     let values = written.iter_mut().map(|(_, one)| std::mem::take(&mut one.value));
     let made = targets(values.collect(), rules);
     let mut good = Vec::with_capacity(made.len());
     for ((index, one), made) in written.into_iter().zip(made) {
-        let Written { id, text, expires_ms, .. } = one;
+        let Written { called, text, expires_ms, .. } = one;
         match made.and_then(only_one) {
             Ok(target) => good.push(OwnEntry { index, text, expires_ms, target }),
-            Err(reason) => bad.push(OwnReject { index, id, reason }),
+            Err(reason) => bad.push(called.rejected(index, reason)),
         }
     }
     bad.sort_by_key(|reject| reject.index);
@@ -141,23 +157,25 @@ fn only_one(target: Target) -> Result<Target, String> {
 impl Written {
     /// # Errors
     /// What the entry calls itself, and what is wrong with it.
-    fn read(raw: &RawValue, now_ms: i64) -> Result<Self, (Option<String>, String)> {
+    fn read(raw: &RawValue, now_ms: i64) -> Result<Self, (Called, String)> {
         let mut value: Value = serde_json::from_str(raw.get())
-            .map_err(|error| (None, format!("cannot be read: {error}")))?;
-        let id = value.get("id").and_then(loose_text).map(|id| shown(&id));
+            .map_err(|error| (Called::default(), format!("cannot be read: {error}")))?;
+        let given = value.get("id").and_then(loose_text);
+        let id = given.as_deref().map(TargetId::of_given);
+        let called = Called { shown: given.as_deref().map(shown), id };
         if prometheus::is_group(&value) {
-            return Err((id, GROUP.to_owned()));
+            return Err((called, GROUP.to_owned()));
         }
         let expires = value.as_object_mut().and_then(|keys| keys.remove(EXPIRES));
         let expires_ms = match expires.filter(|expires| !expires.is_null()) {
             None => None,
             Some(expires) => match moment_ms(&expires, now_ms) {
                 Ok(at_ms) => Some(at_ms),
-                Err(want) => return Err((id, format!("\"{EXPIRES}\" is wrong; {want}"))),
+                Err(want) => return Err((called, format!("\"{EXPIRES}\" is wrong; {want}"))),
             },
         };
         // Keys of JSON objects come out in one order, whatever it was.
-        Ok(Self { id, text: value.to_string(), expires_ms, value })
+        Ok(Self { called, text: value.to_string(), expires_ms, value })
     }
 }
 
