@@ -268,7 +268,7 @@ pub(crate) async fn a_change_is_made_of_what_was_seen_or_not_at_all(server: &Pos
         });
     }
     let raced = raced.join_all().await;
-    let made = |one: &&Amended| matches!(one, Amended::Made(..));
+    let made = |one: &&Amended| matches!(one, Amended::Made { .. });
     assert_eq!(raced.iter().filter(made).count(), 1, "{raced:?}");
     let stale = raced.iter().filter(|one| **one == Amended::Stale(then + 1));
     assert_eq!(stale.count(), 7, "{raced:?}");
@@ -281,7 +281,12 @@ pub(crate) async fn a_change_is_made_of_what_was_seen_or_not_at_all(server: &Pos
     };
     let done = amend(&database, &[url(2)], moved).await;
     let once = Imported { new: 1, removed: 1, ..Imported::default() };
-    assert_eq!(done, Amended::Made(once, then + 2));
+    assert_eq!(done, Amended::Made { done: once, edition: then + 2, own: 1 });
+    // It does not take the place of another one.
+    let third = list(&[url(2)]).targets[0].id;
+    let onto = Amendment { gone: Gone::One(third), ..Amendment::default() };
+    assert_eq!(amend(&database, &[url(1)], onto).await, Amended::Taken);
+    assert_eq!(urls(&database).await.len(), 3);
     // What is gone, or changed, is not what it was.
     let late = Amendment { made_of: Some(seen(first.id, &entry)), ..Amendment::default() };
     assert_eq!(amend(&database, &[url(3)], late).await, Amended::Overtaken);

@@ -66,13 +66,22 @@ pub struct Seen<'a> {
 /// What became of an [`Amendment`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amended {
-    /// It was made, and the targets have an edition then.
-    Made(Imported, i64),
+    /// It was made.
+    Made {
+        /// What became of targets.
+        done: Imported,
+        /// The edition that the targets have then.
+        edition: i64,
+        /// How many came over the API and are polled then.
+        own: u64,
+    },
     /// Nothing, for the targets have this edition.
     Stale(i64),
     /// Nothing, for the target that it was made of is not what it was, or a list has one by now that
     /// was to be the API's.
     Overtaken,
+    /// Nothing, for there is a target with the id that the changed one would have.
+    Taken,
 }
 
 impl Database {
@@ -99,19 +108,6 @@ impl Database {
             let id =
                 |row: &tokio_postgres::Row| Ok(TargetId(row.try_get::<_, i64>(0)?.cast_unsigned()));
             rows.iter().map(id).collect()
-        })
-        .await
-    }
-
-    /// How many targets are polled that came over the API.
-    ///
-    /// # Errors
-    /// The database cannot be reached or refuses.
-    pub async fn own_targets(&self) -> Result<u64, DatabaseError> {
-        let counted = "SELECT count(*) FROM target WHERE removed_at IS NULL AND origin = 1";
-        self.within(LONGEST, async |client| {
-            let row = client.query_one(counted, &[]).await?;
-            Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
         })
         .await
     }
@@ -157,8 +153,15 @@ async fn amended(
             None => return Ok(Amended::Overtaken),
         }
     }
-    if matches!(gone, Gone::AllBut(_)) && names_listed(&transaction).await? {
-        return Ok(Amended::Overtaken);
+    match gone {
+        Gone::AllBut(_) if is_any_polled(&transaction, "AND origin = 0").await? => {
+            return Ok(Amended::Overtaken);
+        }
+        // One that becomes another is not to take that one's place.
+        Gone::One(_) if is_any && is_any_polled(&transaction, "").await? => {
+            return Ok(Amended::Taken);
+        }
+        _ => {}
     }
     let (mut done, mut has_ends) = (Imported::default(), false);
     if is_any {
@@ -169,10 +172,12 @@ async fn amended(
     if done.is_any() {
         rise(&transaction, before + 1).await?;
     }
+    let own = own_targets(&transaction).await?;
     if done.is_any() || has_ends {
         transaction.commit().await?;
     }
-    Ok(Amended::Made(done, if done.is_any() { before + 1 } else { edition }))
+    let edition = if done.is_any() { before + 1 } else { edition };
+    Ok(Amended::Made { done, edition, own })
 }
 
 /// Begins a change. One that takes its time is no reason to wait for it, nor is one that hangs.
@@ -202,11 +207,19 @@ async fn polled_as(
     Ok(if is_same { Some(Origin::of_code(row.try_get(1)?)) } else { None })
 }
 
-/// Whether something that comes in is a list's.
-async fn names_listed(transaction: &Transaction<'_>) -> Result<bool, DatabaseError> {
-    let asked = "SELECT EXISTS (SELECT FROM incoming JOIN target USING (id) \
-                 WHERE removed_at IS NULL AND origin = 0)";
-    Ok(transaction.query_one(asked, &[]).await?.try_get(0)?)
+/// Whether something that comes in is polled already, by a target for which `and` holds.
+async fn is_any_polled(transaction: &Transaction<'_>, and: &str) -> Result<bool, DatabaseError> {
+    let asked = format!(
+        "SELECT EXISTS (SELECT FROM incoming JOIN target USING (id) \
+         WHERE removed_at IS NULL {and})"
+    );
+    Ok(transaction.query_one(&asked, &[]).await?.try_get(0)?)
+}
+
+/// How many targets are polled that came over the API.
+async fn own_targets(transaction: &Transaction<'_>) -> Result<u64, DatabaseError> {
+    let counted = "SELECT count(*) FROM target WHERE removed_at IS NULL AND origin = 1";
+    Ok(transaction.query_one(counted, &[]).await?.try_get::<_, i64>(0)?.unsigned_abs())
 }
 
 /// Has targets polled no more; tells how many were.
@@ -223,7 +236,9 @@ async fn remove(
         }
         Gone::AllBut(others) => {
             let sql = format!(
-                "{REMOVE} origin = 1 AND id <> ALL ($2) \
+                "{REMOVE} origin = 1 \
+                 AND NOT EXISTS (SELECT FROM unnest($2::bigint[]) AS named (id) \
+                 WHERE named.id = target.id) \
                  AND NOT EXISTS (SELECT FROM incoming WHERE incoming.id = target.id)"
             );
             let others: Vec<i64> = others.iter().map(|id| id.0.cast_signed()).collect();

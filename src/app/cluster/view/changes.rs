@@ -23,6 +23,10 @@ use crate::view::{Changed, Paused};
 const LISTED: &str = "a list has the target with this id, and PUT replaces those of the API alone: leave \
                       it out, change that one by POST or PATCH, or give this one an \"id\" of its own";
 
+/// Why a target is not changed to what another one polls.
+const TAKEN: &str = "another target polls that already: give this one an \"id\" of its own, or remove \
+                     one of them";
+
 /// How often a change is made anew of what others made of its targets meanwhile.
 const ATTEMPTS: u32 = 5;
 
@@ -76,8 +80,7 @@ impl View {
         };
         // Whoever changed something sees it, unless there are too many targets for that.
         self.columns.give_up(self.monotonic_ms());
-        let total = self.written(self.writer.own_targets())?;
-        Ok((Changed { total, ..changed }, etag(edition)))
+        Ok((changed, etag(edition)))
     }
 
     fn remove(&self, id: String, only_at: Option<&[i64]>) -> Result<Made, Refusal> {
@@ -85,9 +88,9 @@ impl View {
         let made = self.amend(Amendment { gone, only_at, ..Amendment::default() })?;
         match made {
             // Somebody else was faster.
-            None | Some((Imported { removed: 0, .. }, _)) => Err(Refusal::Unknown(vec![id])),
-            Some((Imported { removed, .. }, edition)) => {
-                Ok((Changed { ids: vec![id], removed, ..Changed::default() }, edition))
+            None | Some((Imported { removed: 0, .. }, ..)) => Err(Refusal::Unknown(vec![id])),
+            Some((Imported { removed, .. }, total, edition)) => {
+                Ok((Changed { ids: vec![id], removed, total, ..Changed::default() }, edition))
             }
         }
     }
@@ -172,22 +175,23 @@ impl View {
                 hidden.target.shown_id()
             )));
         }
-        let Some((made, edition)) = self.amend(amendment)? else { return Ok(None) };
+        let Some((made, total, edition)) = self.amend(amendment)? else { return Ok(None) };
         let ids = entries.iter().map(|entry| entry.target.shown_id()).collect();
         let Imported { new: added, changed, unchanged: kept, removed } = made;
         let (rejected, rejected_total) = (rejected.clone(), *rejected_total);
         let changed =
-            Changed { ids, added, changed, kept, removed, total: 0, rejected, rejected_total };
+            Changed { ids, added, changed, kept, removed, total, rejected, rejected_total };
         Ok(Some((changed, edition)))
     }
 
-    /// What became of `amendment`, and the edition of the targets then; none when that was made of what
-    /// is not so any more.
-    fn amend(&self, amendment: Amendment<'_>) -> Result<Option<(Imported, i64)>, Refusal> {
+    /// What became of `amendment`, how many targets of the API there are then, and the edition of all;
+    /// none when it was made of what is not so any more.
+    fn amend(&self, amendment: Amendment<'_>) -> Result<Option<(Imported, u64, i64)>, Refusal> {
         match self.written(self.writer.amend(amendment))? {
-            Amended::Made(made, edition) => Ok(Some((made, edition))),
+            Amended::Made { done, edition, own } => Ok(Some((done, own, edition))),
             Amended::Stale(edition) => Err(Refusal::Stale(etag(edition))),
             Amended::Overtaken => Ok(None),
+            Amended::Taken => Err(Refusal::Listed(TAKEN.to_owned())),
         }
     }
 
