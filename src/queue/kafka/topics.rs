@@ -250,9 +250,9 @@ impl Connection {
         // Of all topics: who asks for one of them by its name may have it made, as others like.
         let asked = client.client().fetch_metadata(None, PATIENCE);
         let metadata = asked.map_err(|error| {
-            // What went wrong waits to be heard, and last that nobody is left.
+            // What went wrong waits to be heard, of each broker, and that nobody is left.
             let until = Instant::now() + LISTENING;
-            while !heard.is_nobody_left() && Instant::now() < until {
+            while !heard.is_all_heard() && Instant::now() < until {
                 client.poll(Duration::from_millis(50));
             }
             self.told(&error, &heard)

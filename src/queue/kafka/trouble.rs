@@ -27,11 +27,15 @@ struct Last {
 }
 
 impl Last {
+    /// Whether all brokers are down, and each has said why.
+    fn is_all_heard(&self) -> bool {
+        self.down.is_some_and(|count| count <= self.brokers.len())
+    }
+
     /// Whether no broker lets us in, so that there is nothing to wait for: each has refused us. One that
     /// is away may be better when it is back.
     fn is_shut_out(&self) -> bool {
-        self.down.is_some_and(|count| count <= self.brokers.len())
-            && self.brokers.values().all(|kind| *kind == Kind::RefusalOfOne)
+        self.is_all_heard() && self.brokers.values().all(|kind| *kind == Kind::RefusalOfOne)
     }
 }
 
@@ -66,9 +70,9 @@ impl Heard {
         last.reason.clone().filter(|_| last.is_shut_out())
     }
 
-    /// Whether it was heard that all brokers are down.
-    pub(super) fn is_nobody_left(&self) -> bool {
-        self.0.lock().down.is_some()
+    /// Whether it was heard that all brokers are down, and why of each.
+    pub(super) fn is_all_heard(&self) -> bool {
+        self.0.lock().is_all_heard()
     }
 
     /// Whether nothing better was heard than that nobody is there, as where brokers hang up on who
