@@ -38,7 +38,7 @@ pub(crate) fn it_is_that_of_one_machine(fed: &Fed, asked: &Asked) {
     let told_down: Vec<_> =
         told.down.iter().map(|one| (one.url.clone(), one.since.clone())).collect();
     assert_eq!(told_down, down.into_iter().take(20).collect::<Vec<_>>());
-    // Certificates of half a day and five days and a half more with each: three run out within 14 days.
+    // Certificates of nearly a day, and five days more with each: three run out within 14 days.
     let days: Vec<i64> = told.certificates_expiring.iter().map(|one| one.days).collect();
     assert_eq!((days, told.certificates_expiring_total), (vec![0, 5, 10], 3));
 }
