@@ -20,7 +20,7 @@ struct Last {
     kind: Kind,
     /// Whether it says no more than that nobody is there.
     is_vague: bool,
-    /// What each broker that failed said last, by its address.
+    /// What each broker that failed said, by its address: the gravest of it.
     brokers: BTreeMap<String, Kind>,
     /// How many brokers there are, when all of them are down.
     down: Option<usize>,
@@ -102,7 +102,11 @@ impl Heard {
         if is_vague {
             last.down = count(reason);
         } else if let Some(address) = address(reason) {
-            last.brokers.insert(address.to_owned(), kind);
+            // One that refuses may break off as well: nothing went well since.
+            let known = last.brokers.entry(address.to_owned()).or_insert(kind);
+            if kind != Kind::Passing {
+                *known = kind;
+            }
         }
         let is_covered = is_vague && last.reason.is_some();
         let is_graver = kind == Kind::RefusalOfAll || last.kind != Kind::RefusalOfAll;
@@ -242,7 +246,15 @@ mod tests {
             assert!(!heard.is_refused() && heard.shut_out().is_none(), "{told:?}");
             assert!(heard.last().is_some_and(|last| last.contains(WRONG)), "{told:?}");
         }
-        for told in [&[one, other, down][..], &[other, one, one, down], &[one, down, other]] {
+        let broken = format!("ssl://a:1/2: {BROKEN_OFF}");
+        let broken = (Code::SSL, &*broken);
+        for told in [
+            &[one, other, down][..],
+            &[other, one, one, down],
+            &[one, down, other],
+            &[one, broken, other, down],
+            &[broken, one, other, down],
+        ] {
             let heard = heard(told);
             assert!(heard.is_refused() && heard.shut_out().is_some(), "{told:?}");
         }
