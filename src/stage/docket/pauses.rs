@@ -81,7 +81,9 @@ impl Docket {
                 // What was polled since its end shows that it was brought about.
                 if is_paused || ended_ms.is_none_or(|until_ms| health.since_ms < until_ms) {
                     self.ledger.pause(number, pause.since_ms);
-                    ended_ms.map(|until_ms| self.ledger.resume(number, until_ms));
+                    if let Some(until_ms) = ended_ms {
+                        self.ledger.resume(number, until_ms);
+                    }
                 }
                 if ended_ms.is_some() {
                     self.pauses.told.remove(&number);
