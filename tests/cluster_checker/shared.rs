@@ -75,8 +75,7 @@ pub(crate) async fn a_second_checker_takes_half_and_nobody_waits_long(world: &Wo
     let missed = ends.values().flatten().filter(|end| **end != End::Polled(0)).count();
     assert_eq!(missed, 0, "of {}", ends.len());
     let longest = longest_lag_us(&cluster.seen, 0);
-    let cost_us = longest.saturating_sub(calm_us);
-    assert!(cost_us < 5_000_000, "a rebalance cost {cost_us} us, beside {calm_us} us of calm");
+    assert!(longest < 5_000_000, "a rebalance cost {longest} us; {calm_us} us while nothing moved");
     assert!(one.drain().success(), "{}", one.said());
     assert_eq!(cluster.uncommitted("eu"), vec![0; SHARDS as usize]);
 }
